@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Where the code that runs now runs: which host (one simulated kernel), which cpu, which task. One thread-local, as
+// the kernel has `current` and `this_cpu`; the only mutable state of stack/ that is not inside a host.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "stack/kernel/types.h"
+
+namespace skbwalk {
+
+struct task_struct;
+struct cpu;
+struct net;
+struct profile_features;
+struct random_source;
+namespace trace {
+struct recorder;
+}
+
+constexpr u32 HZ = 250;
+constexpr u64 NSEC_PER_SEC = 1'000'000'000;
+constexpr u64 NSEC_PER_MSEC = 1'000'000;
+constexpr u64 NSEC_PER_USEC = 1'000;
+constexpr u64 TICK_NSEC = NSEC_PER_SEC / HZ;
+
+// What the world above gives to a host. All times are nanoseconds of the world's clock.
+struct platform {
+	virtual ~platform() = default;
+	// Ask that `c` be entered (cpu_interrupt_timer) at `when_ns` or as soon after as it is free; one request a cpu,
+	// the latest replaces the former; ~0 cancels.
+	virtual void arm_timer(cpu &c, u64 when_ns) = 0;
+	// A task became runnable, or a softirq was raised from outside, on a cpu that may be idle.
+	virtual void kick(cpu &c) = 0;
+	// Run `fn(arg)` in no particular cpu's context at `when_ns` (links use it). Returned id cancels.
+	virtual u64 at(u64 when_ns, void (*fn)(void *), void *arg) = 0;
+	virtual void cancel(u64 id) = 0;
+};
+
+// Structural differences between kernel releases (reference/seeds/DELTAS.md); all false is linux-6.1. A profile sets them.
+struct profile_features {
+	bool options_before_window = false;        // D1: tcp_options_write before tcp_select_window
+	bool ip_rcv_in_core = false;               // D2: ip_rcv called inside __netif_receive_skb_core
+	bool rcu_bh_output = false;                // D3: ip_finish_output2 and neigh_lookup disable bottom halves
+	bool nat_helper_hooks = false;             // D4
+	bool always_ct_events = false;             // D5
+	bool md5_lookup_out_of_line = false;       // D6
+	bool backlog_plain_lock = false;           // D7
+	bool bridge_hook_slow = false;             // D8
+	bool forwardable_out_of_line = false;      // D9
+	bool selinux_ipv4_hooks = false;           // D10
+	bool split_seq_and_ts_off = false;         // D11: secure_tcp_seq and secure_tcp_ts_off apart
+	bool openreq_child_md5 = false;            // D12
+	bool conn_request_44 = false;              // D13: order in tcp_conn_request and in the child's set-up
+	bool prequeue = false;                     // D14
+};
+
+// Objects that live once a cpu or once a host are declared at namespace scope as percpu<T> / perhost<T> (percpu.h):
+// each reserves room in the areas below, as DEFINE_PER_CPU does.
+struct object_area {
+	std::unique_ptr<std::byte[]> memory;
+	~object_area();
+	object_area() = default;
+	object_area(const object_area &) = delete;
+	object_area &operator=(const object_area &) = delete;
+	void construct(bool per_cpu);
+	bool per_cpu_ = false;
+};
+
+// One simulated kernel.
+struct host {
+	host(platform &p, std::string name, u16 id, u32 cpus, u64 seed);
+	~host();
+	host(const host &) = delete;
+	host &operator=(const host &) = delete;
+
+	platform &plat;
+	std::string name;
+	u16 id;
+	u64 seed;
+	u64 boot_ns = 0; // world time at which this host's monotonic clock was zero
+	profile_features features;
+	trace::recorder *recorder = nullptr;
+	object_area area; // perhost<T>
+	std::vector<std::unique_ptr<cpu>> cpus;
+	// Coarse cost of a system call and of a packet's hop, charged to the running cpu, tracing on or off.
+	u32 syscall_cost_ns = 300;
+	u32 hop_cost_ns = 2000;
+};
+
+// The current context. `cpu` and `host` are null only outside any simulated kernel.
+struct context {
+	skbwalk::host *host = nullptr;
+	skbwalk::cpu *cpu = nullptr;
+	task_struct *task = nullptr; // null: the idle task
+};
+extern constinit thread_local context current;
+
+// Enter a cpu from the world (event loop, scenario set-up, tests), and leave it again.
+class enter_cpu {
+public:
+	explicit enter_cpu(cpu &c);
+	~enter_cpu() { current = before_; }
+	enter_cpu(const enter_cpu &) = delete;
+	enter_cpu &operator=(const enter_cpu &) = delete;
+
+private:
+	context before_;
+};
+
+} // namespace skbwalk

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Random numbers (drivers/char/random.c by name). Streams are derived from (seed, host, purpose), so that a new consumer
+// disturbs no other; hashes keyed once a host are siphash.
+#pragma once
+
+#include "stack/kernel/context.h"
+
+namespace skbwalk {
+
+u8 get_random_u8();
+u16 get_random_u16();
+u32 get_random_u32();
+u64 get_random_u64();
+u32 __get_random_u32_below(u32 ceil);
+inline u32 prandom_u32_max(u32 ceil) { return __get_random_u32_below(ceil); }
+void get_random_bytes(void *buf, std::size_t n);
+
+// A stream of its own for what is not the kernel's random (links, scenarios): splitmix64 of (seed, purpose).
+struct random_stream {
+	u64 state;
+	random_stream(u64 seed, const char *purpose, u64 extra = 0);
+	u64 next();
+	u32 below(u32 ceil);
+	double unit(); // in [0, 1)
+};
+
+struct siphash_key_t {
+	u64 key[2] = {0, 0};
+};
+u64 siphash_3u32(u32 a, u32 b, u32 c, const siphash_key_t &key);
+u64 siphash_4u32(u32 a, u32 b, u32 c, u32 d, const siphash_key_t &key);
+u64 siphash_2u64(u64 a, u64 b, const siphash_key_t &key);
+u64 siphash(const void *data, std::size_t len, const siphash_key_t &key);
+// lib/jhash: Jenkins' one-at-a-time-in-words, as include/linux/jhash.h gives it.
+u32 jhash_2words(u32 a, u32 b, u32 initval);
+u32 jhash_3words(u32 a, u32 b, u32 c, u32 initval);
+u32 jhash(const void *key, u32 length, u32 initval);
+u32 jhash2(const u32 *k, u32 length, u32 initval);
+inline u32 hash_32(u32 v, unsigned bits) { return (v * 0x61C88647u) >> (32 - bits); }
+inline u32 reciprocal_scale(u32 val, u32 ep_ro) { return static_cast<u32>((static_cast<u64>(val) * ep_ro) >> 32); }
+
+} // namespace skbwalk

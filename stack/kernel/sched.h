@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Tasks with stacks of their own, cpus with a run queue (kernel/sched/core.c, as far as a sleeping system call sees it).
+// A task runs until it sleeps in schedule(); the cpu then takes the next one, first come first served. ksoftirqd is a task.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "stack/kernel/context.h"
+#include "stack/kernel/list.h"
+
+namespace skbwalk {
+
+struct fiber; // the stack and the saved registers (fiber.h)
+struct timer_base;
+struct hrtimer_cpu_base;
+struct callback_head;
+struct files_struct;
+
+constexpr int TASK_RUNNING = 0;
+constexpr int TASK_INTERRUPTIBLE = 1;
+constexpr int TASK_UNINTERRUPTIBLE = 2;
+constexpr int TASK_DEAD = 4;
+constexpr unsigned TASK_NORMAL = TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE;
+constexpr long MAX_SCHEDULE_TIMEOUT = 0x7fffffffffffffffL;
+
+struct task_struct {
+	task_struct(cpu &on, std::string name, std::function<void()> body);
+	~task_struct();
+	task_struct(const task_struct &) = delete;
+	task_struct &operator=(const task_struct &) = delete;
+
+	std::string comm;
+	u16 id = 0;         // unique in the world; what records carry
+	u16 depth = 0;      // call depth of the trace, kept across sleeps
+	int state = TASK_RUNNING;
+	int pid = 0;
+	cpu *on = nullptr;  // the cpu whose run queue it uses
+	bool queued = false;
+	bool fatal_signal = false; // the world ends: every interruptible sleep returns -ERESTARTSYS or -EINTR
+	bool is_kthread = false;
+	net *nsproxy_net = nullptr; // current->nsproxy->net_ns
+	std::shared_ptr<files_struct> files;
+	callback_head *task_works = nullptr;
+	const char *wait_channel = nullptr; // function that sleeps, for reports of who waits where
+	list_head run_entry;
+	std::unique_ptr<fiber> stack;
+	std::function<void()> body;
+	// User memory limits of page_frag are per task in the kernel too (current->task_frag).
+	std::shared_ptr<void> task_frag;
+};
+
+struct cpu {
+	cpu(host &h, u16 id);
+	~cpu();
+
+	host &on;
+	u16 id;
+	u64 now_ns = 0;            // this cpu's place in world time; never behind the event it handles
+	u32 preempt_softirq = 0;   // nesting of local_bh_disable (SOFTIRQ_DISABLE_OFFSET units)
+	bool serving_softirq = false;
+	u32 hardirq_nesting = 0;
+	bool irqs_off = false;
+	u32 softirq_pending = 0;
+	u32 locks_held = 0;
+	u16 idle_depth = 0;        // trace depth of the idle task
+	bool need_resched = false;
+	list_head runqueue;
+	std::unique_ptr<task_struct> ksoftirqd;
+	std::unique_ptr<timer_base> timers;
+	std::unique_ptr<hrtimer_cpu_base> hrtimers;
+	std::array<u64, 10> softirq_count{};
+	object_area area;          // percpu<T>
+	fiber *scheduler = nullptr; // whom a sleeping task switches back to
+};
+
+inline int smp_processor_id() { return current.cpu->id; }
+
+// --- called by kernel code ---
+void schedule();                              // sleep unless state is TASK_RUNNING
+long schedule_timeout(long timeout_jiffies);  // returns the jiffies left
+int schedule_hrtimeout_range(const u64 *expires_ns, u64 delta_ns); // null: no limit; 0 when it expired, else -EINTR
+int try_to_wake_up(task_struct &t, unsigned state_mask, int flags); // 1 when it was asleep
+int wake_up_process(task_struct &t);
+void set_current_state(int state);
+bool signal_pending(const task_struct &t);
+void cond_resched();
+void kick_process(task_struct &t);
+
+// --- called by the world ---
+// Runs the cpu's runnable tasks and pending softirqs until it is idle.
+void cpu_run(cpu &c);
+// A timer interrupt: due hrtimers, jiffies, the timer softirq, softirqs on the way out (in the idle task or nested).
+void cpu_interrupt_timer(cpu &c);
+void task_start(task_struct &t);
+// Sleep and wake for code that is not the kernel's (a scenario's step order): untraced.
+void task_park();
+void task_unpark(task_struct &t);
+
+// Coarse virtual cost: moves this cpu's clock.
+inline void charge(u64 ns) { current.cpu->now_ns += ns; }
+inline void charge_syscall() { charge(current.host->syscall_cost_ns); }
+inline void charge_hop() { charge(current.host->hop_cost_ns); }
+
+} // namespace skbwalk

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Recording. TRACE() is the first line of every modelled function: it takes the function's name from the function itself
+// and, where given, the objects that it is about (skb, sk, dev: pointer or reference), for ids and probes. Off, it costs one
+// predictable branch on the word `armed`. On, one record of 32 bytes into a preallocated ring, no formatting.
+//
+//   int ip_rcv(skb_ptr skb, net_device &dev, ...)
+//   {
+//           TRACE(skb, dev);
+//
+// TRACE_INLINE() is the same for functions that the kernel has in headers. TRACE_PART() stands inside a function whose rest
+// the compiler moved out of line (ftrace shows NAME.part.0): from there to the end of the block counts as that part.
+// What a view shows of all this is decided when a trace is written, never here.
+#pragma once
+
+#include <source_location>
+
+#include "stack/kernel/types.h"
+
+namespace skbwalk {
+struct sk_buff;
+struct sock;
+struct net_device;
+} // namespace skbwalk
+
+namespace skbwalk::trace {
+
+enum class site_kind : u8 { function, header_inline, part };
+
+// One per traced function, in a linker section of its own so that all can be listed without running any (hence the
+// alignment: elements of a section must lie without gaps).
+struct alignas(32) site {
+	const char *name;
+	const char *file;
+	u32 line;
+	site_kind kind;
+};
+
+// The one mutable global: is anything armed (recording, probes, breakpoints, faults, interrupt points)?
+extern constinit u32 armed;
+
+// The objects that a record is about. A field that does not apply is null.
+struct objects {
+	const sk_buff *skb = nullptr;
+	const sock *sk = nullptr;
+	const net_device *dev = nullptr;
+};
+
+void enter(const site &s, const objects &o);
+void leave(const site &s);
+
+// Collect pick() of each argument. Overloads for sk_buff, skb_ptr, sock and net_device stand beside those types.
+inline void pick(objects &o, const sk_buff *skb) { o.skb = skb; }
+inline void pick(objects &o, const sk_buff &skb) { o.skb = &skb; }
+inline void pick(objects &o, const sock *sk) { o.sk = sk; }
+inline void pick(objects &o, const sock &sk) { o.sk = &sk; }
+inline void pick(objects &o, const net_device *dev) { o.dev = dev; }
+inline void pick(objects &o, const net_device &dev) { o.dev = &dev; }
+template <class T>
+	requires requires(const T &t) { trace_object(t); }
+inline void pick(objects &o, const T &t)
+{
+	pick(o, trace_object(t));
+}
+
+class scope {
+public:
+	template <class... T> [[gnu::always_inline]] explicit scope(const site &s, const T &...args)
+	{
+		if (__builtin_expect(armed != 0, 0)) {
+			objects o;
+			(pick(o, args), ...);
+			enter(s, o);
+			site_ = &s;
+		}
+	}
+	[[gnu::always_inline]] ~scope()
+	{
+		if (__builtin_expect(site_ != nullptr, 0))
+			leave(*site_);
+	}
+	scope(const scope &) = delete;
+	scope &operator=(const scope &) = delete;
+
+private:
+	const site *site_ = nullptr;
+};
+
+} // namespace skbwalk::trace
+
+#ifdef SKBWALK_NO_TRACE
+#define TRACE(...) static_cast<void>(0)
+#define TRACE_INLINE(...) static_cast<void>(0)
+#define TRACE_PART() static_cast<void>(0)
+#else
+#define SKBWALK_TRACE_SITE(sect, kind, var, ...)                                                                   \
+	[[gnu::section(sect), gnu::used]] static constexpr ::skbwalk::trace::site var##_site{__func__, __FILE__,   \
+											  __LINE__, kind};                      \
+	const ::skbwalk::trace::scope var { var##_site __VA_OPT__(, ) __VA_ARGS__ }
+#define TRACE(...) SKBWALK_TRACE_SITE("skbwalk_sites", ::skbwalk::trace::site_kind::function, trace_scope_, __VA_ARGS__)
+// Sites of inline functions are merged by the linker and so need a section apart.
+#define TRACE_INLINE(...)                                                                                           \
+	SKBWALK_TRACE_SITE("skbwalk_inline_sites", ::skbwalk::trace::site_kind::header_inline, trace_scope_,        \
+			   __VA_ARGS__)
+#define TRACE_PART() SKBWALK_TRACE_SITE("skbwalk_sites", ::skbwalk::trace::site_kind::part, trace_part_)
+#endif
