@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Compiler and linker flags, on the interface library that every target links.
+add_library(skbwalk_flags INTERFACE)
+target_include_directories(skbwalk_flags INTERFACE "${CMAKE_SOURCE_DIR}")
+target_compile_features(skbwalk_flags INTERFACE cxx_std_20)
+
+# Assertions stay on in every build: a broken invariant must stop the run.
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
+set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g")
+
+target_compile_options(skbwalk_flags INTERFACE
+	-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
+	# g++ keeps the sign out of -Wconversion for C++, clang++ does not; the kernel's arithmetic mixes both.
+	-Wno-sign-conversion
+	# Operation tables name the members that they fill, as the kernel's do.
+	-Wno-missing-field-initializers
+	# Position-dependent code: the current context is one TLS load away.
+	-fno-pie -fno-plt)
+target_link_options(skbwalk_flags INTERFACE -no-pie)
+target_compile_options(skbwalk_flags INTERFACE $<$<CXX_COMPILER_ID:Clang>:-fcolor-diagnostics>)
+
+if(SKBWALK_NO_TRACE)
+	target_compile_definitions(skbwalk_flags INTERFACE SKBWALK_NO_TRACE)
+endif()
+
+if(SKBWALK_SANITIZE)
+	target_compile_options(skbwalk_flags INTERFACE
+		-fsanitize=${SKBWALK_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer
+		# What the sanitizers insert leads g++ to false reports of these.
+		$<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds>)
+	target_link_options(skbwalk_flags INTERFACE -fsanitize=${SKBWALK_SANITIZE})
+endif()
+
+find_program(CCACHE ccache)
+if(CCACHE)
+	# The sloppiness is what ccache's manual asks for with precompiled headers.
+	set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env
+		CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime "${CCACHE}")
+	target_compile_options(skbwalk_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>
+	                                               "$<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>")
+endif()

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The one table of rooms. A line is: name | folder | the rooms that it may use (and, through them, all
+# that those may use). CMake links by it and tests/tidy checks every #include by it, so an edge that is
+# not here exists nowhere. A lower room calls a higher one through the kernel's own tables only.
+#
+# A file belongs to the room with the longest folder that holds it. `door` is the files of stack/ itself.
+set(SKBWALK_ROOMS
+	"kernel    | stack/kernel    | trace"
+	"trace     | stack/trace     | kernel"
+	"wire      | stack/wire      | kernel trace"
+	"core      | stack/core      | wire"
+	"ethernet  | stack/ethernet  | core"
+	"sched     | stack/sched     | core"
+	"netfilter | stack/netfilter | core"
+	"security  | stack/security  | core"
+	"packet    | stack/packet    | core"
+	"ipv4      | stack/ipv4      | ethernet sched netfilter security packet"
+	"ipv6      | stack/ipv6      | ipv4"
+	"bridge    | stack/bridge    | ipv4"
+	"door      | stack           | ipv6 bridge"
+	"devices   | devices         | door"
+	"sim       | sim             | devices"
+)
+
+# Headers that hold a table or the hooks of a room above, which the kernel's files below that room
+# include too. A line is: the room that includes | the header.
+set(SKBWALK_DOORWAYS
+	"core | stack/ethernet/eth.h"
+	"core | stack/sched/sch_generic.h"
+	"core | stack/netfilter/netfilter.h"
+	"core | stack/security/security.h"
+)
