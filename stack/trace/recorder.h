@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// What recording leaves behind: a ring of records of 32 bytes, allocated once, filled by enter() and leave() of trace.h
+// and by the world's marks (phases, steps). Hosts point at the recorder of their world. Nothing here formats: sim/trace_tree
+// reads the records back and everything else is a writer over that. When the ring is full either the newest or the oldest
+// records go; how many is counted and every writer says so.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "stack/trace/trace.h"
+
+namespace skbwalk {
+struct context;
+}
+
+namespace skbwalk::trace {
+
+// Who wants enter() to be called. The word `armed` holds a count for each, a byte wide.
+enum class armed_by : u32 {
+	recording = 1,
+	probe = 1U << 8,
+	breakpoint = 1U << 16,
+	interrupt_point = 1U << 24,
+};
+void arm(armed_by who);
+void disarm(armed_by who);
+[[nodiscard]] bool is_armed(armed_by who);
+
+// The traced functions of this program. An id is a site's place in its section; sites of inline functions have bit 31.
+[[nodiscard]] u32 site_id(const site &s);
+[[nodiscard]] const site &site_of(u32 id);
+void for_each_site(const std::function<void(const site &)> &fn);
+
+enum class run_context : u8 { task, softirq, hardirq };
+
+enum class record_kind : u8 { enter, leave, phase_begin, phase_end, step, note };
+
+constexpr u16 idle_task = 0xffff;
+
+struct record {
+	u64 time_ns;
+	u32 site;           // of marks: the index of their text
+	u16 depth;          // of the function itself; outermost is 0
+	u16 task;           // task_struct::id, or idle_task
+	u8 host;
+	u8 cpu;
+	u8 context;         // run_context
+	record_kind kind;
+	u32 skb;            // ids of the objects that the call is about; 0 is none
+	u32 sk;
+	u32 dev;
+};
+static_assert(sizeof(record) == 32);
+
+// How an object's id is read; the room that owns the types fills this in.
+struct object_ids {
+	u32 (*skb)(const sk_buff *) = nullptr;
+	u32 (*sk)(const sock *) = nullptr;
+	u32 (*dev)(const net_device *) = nullptr;
+};
+
+// Called at every function's entry (and return) while its kind is armed: probes, breakpoints, interrupt points.
+struct hook {
+	armed_by who = armed_by::probe;
+	void *arg = nullptr;
+	void (*entered)(void *arg, const site &s, const objects &o) = nullptr;
+	void (*left)(void *arg, const site &s) = nullptr;
+};
+
+enum class when_full : u8 { stop, overwrite };
+
+struct recorder {
+public:
+	// Counts as armed for recording as long as it lives, so that depths are right whenever start() is called.
+	explicit recorder(std::size_t records_max, when_full policy = when_full::stop, object_ids ids = {});
+	~recorder();
+	recorder(const recorder &) = delete;
+	recorder &operator=(const recorder &) = delete;
+
+	void start() { recording_ = true; }
+	void stop() { recording_ = false; }
+	[[nodiscard]] bool recording() const { return recording_; }
+	void clear();
+
+	// Marks are written whether recording or not, never into a ring that is full.
+	void mark(record_kind kind, u64 time_ns, std::string_view text);
+
+	[[nodiscard]] std::size_t size() const { return wrapped_ ? ring_.size() : next_; }
+	// In the order of recording, the oldest that is left first.
+	[[nodiscard]] const record &at(std::size_t i) const;
+	[[nodiscard]] u64 lost() const { return lost_; }
+	[[nodiscard]] const std::string &text(u32 index) const { return texts_[index]; }
+	// Empty for a task that never ran while recording.
+	[[nodiscard]] std::string_view task_name(u16 task) const;
+	[[nodiscard]] int task_pid(u16 task) const;
+
+	std::vector<hook> hooks;
+
+	// From enter() and leave().
+	void entered(const context &c, const site &s, const objects &o, u16 depth);
+	void left(const context &c, const site &s, u16 depth);
+
+private:
+	struct task_entry {
+		char comm[16];
+		int pid;
+	};
+
+	record *next();
+	record *next_call(const context &c, record_kind kind, const site &s, u16 depth);
+
+	std::vector<record> ring_;
+	std::size_t next_ = 0;
+	bool wrapped_ = false;
+	bool recording_ = false;
+	when_full policy_;
+	object_ids ids_;
+	u64 lost_ = 0;
+	std::vector<std::string> texts_;
+	std::vector<task_entry> tasks_;
+};
+
+} // namespace skbwalk::trace
