@@ -6,10 +6,7 @@
 namespace {
 
 class leak_listener final : public testing::EmptyTestEventListener {
-	void OnTestStart(const testing::TestInfo &) override
-	{
-		skbwalk::test::leaks_taken();
-	}
+	void OnTestStart(const testing::TestInfo &) override { skbwalk::test::leaks_taken(); }
 
 	// Runs when the fixture is gone, and before gtest's own printer closes the test.
 	void OnTestEnd(const testing::TestInfo &info) override
