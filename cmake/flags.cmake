@@ -16,7 +16,9 @@ target_compile_options(skbwalk_flags INTERFACE
 	# Operation tables name the members that they fill, as the kernel's do.
 	-Wno-missing-field-initializers
 	# Position-dependent code: the current context is one TLS load away.
-	-fno-pie -fno-plt)
+	-fno-pie -fno-plt
+	# __FILE__ names a file from the root of the tree, wherever that is.
+	"-fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=")
 target_link_options(skbwalk_flags INTERFACE -no-pie)
 target_compile_options(skbwalk_flags INTERFACE $<$<CXX_COMPILER_ID:Clang>:-fcolor-diagnostics>)
 
