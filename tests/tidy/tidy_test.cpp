@@ -61,9 +61,9 @@ TEST(tidy, modelled_function_begins_with_the_tracing_macro)
 			EXPECT_TRUE(function.excused || std::regex_search(function.first_statement, macro))
 				<< at(file, function.line) << function.name
 				<< " does not begin with TRACE(); a function that the kernel does not have "
-			           "goes "
+				   "goes "
 				   "into an unnamed namespace, or has the line \"// not traced: <reason>\" "
-			           "above it";
+				   "above it";
 	}
 }
 
@@ -218,7 +218,7 @@ TEST(tidy_reader, what_is_no_modelled_function_passes)
 		untraced(
 			"namespace skbwalk {\nvoid host::start()\n{\n\tgo();\n}\nhost::host() : a_(1)\n{\n}\n"
 			"constexpr int g()\n{\n\treturn 1;\n}\nbool operator==(a, b)\n{\n\treturn "
-	                "1;\n}\n}\n"),
+			"1;\n}\n}\n"),
 		testing::IsEmpty());
 	EXPECT_THAT(untraced("namespace skbwalk {\nconst proto tcp_prot = {\n\t.name = "
 	                     "f(1),\n};\nDEFINE(x)\n{\n}\n}\n"),
