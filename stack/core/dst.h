@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// dst_entry (include/net/dst.h): where a packet goes and by which functions. Counted; freed after a grace period.
+#pragma once
+
+#include "stack/core/skbuff.h"
+#include "stack/kernel/softirq.h"
+
+namespace skbwalk {
+
+struct neighbour;
+struct dst_entry;
+struct dst_metrics;
+
+constexpr int RTAX_LOCK = 1, RTAX_MTU = 2, RTAX_WINDOW = 3, RTAX_RTT = 4, RTAX_RTTVAR = 5, RTAX_SSTHRESH = 6, RTAX_CWND = 7,
+	      RTAX_ADVMSS = 8, RTAX_REORDERING = 9, RTAX_HOPLIMIT = 10, RTAX_INITCWND = 11, RTAX_FEATURES = 12,
+	      RTAX_RTO_MIN = 13, RTAX_INITRWND = 14, RTAX_QUICKACK = 15, RTAX_CC_ALGO = 16, RTAX_MAX = 17;
+
+struct dst_ops {
+	u16 family;
+	dst_entry *(*check)(dst_entry &dst, u32 cookie);
+	u32 (*default_advmss)(const dst_entry &dst);
+	u32 (*mtu)(const dst_entry &dst);
+	void (*destroy)(dst_entry &dst);
+	dst_entry *(*negative_advice)(dst_entry &dst);
+	void (*link_failure)(sk_buff &skb);
+	void (*update_pmtu)(dst_entry &dst, sock *sk, sk_buff *skb, u32 mtu, bool confirm_neigh);
+	void (*redirect)(dst_entry &dst, sock *sk, sk_buff &skb);
+	neighbour *(*neigh_lookup)(const dst_entry &dst, sk_buff *skb, const void *daddr);
+	void (*confirm_neigh)(const dst_entry &dst, const void *daddr);
+};
+
+constexpr u16 DST_HOST = 1, DST_NOXFRM = 2, DST_NOPOLICY = 4, DST_NOCOUNT = 8;
+constexpr s16 DST_OBSOLETE_NONE = 0, DST_OBSOLETE_DEAD = 2, DST_OBSOLETE_FORCE_CHK = -1;
+
+struct dst_entry {
+	net_device *dev = nullptr;
+	const dst_ops *ops = nullptr;
+	const u32 *_metrics = nullptr; // RTAX_MAX numbers, index RTAX_x - 1
+	int (*input)(skb_ptr skb) = nullptr;
+	int (*output)(net &net, sock *sk, skb_ptr skb) = nullptr;
+	u16 flags = 0;
+	s16 obsolete = 0;
+	int error = 0;                 // negative errno when unreachable
+	std::atomic<int> __refcnt{1};
+	u32 lastuse = 0;
+	rcu_head rcu;
+	u32 trace_id = 0;
+};
+
+void dst_init(dst_entry &dst, const dst_ops &ops, net_device *dev, int refs, s16 obsolete, u16 flags);
+void dst_release(dst_entry *dst);
+void dst_release_immediate(dst_entry *dst);
+void dst_dev_put(dst_entry &dst);
+inline void dst_hold(dst_entry &dst) { dst.__refcnt.fetch_add(1, std::memory_order_relaxed); }
+[[nodiscard]] bool dst_hold_safe(dst_entry &dst);
+inline dst_entry *dst_clone(dst_entry *dst)
+{
+	if (dst)
+		dst_hold(*dst);
+	return dst;
+}
+int dst_discard(skb_ptr skb);
+int dst_discard_out(net &net, sock *sk, skb_ptr skb);
+inline u32 dst_metric_raw(const dst_entry &dst, int metric) { return dst._metrics ? dst._metrics[metric - 1] : 0; }
+inline u32 dst_metric(const dst_entry &dst, int metric) { return dst_metric_raw(dst, metric); }
+inline bool dst_metric_locked(const dst_entry &dst, int metric) { return dst_metric(dst, RTAX_LOCK) & (1u << metric); }
+u32 dst_metric_advmss(const dst_entry &dst);
+u32 dst_mtu(const dst_entry &dst);
+inline dst_entry *dst_check(dst_entry &dst, u32 cookie) { return dst.obsolete ? dst.ops->check(dst, cookie) : &dst; }
+inline void dst_negative_advice_ops(dst_entry &) {}
+int dst_output(net &net, sock *sk, skb_ptr skb);  // header inline: skb_dst(skb)->output
+int dst_input(skb_ptr skb);                       // header inline
+neighbour *dst_neigh_lookup(const dst_entry &dst, const void *daddr);
+void dst_confirm_neigh(const dst_entry &dst, const void *daddr);
+void dst_link_failure(sk_buff &skb);
+u32 live_dsts(const host &h); // not yet destroyed, for leak checks
+
+// net/xfrm/xfrm_policy.c, as far as a kernel without policies goes: the lookup is made and finds none.
+dst_entry *xfrm_lookup(net &net, dst_entry *dst, const struct flowi4 &fl, const sock *sk, int flags);
+dst_entry *xfrm_lookup_route(net &net, dst_entry *dst, const struct flowi4 &fl, const sock *sk, int flags);
+dst_entry *xfrm_lookup_with_ifid(net &net, dst_entry *dst, const struct flowi4 &fl, const sock *sk, int flags, u32 if_id);
+bool xfrm4_policy_check(sock *sk, int dir, sk_buff &skb);  // header inline: true when no policies are loaded
+int __xfrm_decode_session(sk_buff &skb, struct flowi4 &fl, u16 family, bool reverse);
+
+} // namespace skbwalk

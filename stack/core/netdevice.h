@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// net_device (include/linux/netdevice.h), packet types, NAPI, softnet_data, and the transmit and receive entry points of
+// net/core/dev.c.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "stack/core/skbuff.h"
+#include "stack/kernel/percpu.h"
+#include "stack/kernel/softirq.h"
+
+namespace skbwalk {
+
+struct in_device;
+struct Qdisc;
+struct netdev_queue;
+struct napi_struct;
+struct softnet_data;
+
+constexpr u32 IFF_UP = 1 << 0, IFF_BROADCAST = 1 << 1, IFF_LOOPBACK = 1 << 3, IFF_POINTOPOINT = 1 << 4, IFF_RUNNING = 1 << 6,
+	      IFF_NOARP = 1 << 7, IFF_PROMISC = 1 << 8, IFF_ALLMULTI = 1 << 9, IFF_MASTER = 1 << 10, IFF_SLAVE = 1 << 11,
+	      IFF_MULTICAST = 1 << 12, IFF_LOWER_UP = 1 << 16;
+constexpr u32 IFF_EBRIDGE = 1 << 1, IFF_BRIDGE_PORT = 1 << 9, IFF_TX_SKB_SHARING = 1 << 16, IFF_LIVE_ADDR_CHANGE = 1 << 20,
+	      IFF_NO_QUEUE = 1 << 21, IFF_PHONY_HEADROOM = 1 << 24, IFF_XMIT_DST_RELEASE = 1 << 10; // priv_flags
+
+constexpr netdev_features_t NETIF_F_SG = 1 << 0, NETIF_F_IP_CSUM = 1 << 1, NETIF_F_HW_CSUM = 1 << 3, NETIF_F_IPV6_CSUM = 1 << 4,
+			    NETIF_F_HIGHDMA = 1 << 5, NETIF_F_FRAGLIST = 1 << 6, NETIF_F_HW_VLAN_CTAG_TX = 1 << 7,
+			    NETIF_F_HW_VLAN_CTAG_RX = 1 << 8, NETIF_F_LLTX = 1 << 12, NETIF_F_NETNS_LOCAL = 1 << 13,
+			    NETIF_F_GRO = 1 << 14, NETIF_F_TSO = 1 << 16, NETIF_F_TSO_ECN = 1 << 18,
+			    NETIF_F_TSO_MANGLEID = 1 << 19, NETIF_F_TSO6 = 1 << 20, NETIF_F_GSO_UDP_L4 = 1 << 25,
+			    NETIF_F_RXCSUM = 1 << 26, NETIF_F_LOOPBACK = 1 << 27, NETIF_F_VLAN_CHALLENGED = 1 << 10,
+			    NETIF_F_GSO = 1 << 11, NETIF_F_GSO_SOFTWARE_BITS = NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_TSO_ECN |
+									       NETIF_F_TSO_MANGLEID | NETIF_F_GSO_UDP_L4;
+constexpr netdev_features_t NETIF_F_ALL_TSO = NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_TSO_ECN | NETIF_F_TSO_MANGLEID;
+constexpr netdev_features_t NETIF_F_CSUM_MASK = NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM | NETIF_F_HW_CSUM;
+constexpr netdev_features_t NETIF_F_GSO_MASK = NETIF_F_ALL_TSO | NETIF_F_GSO_UDP_L4;
+
+constexpr u32 GSO_MAX_SEGS = 65535, GSO_LEGACY_MAX_SIZE = 65536, GSO_MAX_SIZE = 8 * 65535, TSO_LEGACY_MAX_SIZE = 65536;
+constexpr int NET_RX_SUCCESS = 0, NET_RX_DROP = 1;
+constexpr int NET_XMIT_SUCCESS = 0, NET_XMIT_DROP = 1, NET_XMIT_CN = 2, NET_XMIT_MASK = 0x0f;
+inline int net_xmit_eval(int e) { return e == NET_XMIT_CN ? 0 : e; }
+inline int net_xmit_errno(int e) { return e != NET_XMIT_CN ? -ENOBUFS : 0; }
+enum netdev_tx_t { NETDEV_TX_OK = 0, NETDEV_TX_BUSY = 0x10 };
+inline bool dev_xmit_complete(int rc) { return rc < NET_XMIT_MASK; }
+enum rx_handler_result_t { RX_HANDLER_CONSUMED, RX_HANDLER_ANOTHER, RX_HANDLER_EXACT, RX_HANDLER_PASS };
+using rx_handler_func_t = rx_handler_result_t (*)(skb_ptr &skb);
+
+struct rtnl_link_stats64 {
+	u64 rx_packets = 0, tx_packets = 0, rx_bytes = 0, tx_bytes = 0, rx_errors = 0, tx_errors = 0, rx_dropped = 0,
+	    tx_dropped = 0, multicast = 0, rx_nohandler = 0;
+};
+
+struct net_device_ops {
+	int (*ndo_init)(net_device &dev);
+	void (*ndo_uninit)(net_device &dev);
+	int (*ndo_open)(net_device &dev);
+	int (*ndo_stop)(net_device &dev);
+	netdev_tx_t (*ndo_start_xmit)(skb_ptr &skb, net_device &dev); // with NETDEV_TX_BUSY the skb comes back in *skb
+	netdev_features_t (*ndo_features_check)(sk_buff &skb, net_device &dev, netdev_features_t features);
+	int (*ndo_set_mac_address)(net_device &dev, const mac_addr &addr);
+	int (*ndo_change_mtu)(net_device &dev, u32 mtu);
+	void (*ndo_get_stats64)(net_device &dev, rtnl_link_stats64 &stats);
+	int (*ndo_get_iflink)(const net_device &dev);
+	int (*ndo_add_slave)(net_device &dev, net_device &slave);
+	int (*ndo_del_slave)(net_device &dev, net_device &slave);
+	void (*ndo_set_rx_mode)(net_device &dev);
+};
+
+struct header_ops {
+	int (*create)(sk_buff &skb, net_device &dev, u16 type, const void *daddr, const void *saddr, u32 len);
+	int (*parse)(const sk_buff &skb, u8 *haddr);
+	int (*cache)(const neighbour &n, struct hh_cache &hh, be16 type);
+	void (*cache_update)(struct hh_cache &hh, const net_device &dev, const u8 *haddr);
+	bool (*validate)(const char *ll_header, u32 len);
+	be16 (*parse_protocol)(const sk_buff &skb);
+};
+
+constexpr u32 __QUEUE_STATE_DRV_XOFF = 1, __QUEUE_STATE_STACK_XOFF = 2, __QUEUE_STATE_FROZEN = 4;
+struct netdev_queue {
+	net_device *dev = nullptr;
+	std::shared_ptr<Qdisc> qdisc;          // in use
+	std::shared_ptr<Qdisc> qdisc_sleeping; // while the device is down
+	spinlock_t _xmit_lock;
+	int xmit_lock_owner = -1;
+	u32 state = 0;
+	u32 trans_start = 0;
+	u64 tx_maxrate = 0;
+};
+
+struct packet_type {
+	be16 type{};
+	net_device *dev = nullptr; // null: any
+	net *af_packet_net = nullptr;
+	int (*func)(skb_ptr skb, net_device &dev, packet_type &pt, net_device &orig_dev) = nullptr;
+	void (*list_func)(list_head &head, packet_type &pt, net_device &dev) = nullptr;
+	void *af_packet_priv = nullptr;
+	list_head list;
+};
+
+struct net_device {
+	net_device() = default;
+	~net_device();
+	net_device(const net_device &) = delete;
+
+	std::string name;
+	int ifindex = 0;
+	net *nd_net = nullptr;
+	u32 flags = 0;
+	u32 gflags = 0;
+	u32 priv_flags = 0;
+	u32 mtu = ETH_DATA_LEN;
+	u32 min_mtu = 0;
+	u32 max_mtu = 0;
+	u16 type = ARPHRD_ETHER;
+	u16 hard_header_len = ETH_HLEN;
+	u16 min_header_len = ETH_HLEN;
+	u16 needed_headroom = 0;
+	u16 needed_tailroom = 0;
+	u8 addr_len = ETH_ALEN;
+	u8 addr_assign_type = 0;
+	mac_addr dev_addr{};
+	mac_addr broadcast{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+	netdev_features_t features = 0;
+	netdev_features_t hw_features = 0;
+	netdev_features_t wanted_features = 0;
+	netdev_features_t vlan_features = 0;
+	netdev_features_t hw_enc_features = 0;
+	u32 gso_max_size = GSO_LEGACY_MAX_SIZE;
+	u16 gso_max_segs = static_cast<u16>(GSO_MAX_SEGS);
+	const net_device_ops *netdev_ops = nullptr;
+	const skbwalk::header_ops *header_ops = nullptr;
+	in_device *ip_ptr = nullptr;
+	std::vector<std::unique_ptr<netdev_queue>> _tx;
+	u32 tx_queue_len = 1000;
+	u32 num_rx_queues = 1;
+	rx_handler_func_t rx_handler = nullptr;
+	void *rx_handler_data = nullptr;
+	net_device *master = nullptr;
+	list_head ptype_all;
+	list_head ptype_specific;
+	u32 promiscuity = 0, allmulti = 0;
+	bool carrier_ok = true;
+	bool dormant = false;
+	bool registered = false;
+	bool linkwatch_pending = false;
+	u8 operstate = 0;
+	int group = 0;
+	std::string link_kind;              // "veth", "bridge", ...: rtnl_link_ops->kind
+	void (*dellink)(net_device &dev) = nullptr;
+	std::shared_ptr<void> priv_data;    // netdev_priv
+	rtnl_link_stats64 stats;
+	u64 rx_dropped = 0, tx_dropped = 0, rx_nohandler = 0;
+	int pcpu_refcnt = 1;
+	u32 trace_id = 0;
+	template <class T> T &priv() const { return *static_cast<T *>(priv_data.get()); }
+};
+template <class T> T &netdev_priv(const net_device &dev) { return dev.priv<T>(); }
+inline net &dev_net(const net_device &dev) { return *dev.nd_net; }
+inline bool netif_running(const net_device &dev) { return dev.flags & IFF_UP; }
+inline bool netif_carrier_ok(const net_device &dev) { return dev.carrier_ok; }
+inline void dev_hold(net_device &dev) { ++dev.pcpu_refcnt; }
+inline void dev_put(net_device *dev)
+{
+	if (dev)
+		--dev->pcpu_refcnt;
+}
+inline u32 LL_RESERVED_SPACE(const net_device &d) { return ((d.hard_header_len + d.needed_headroom) & ~15u) + 16; }
+inline netdev_queue *netdev_get_tx_queue(const net_device &dev, u32 i) { return dev._tx[i].get(); }
+inline bool netif_xmit_frozen_or_drv_stopped(const netdev_queue &q) { return q.state & (__QUEUE_STATE_DRV_XOFF | __QUEUE_STATE_FROZEN); }
+inline bool netif_xmit_stopped(const netdev_queue &q) { return q.state & (__QUEUE_STATE_DRV_XOFF | __QUEUE_STATE_STACK_XOFF); }
+inline bool netif_xmit_frozen_or_stopped(const netdev_queue &q) { return q.state != 0; }
+
+// --- life of a device (rtnl: one configuring task at a time) ---
+net_device *alloc_netdev(net &net, std::string name, void (*setup)(net_device &dev), u32 txqs); // owned by the host's list once registered
+int register_netdevice(net_device &dev);
+void unregister_netdevice(net_device &dev);
+int dev_open(net_device &dev);
+void dev_close(net_device &dev);
+int dev_change_flags(net_device &dev, u32 flags);
+int dev_set_mtu(net_device &dev, u32 mtu);
+int dev_set_mac_address(net_device &dev, const mac_addr &addr);
+int dev_change_net_namespace(net_device &dev, net &to, const char *pattern);
+void netif_carrier_on(net_device &dev);
+void netif_carrier_off(net_device &dev);
+void netif_tx_stop_queue(netdev_queue &q);
+void netif_tx_wake_queue(netdev_queue &q);
+void linkwatch_fire_event(net_device &dev);
+void netdev_update_features(net_device &dev);
+void netif_inherit_tso_max(net_device &to, const net_device &from);
+net_device *dev_get_by_index_rcu(net &net, int ifindex);
+net_device *__dev_get_by_index(net &net, int ifindex);
+net_device *__dev_get_by_name(net &net, const std::string &name);
+int netdev_rx_handler_register(net_device &dev, rx_handler_func_t handler, void *data);
+void netdev_rx_handler_unregister(net_device &dev);
+int dev_set_promiscuity(net_device &dev, int inc);
+
+// Device events (register_netdevice_notifier); handlers run in order of registration, per host.
+enum netdev_cmd { NETDEV_UP = 1, NETDEV_DOWN, NETDEV_CHANGE, NETDEV_REGISTER, NETDEV_UNREGISTER, NETDEV_CHANGEMTU, NETDEV_CHANGEADDR,
+		  NETDEV_GOING_DOWN, NETDEV_CHANGENAME, NETDEV_FEAT_CHANGE, NETDEV_PRE_UP, NETDEV_PRE_CHANGEADDR,
+		  NETDEV_CHANGEUPPER, NETDEV_CHANGE_TX_QUEUE_LEN };
+using notifier_fn = int (*)(net_device &dev, netdev_cmd event); // 0, or a negative errno that vetoes
+void register_netdevice_notifier(notifier_fn fn);
+int call_netdevice_notifiers(netdev_cmd event, net_device &dev);
+
+// --- receive ---
+void dev_add_pack(packet_type &pt);
+void dev_remove_pack(packet_type &pt);
+int netif_rx(skb_ptr skb);
+int __netif_rx(skb_ptr skb);
+int netif_rx_internal(skb_ptr skb);
+int netif_receive_skb(skb_ptr skb);
+void netif_receive_skb_list_internal(list_head &head);
+void net_rx_action();
+void net_tx_action();
+int dev_forward_skb(net_device &dev, skb_ptr skb);
+int __dev_forward_skb(net_device &dev, skb_ptr &skb); // NET_RX_SUCCESS, else the skb is gone
+bool is_skb_forwardable(const net_device &dev, const sk_buff &skb);
+bool __is_skb_forwardable(const net_device &dev, const sk_buff &skb, bool check_mtu);
+u8 eth_type_trans_pkt_type(const sk_buff &skb, const net_device &dev);
+
+// --- transmit ---
+int __dev_queue_xmit(skb_ptr skb, net_device *sb_dev);
+int dev_queue_xmit(skb_ptr skb); // header inline
+// Hands a list (linked by next) to the driver. Returns what is left (null when all went); `ret` is the driver's last word.
+sk_buff *dev_hard_start_xmit(sk_buff *first, net_device &dev, netdev_queue &txq, int &ret);
+netdev_features_t netif_skb_features(sk_buff &skb);
+netdev_features_t passthru_features_check(sk_buff &skb, net_device &dev, netdev_features_t features);
+sk_buff *validate_xmit_skb_list(sk_buff *skb, net_device &dev, bool &again);
+int skb_csum_hwoffload_help(sk_buff &skb, netdev_features_t features);
+be16 skb_network_protocol(sk_buff &skb, int *depth);
+netdev_queue *netdev_core_pick_tx(net_device &dev, sk_buff &skb, net_device *sb_dev);
+u32 netif_get_gso_max_size(const net_device &dev, const sk_buff &skb);
+void dev_queue_xmit_nit(sk_buff &skb, net_device &dev); // taps
+// A device header: header_ops->create.
+int dev_hard_header(sk_buff &skb, net_device &dev, u16 type, const void *daddr, const void *saddr, u32 len);
+u16 dev_parse_header_protocol(const sk_buff &skb);
+
+// --- NAPI and the per-cpu backlog ---
+constexpr u32 NAPI_STATE_SCHED = 1, NAPI_STATE_MISSED = 2, NAPI_STATE_DISABLE = 4, NAPI_STATE_NPSVC = 8, NAPI_STATE_LISTED = 16,
+	      NAPI_STATE_NO_BUSY_POLL = 32, NAPI_STATE_IN_BUSY_POLL = 64;
+struct napi_struct {
+	list_head poll_list;
+	u32 state = 0;
+	int weight = 64;
+	int (*poll)(napi_struct &napi, int budget) = nullptr;
+	net_device *dev = nullptr;
+	list_head rx_list;
+	int rx_count = 0;
+	u32 napi_id = 0;
+	void *gro = nullptr;
+};
+void netif_napi_add(net_device &dev, napi_struct &napi, int (*poll)(napi_struct &napi, int budget));
+void netif_napi_del(napi_struct &napi);
+void napi_enable(napi_struct &n);
+void napi_disable(napi_struct &n);
+bool napi_schedule_prep(napi_struct &n);
+void __napi_schedule(napi_struct &n);
+void napi_schedule(napi_struct &n);
+bool napi_complete_done(napi_struct &n, int work_done);
+
+struct softnet_data {
+	softnet_data();
+	~softnet_data();
+	list_head poll_list;
+	sk_buff_head process_queue;
+	sk_buff_head input_pkt_queue; // its lock is the backlog lock
+	napi_struct backlog;
+	std::vector<std::shared_ptr<Qdisc>> output_queue;
+	sk_buff *completion_queue = nullptr;
+	sk_buff_head defer_list;      // skbs to free on the cpu that allocated them
+	u32 xmit_recursion = 0;
+	bool in_net_rx_action = false;
+	u32 processed = 0, dropped = 0, time_squeeze = 0, received_rps = 0;
+};
+extern percpu<softnet_data> softnet;
+
+void net_dev_init(); // of the current host
+u32 live_netdevs(const host &h);
+
+} // namespace skbwalk

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// User memory as the kernel walks it (include/linux/uio.h): here always one buffer.
+#pragma once
+
+#include "stack/wire/socket.h"
+
+namespace skbwalk {
+
+struct iov_iter {
+	u8 *base = nullptr;
+	std::size_t count = 0;      // bytes left
+	std::size_t iov_offset = 0; // bytes consumed
+	bool data_source = false;   // true: copied from (a send)
+};
+int import_single_range(bool data_source, void *buf, std::size_t len, iov_iter &i);
+std::size_t _copy_to_iter(const void *from, std::size_t n, iov_iter &i);
+std::size_t _copy_from_iter(void *to, std::size_t n, iov_iter &i);
+bool copy_from_iter_full(void *to, std::size_t n, iov_iter &i);
+bool csum_and_copy_from_iter_full(void *to, std::size_t n, __wsum &csum, iov_iter &i);
+std::size_t csum_and_copy_to_iter(const void *from, std::size_t n, __wsum &csum, iov_iter &i);
+void iov_iter_advance(iov_iter &i, std::size_t n);
+void iov_iter_revert(iov_iter &i, std::size_t n);
+inline std::size_t iov_iter_count(const iov_iter &i) { return i.count; }
+
+struct msghdr {
+	sockaddr_storage *msg_name = nullptr;
+	int msg_namelen = 0;
+	int msg_flags = 0;
+	iov_iter msg_iter;
+};
+inline std::size_t msg_data_left(const msghdr &m) { return m.msg_iter.count; }
+
+} // namespace skbwalk
