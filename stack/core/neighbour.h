@@ -25,6 +25,7 @@ enum { NEIGH_VAR_MCAST_PROBES, NEIGH_VAR_UCAST_PROBES, NEIGH_VAR_APP_PROBES, NEI
        NEIGH_VAR_GC_THRESH1, NEIGH_VAR_GC_THRESH2, NEIGH_VAR_GC_THRESH3, NEIGH_VAR_MAX };
 
 struct neigh_table;
+struct neighbour;
 struct neigh_parms {
 	neigh_table *tbl = nullptr;
 	net_device *dev = nullptr;

@@ -12,6 +12,7 @@
 #include "stack/core/snmp.h"
 #include "stack/kernel/list.h"
 #include "stack/kernel/percpu.h"
+#include "stack/kernel/refcount.h"
 
 namespace skbwalk {
 

@@ -20,6 +20,7 @@ struct Qdisc;
 struct netdev_queue;
 struct napi_struct;
 struct softnet_data;
+struct neighbour;
 
 constexpr u32 IFF_UP = 1 << 0, IFF_BROADCAST = 1 << 1, IFF_LOOPBACK = 1 << 3, IFF_POINTOPOINT = 1 << 4, IFF_RUNNING = 1 << 6,
 	      IFF_NOARP = 1 << 7, IFF_PROMISC = 1 << 8, IFF_ALLMULTI = 1 << 9, IFF_MASTER = 1 << 10, IFF_SLAVE = 1 << 11,
