@@ -94,6 +94,7 @@ public:
 	// In the order of recording, the oldest that is left first.
 	[[nodiscard]] const record &at(std::size_t i) const;
 	[[nodiscard]] u64 lost() const { return lost_; }
+	[[nodiscard]] when_full policy() const { return policy_; }
 	[[nodiscard]] const std::string &text(u32 index) const { return texts_[index]; }
 	// Empty for a task that never ran while recording.
 	[[nodiscard]] std::string_view task_name(u16 task) const;
