@@ -76,11 +76,4 @@ void dst_confirm_neigh(const dst_entry &dst, const void *daddr);
 void dst_link_failure(sk_buff &skb);
 u32 live_dsts(const host &h); // not yet destroyed, for leak checks
 
-// net/xfrm/xfrm_policy.c, as far as a kernel without policies goes: the lookup is made and finds none.
-dst_entry *xfrm_lookup(net &net, dst_entry *dst, const struct flowi4 &fl, const sock *sk, int flags);
-dst_entry *xfrm_lookup_route(net &net, dst_entry *dst, const struct flowi4 &fl, const sock *sk, int flags);
-dst_entry *xfrm_lookup_with_ifid(net &net, dst_entry *dst, const struct flowi4 &fl, const sock *sk, int flags, u32 if_id);
-bool xfrm4_policy_check(sock *sk, int dir, sk_buff &skb);  // header inline: true when no policies are loaded
-int __xfrm_decode_session(sk_buff &skb, struct flowi4 &fl, u16 family, bool reverse);
-
 } // namespace skbwalk

@@ -31,19 +31,22 @@ struct neigh_parms {
 	net_device *dev = nullptr;
 	std::array<int, NEIGH_VAR_MAX> data{}; // times in jiffies
 	u32 reachable_time = 0;
-	u32 refcnt = 1;
+	refcount_t refcnt;
 	bool dead = false;
+	rcu_head rcu;
 };
 inline int NEIGH_VAR(const neigh_parms &p, int attr) { return p.data[static_cast<std::size_t>(attr)]; }
 
 struct neigh_ops {
 	u16 family;
-	void (*solicit)(neighbour &n, sk_buff *skb);
+	void (*solicit)(neighbour &n, sk_buff *skb); // skb, where there is one, is borrowed
 	void (*error_report)(neighbour &n, skb_ptr skb);
 	int (*output)(neighbour &n, skb_ptr skb);
 	int (*connected_output)(neighbour &n, skb_ptr skb);
 };
 
+constexpr u32 HH_DATA_MOD = 16;
+constexpr u32 HH_DATA_OFF(u32 len) { return HH_DATA_MOD - (((len - 1) & (HH_DATA_MOD - 1)) + 1); }
 struct hh_cache {
 	u32 hh_len = 0;
 	alignas(8) u8 hh_data[16] = {}; // an Ethernet header ends at byte 16
@@ -92,14 +95,17 @@ struct neigh_table {
 	int (*constructor)(neighbour &n) = nullptr;
 	const char *id = "";
 	neigh_parms parms;
-	std::vector<std::unique_ptr<neigh_parms>> parms_list;
+	std::vector<neigh_parms *> parms_list; // of devices, newest first
 	u32 gc_interval = 30 * HZ, gc_thresh1 = 128, gc_thresh2 = 512, gc_thresh3 = 1024;
 	u32 last_flush = 0, last_rand = 0;
 	delayed_work gc_work;
 	rwlock_t lock;
 	u32 entries = 0;
 	neigh_hash_table nht;
-	u64 lookups = 0, hits = 0, allocs = 0, destroys = 0;
+	list_head gc_list;           // entries that may be collected, oldest first
+	u32 gc_entries = 0;
+	u64 lookups = 0, hits = 0, allocs = 0, destroys = 0, hash_grows = 0, res_failed = 0, periodic_gc_runs = 0,
+	    forced_gc_runs = 0, unres_discards = 0, table_fulls = 0;
 };
 
 void neigh_table_init(neigh_table &tbl);
@@ -109,7 +115,22 @@ void neigh_parms_release(neigh_table &tbl, neigh_parms &parms);
 neighbour *neigh_lookup(neigh_table &tbl, const be32 &pkey, net_device &dev); // counted
 neighbour *__neigh_create(neigh_table &tbl, const be32 &pkey, net_device &dev, bool want_ref); // null on error
 neighbour *neigh_create(neigh_table &tbl, const be32 &pkey, net_device &dev);
-neighbour *__neigh_lookup_noref(neigh_table &tbl, const be32 &pkey, net_device &dev); // ___neigh_lookup_noref, inline
+// Header inlines. The three underscores are for a caller that names the hash and the comparison, which are then inlined too.
+template <class Hash, class Equal>
+neighbour *___neigh_lookup_noref(neigh_table &tbl, Equal key_eq, Hash hash, const be32 &pkey, net_device &dev)
+{
+	TRACE_INLINE(dev);
+	const neigh_hash_table &nht = tbl.nht;
+	const u32 hash_val = hash(pkey, dev, nht.hash_rnd.data()) >> (32 - nht.hash_shift);
+
+	for (neighbour *n = nht.hash_buckets[hash_val]; n; n = n->next)
+		if (n->dev == &dev && key_eq(*n, pkey))
+			return n;
+	return nullptr;
+}
+neighbour *__neigh_lookup_noref(neigh_table &tbl, const be32 &pkey, net_device &dev);
+neighbour *__neigh_lookup(neigh_table &tbl, const be32 &pkey, net_device &dev, bool creat); // counted
+neighbour *neigh_event_ns(neigh_table &tbl, const mac_addr *lladdr, const be32 &saddr, net_device &dev); // counted
 void neigh_destroy(neighbour &n);
 inline void neigh_hold(neighbour &n) { refcount_inc(n.refcnt); }
 void neigh_release(neighbour &n);            // inline
@@ -126,7 +147,12 @@ int neigh_hh_output(hh_cache &hh, skb_ptr skb);               // inline
 void neigh_changeaddr(neigh_table &tbl, net_device &dev);
 int neigh_ifdown(neigh_table &tbl, net_device *dev);
 int neigh_carrier_down(neigh_table &tbl, net_device &dev);
-void neigh_confirm(neighbour &n);
+void neigh_confirm(neighbour &n); // header inline
+int neigh_event_send_probe(neighbour &n, sk_buff *skb, bool immediate_ok); // header inline
+u32 neigh_rand_reach_time(u32 base);
+bool neigh_remove_one(neighbour &ndel, neigh_table &tbl);
+int neigh_delete(neigh_table &tbl, const be32 &pkey, net_device &dev); // `ip neigh del`
+void neigh_flush(neigh_table &tbl, net_device *dev);                   // `ip neigh flush`
 u32 live_neighbours(const host &h);
 const char *neigh_state_name(u8 nud_state);
 

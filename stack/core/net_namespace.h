@@ -19,6 +19,12 @@ namespace skbwalk {
 struct net_device;
 struct host;
 
+// Numbers of policies by direction, as far as they are kept without any (include/net/netns/xfrm.h).
+struct netns_xfrm {
+	std::array<u32, 6> policy_count{};
+	std::array<u8, 3> policy_default{1, 1, 1}; // XFRM_USERPOLICY_ACCEPT
+};
+
 struct net {
 	net() = default;
 	~net();
@@ -37,7 +43,8 @@ struct net {
 	netns_mib mib;
 	netns_ipv4 ipv4;
 	netns_core core;
-	std::vector<std::shared_ptr<void>> gen; // by pernet_operations::slot
+	netns_xfrm xfrm;
+	std::vector<std::shared_ptr<void>> gen; // net_generic
 };
 
 struct pernet_operations {
@@ -47,11 +54,22 @@ struct pernet_operations {
 };
 // Runs init for the existing namespaces of the current host and for each to come; exit in reverse order.
 void register_pernet_subsys(const pernet_operations &ops);
+// What those operations keep in the namespace: null until their init fills it.
+std::shared_ptr<void> &net_generic(net &net, const pernet_operations &ops);
 net &copy_net_ns(const std::string &name); // makes one; the host owns it
 void cleanup_net(net &net);                // its last user is gone
+// All namespaces of the current host end, the initial one last. The world calls it when no task is left and before the host
+// goes, while packets and timers still work.
+void end_namespaces();
 net &init_net();                           // of the current host
 net *get_net_ns_by_name(const std::string &name); // null when there is none
 std::vector<net *> all_nets(host &h);
+inline net &get_net(net &n)
+{
+	refcount_inc(n.count);
+	return n;
+}
+void put_net(net &net);                    // header inline: at zero, __put_net
 inline bool net_eq(const net &a, const net &b) { return &a == &b; }
 inline u32 net_hash_mix(const net &net) { return net.hash_mix; }
 

@@ -12,6 +12,7 @@
 #include "stack/core/skbuff.h"
 #include "stack/kernel/percpu.h"
 #include "stack/kernel/softirq.h"
+#include "stack/kernel/timer.h"
 
 namespace skbwalk {
 
@@ -26,19 +27,32 @@ constexpr u32 IFF_UP = 1 << 0, IFF_BROADCAST = 1 << 1, IFF_LOOPBACK = 1 << 3, IF
 	      IFF_NOARP = 1 << 7, IFF_PROMISC = 1 << 8, IFF_ALLMULTI = 1 << 9, IFF_MASTER = 1 << 10, IFF_SLAVE = 1 << 11,
 	      IFF_MULTICAST = 1 << 12, IFF_LOWER_UP = 1 << 16;
 constexpr u32 IFF_EBRIDGE = 1 << 1, IFF_BRIDGE_PORT = 1 << 9, IFF_TX_SKB_SHARING = 1 << 16, IFF_LIVE_ADDR_CHANGE = 1 << 20,
-	      IFF_NO_QUEUE = 1 << 21, IFF_PHONY_HEADROOM = 1 << 24, IFF_XMIT_DST_RELEASE = 1 << 10; // priv_flags
+	      IFF_NO_QUEUE = 1 << 21, IFF_PHONY_HEADROOM = 1 << 24, IFF_XMIT_DST_RELEASE = 1 << 10,
+	      IFF_XMIT_DST_RELEASE_PERM = 1 << 17, IFF_NO_RX_HANDLER = 1 << 26; // priv_flags
+// Flags that only the kernel changes.
+constexpr u32 IFF_VOLATILE = IFF_LOOPBACK | IFF_POINTOPOINT | IFF_BROADCAST | IFF_RUNNING | IFF_MASTER | IFF_SLAVE | IFF_LOWER_UP;
 
+// Bits 16 and up answer SKB_GSO_* shifted by NETIF_F_GSO_SHIFT (net_gso_ok).
+constexpr int NETIF_F_GSO_SHIFT = 16;
 constexpr netdev_features_t NETIF_F_SG = 1 << 0, NETIF_F_IP_CSUM = 1 << 1, NETIF_F_HW_CSUM = 1 << 3, NETIF_F_IPV6_CSUM = 1 << 4,
 			    NETIF_F_HIGHDMA = 1 << 5, NETIF_F_FRAGLIST = 1 << 6, NETIF_F_HW_VLAN_CTAG_TX = 1 << 7,
-			    NETIF_F_HW_VLAN_CTAG_RX = 1 << 8, NETIF_F_LLTX = 1 << 12, NETIF_F_NETNS_LOCAL = 1 << 13,
-			    NETIF_F_GRO = 1 << 14, NETIF_F_TSO = 1 << 16, NETIF_F_TSO_ECN = 1 << 18,
-			    NETIF_F_TSO_MANGLEID = 1 << 19, NETIF_F_TSO6 = 1 << 20, NETIF_F_GSO_UDP_L4 = 1 << 25,
-			    NETIF_F_RXCSUM = 1 << 26, NETIF_F_LOOPBACK = 1 << 27, NETIF_F_VLAN_CHALLENGED = 1 << 10,
-			    NETIF_F_GSO = 1 << 11, NETIF_F_GSO_SOFTWARE_BITS = NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_TSO_ECN |
-									       NETIF_F_TSO_MANGLEID | NETIF_F_GSO_UDP_L4;
+			    NETIF_F_HW_VLAN_CTAG_RX = 1 << 8, NETIF_F_VLAN_CHALLENGED = 1 << 10, NETIF_F_GSO = 1 << 11,
+			    NETIF_F_LLTX = 1 << 12, NETIF_F_NETNS_LOCAL = 1 << 13, NETIF_F_GRO = 1 << 14,
+			    NETIF_F_TSO = 1 << 16, NETIF_F_GSO_ROBUST = 1 << 17, NETIF_F_TSO_ECN = 1 << 18,
+			    NETIF_F_TSO_MANGLEID = 1 << 19, NETIF_F_TSO6 = 1 << 20,
+			    NETIF_F_GSO_UDP_L4 = netdev_features_t{1} << 33,
+			    NETIF_F_GSO_FRAGLIST = netdev_features_t{1} << 34,
+			    NETIF_F_SCTP_CRC = netdev_features_t{1} << 36, NETIF_F_RXHASH = netdev_features_t{1} << 39,
+			    NETIF_F_RXCSUM = netdev_features_t{1} << 40, NETIF_F_NOCACHE_COPY = netdev_features_t{1} << 41,
+			    NETIF_F_LOOPBACK = netdev_features_t{1} << 42;
 constexpr netdev_features_t NETIF_F_ALL_TSO = NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_TSO_ECN | NETIF_F_TSO_MANGLEID;
 constexpr netdev_features_t NETIF_F_CSUM_MASK = NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM | NETIF_F_HW_CSUM;
-constexpr netdev_features_t NETIF_F_GSO_MASK = NETIF_F_ALL_TSO | NETIF_F_GSO_UDP_L4;
+constexpr netdev_features_t NETIF_F_GSO_MASK = NETIF_F_ALL_TSO | NETIF_F_GSO_ROBUST | NETIF_F_GSO_UDP_L4 | NETIF_F_GSO_FRAGLIST;
+constexpr netdev_features_t NETIF_F_GSO_SOFTWARE = NETIF_F_ALL_TSO | NETIF_F_GSO_UDP_L4 | NETIF_F_GSO_FRAGLIST;
+constexpr netdev_features_t NETIF_F_GSO_SOFTWARE_BITS = NETIF_F_GSO_SOFTWARE;
+constexpr netdev_features_t NETIF_F_SOFT_FEATURES = NETIF_F_GSO | NETIF_F_GRO;
+constexpr netdev_features_t NETIF_F_NEVER_CHANGE = NETIF_F_VLAN_CHALLENGED | NETIF_F_LLTX | NETIF_F_NETNS_LOCAL;
+constexpr netdev_features_t NETIF_F_ETHTOOL_BITS = ~NETIF_F_NEVER_CHANGE;
 
 constexpr u32 GSO_MAX_SEGS = 65535, GSO_LEGACY_MAX_SIZE = 65536, GSO_MAX_SIZE = 8 * 65535, TSO_LEGACY_MAX_SIZE = 65536;
 constexpr int NET_RX_SUCCESS = 0, NET_RX_DROP = 1;
@@ -47,6 +61,24 @@ inline int net_xmit_eval(int e) { return e == NET_XMIT_CN ? 0 : e; }
 inline int net_xmit_errno(int e) { return e != NET_XMIT_CN ? -ENOBUFS : 0; }
 enum netdev_tx_t { NETDEV_TX_OK = 0, NETDEV_TX_BUSY = 0x10 };
 inline bool dev_xmit_complete(int rc) { return rc < NET_XMIT_MASK; }
+inline bool net_gso_ok(netdev_features_t features, u32 gso_type)
+{
+	const netdev_features_t feature = static_cast<netdev_features_t>(gso_type) << NETIF_F_GSO_SHIFT;
+	return (features & feature) == feature;
+}
+inline bool skb_gso_ok(const sk_buff &skb, netdev_features_t features)
+{
+	return net_gso_ok(features, skb_shinfo(skb).gso_type) && (!skb_has_frag_list(skb) || (features & NETIF_F_FRAGLIST));
+}
+inline bool netif_needs_gso(const sk_buff &skb, netdev_features_t features)
+{
+	return skb_is_gso(skb) && (!skb_gso_ok(skb, features) ||
+				   (skb.ip_summed != CHECKSUM_PARTIAL && skb.ip_summed != CHECKSUM_UNNECESSARY));
+}
+// RFC 2863 operational states.
+constexpr u8 IF_OPER_UNKNOWN = 0, IF_OPER_NOTPRESENT = 1, IF_OPER_DOWN = 2, IF_OPER_LOWERLAYERDOWN = 3, IF_OPER_TESTING = 4,
+	     IF_OPER_DORMANT = 5, IF_OPER_UP = 6;
+constexpr u8 NET_ADDR_PERM = 0, NET_ADDR_RANDOM = 1, NET_ADDR_STOLEN = 2, NET_ADDR_SET = 3;
 enum rx_handler_result_t { RX_HANDLER_CONSUMED, RX_HANDLER_ANOTHER, RX_HANDLER_EXACT, RX_HANDLER_PASS };
 using rx_handler_func_t = rx_handler_result_t (*)(skb_ptr &skb);
 
@@ -66,6 +98,12 @@ struct net_device_ops {
 	int (*ndo_change_mtu)(net_device &dev, u32 mtu);
 	void (*ndo_get_stats64)(net_device &dev, rtnl_link_stats64 &stats);
 	int (*ndo_get_iflink)(const net_device &dev);
+	netdev_features_t (*ndo_fix_features)(net_device &dev, netdev_features_t features);
+	int (*ndo_set_features)(net_device &dev, netdev_features_t features);
+	int (*ndo_validate_addr)(net_device &dev);
+	u16 (*ndo_select_queue)(net_device &dev, sk_buff &skb, net_device *sb_dev);
+	void (*ndo_tx_timeout)(net_device &dev, u32 txqueue);
+	void (*ndo_set_rx_headroom)(net_device &dev, int needed_headroom);
 	int (*ndo_add_slave)(net_device &dev, net_device &slave);
 	int (*ndo_del_slave)(net_device &dev, net_device &slave);
 	void (*ndo_set_rx_mode)(net_device &dev);
@@ -83,27 +121,35 @@ struct header_ops {
 constexpr u32 __QUEUE_STATE_DRV_XOFF = 1, __QUEUE_STATE_STACK_XOFF = 2, __QUEUE_STATE_FROZEN = 4;
 struct netdev_queue {
 	net_device *dev = nullptr;
-	std::shared_ptr<Qdisc> qdisc;          // in use
-	std::shared_ptr<Qdisc> qdisc_sleeping; // while the device is down
+	Qdisc *qdisc = nullptr;          // in use; noop_qdisc while the device is down
+	Qdisc *qdisc_sleeping = nullptr; // the one to use when it is up; holds the reference
 	spinlock_t _xmit_lock;
 	int xmit_lock_owner = -1;
 	u32 state = 0;
 	u32 trans_start = 0;
 	u64 tx_maxrate = 0;
+	u32 trans_timeout = 0;
 };
 
+// Who receives packets of a type, or all (ETH_P_ALL). It stands on a list of its host: one that the kernel has as a global
+// variable is a perhost<packet_type> here.
 struct packet_type {
 	be16 type{};
 	net_device *dev = nullptr; // null: any
 	net *af_packet_net = nullptr;
 	int (*func)(skb_ptr skb, net_device &dev, packet_type &pt, net_device &orig_dev) = nullptr;
 	void (*list_func)(list_head &head, packet_type &pt, net_device &dev) = nullptr;
+	bool (*id_match)(packet_type &pt, sock &sk) = nullptr;
 	void *af_packet_priv = nullptr;
+	bool ignore_outgoing = false;
 	list_head list;
 };
 
+enum netreg_state : u8 { NETREG_UNINITIALIZED, NETREG_REGISTERED, NETREG_UNREGISTERING, NETREG_UNREGISTERED, NETREG_RELEASED };
+constexpr u32 __LINK_STATE_START = 1, __LINK_STATE_PRESENT = 2; // bits of net_device::state; carrier and dormancy stand apart
+
 struct net_device {
-	net_device() = default;
+	net_device();
 	~net_device();
 	net_device(const net_device &) = delete;
 
@@ -131,11 +177,21 @@ struct net_device {
 	netdev_features_t vlan_features = 0;
 	netdev_features_t hw_enc_features = 0;
 	u32 gso_max_size = GSO_LEGACY_MAX_SIZE;
+	u32 gro_max_size = GSO_LEGACY_MAX_SIZE;
+	u32 tso_max_size = TSO_LEGACY_MAX_SIZE;
 	u16 gso_max_segs = static_cast<u16>(GSO_MAX_SEGS);
 	const net_device_ops *netdev_ops = nullptr;
 	const skbwalk::header_ops *header_ops = nullptr;
 	in_device *ip_ptr = nullptr;
 	std::vector<std::unique_ptr<netdev_queue>> _tx;
+	u32 real_num_tx_queues = 1;
+	Qdisc *qdisc = nullptr;             // the root's
+	timer_list watchdog_timer;
+	u32 watchdog_timeo = 0;             // jiffies
+	spinlock_t watchdog_lock;
+	bool watchdog_ref_held = false;
+	spinlock_t tx_global_lock;
+	spinlock_t addr_list_lock;
 	u32 tx_queue_len = 1000;
 	u32 num_rx_queues = 1;
 	rx_handler_func_t rx_handler = nullptr;
@@ -144,14 +200,19 @@ struct net_device {
 	list_head ptype_all;
 	list_head ptype_specific;
 	u32 promiscuity = 0, allmulti = 0;
+	u32 state = 0;                      // __LINK_STATE_*
+	netreg_state reg_state = NETREG_UNINITIALIZED;
 	bool carrier_ok = true;
 	bool dormant = false;
-	bool registered = false;
 	bool linkwatch_pending = false;
+	list_head link_watch_list;
+	u32 carrier_up_count = 0, carrier_down_count = 0;
 	u8 operstate = 0;
 	int group = 0;
 	std::string link_kind;              // "veth", "bridge", ...: rtnl_link_ops->kind
-	void (*dellink)(net_device &dev) = nullptr;
+	void (*dellink)(net_device &dev) = nullptr; // rtnl_link_ops->dellink; null: unregister_netdevice
+	void (*priv_destructor)(net_device &dev) = nullptr;
+	rcu_head rcu;
 	std::shared_ptr<void> priv_data;    // netdev_priv
 	rtnl_link_stats64 stats;
 	u64 rx_dropped = 0, tx_dropped = 0, rx_nohandler = 0;
@@ -161,7 +222,12 @@ struct net_device {
 };
 template <class T> T &netdev_priv(const net_device &dev) { return dev.priv<T>(); }
 inline net &dev_net(const net_device &dev) { return *dev.nd_net; }
-inline bool netif_running(const net_device &dev) { return dev.flags & IFF_UP; }
+inline bool netif_running(const net_device &dev) { return dev.state & __LINK_STATE_START; }
+inline bool netif_device_present(const net_device &dev) { return dev.state & __LINK_STATE_PRESENT; }
+inline bool netif_is_multiqueue(const net_device &dev) { return dev._tx.size() > 1; }
+inline void netif_keep_dst(net_device &dev) { dev.priv_flags &= ~(IFF_XMIT_DST_RELEASE | IFF_XMIT_DST_RELEASE_PERM); }
+inline bool netif_oper_up(const net_device &dev) { return dev.operstate == IF_OPER_UP || dev.operstate == IF_OPER_UNKNOWN; }
+inline bool netif_tx_queue_stopped(const netdev_queue &q) { return q.state & __QUEUE_STATE_DRV_XOFF; }
 inline bool netif_carrier_ok(const net_device &dev) { return dev.carrier_ok; }
 inline void dev_hold(net_device &dev) { ++dev.pcpu_refcnt; }
 inline void dev_put(net_device *dev)
@@ -176,9 +242,14 @@ inline bool netif_xmit_stopped(const netdev_queue &q) { return q.state & (__QUEU
 inline bool netif_xmit_frozen_or_stopped(const netdev_queue &q) { return q.state != 0; }
 
 // --- life of a device (rtnl: one configuring task at a time) ---
-net_device *alloc_netdev(net &net, std::string name, void (*setup)(net_device &dev), u32 txqs); // owned by the host's list once registered
+// A name with one %d takes the first number that is free. Owned by the host from register_netdevice on, freed some time
+// after unregister_netdevice, when nobody refers to it any more; before that, free_netdev is the caller's.
+net_device *alloc_netdev(net &net, std::string name, void (*setup)(net_device &dev), u32 txqs);
+void free_netdev(net_device &dev);
 int register_netdevice(net_device &dev);
 void unregister_netdevice(net_device &dev);
+void unregister_netdevice_many(const std::vector<net_device *> &devs);
+void netdev_run_todo(); // frees devices that were unregistered and that nobody refers to
 int dev_open(net_device &dev);
 void dev_close(net_device &dev);
 int dev_change_flags(net_device &dev, u32 flags);
@@ -189,8 +260,24 @@ void netif_carrier_on(net_device &dev);
 void netif_carrier_off(net_device &dev);
 void netif_tx_stop_queue(netdev_queue &q);
 void netif_tx_wake_queue(netdev_queue &q);
+void netif_schedule_queue(netdev_queue &txq);
+void netif_tx_wake_all_queues(net_device &dev);
+void __netif_schedule(Qdisc &q);
+void netif_set_tso_max_size(net_device &dev, u32 size);
+int dev_change_name(net_device &dev, const std::string &newname);
+int dev_get_iflink(const net_device &dev);
+void netdev_state_change(net_device &dev);
+void dev_set_rx_mode(net_device &dev);
+int dev_set_allmulti(net_device &dev, int inc);
+rtnl_link_stats64 dev_get_stats(net_device &dev);
+u32 dev_get_flags(const net_device &dev); // as user space sees them, with RUNNING and LOWER_UP
 void linkwatch_fire_event(net_device &dev);
+void linkwatch_init_dev(net_device &dev);
+void linkwatch_forget_dev(net_device &dev);
+void linkwatch_run_queue(); // does at once what the work queue would do soon
+const char *operstate_name(u8 operstate);
 void netdev_update_features(net_device &dev);
+int __netdev_update_features(net_device &dev);
 void netif_inherit_tso_max(net_device &to, const net_device &from);
 net_device *dev_get_by_index_rcu(net &net, int ifindex);
 net_device *__dev_get_by_index(net &net, int ifindex);
@@ -204,7 +291,7 @@ enum netdev_cmd { NETDEV_UP = 1, NETDEV_DOWN, NETDEV_CHANGE, NETDEV_REGISTER, NE
 		  NETDEV_GOING_DOWN, NETDEV_CHANGENAME, NETDEV_FEAT_CHANGE, NETDEV_PRE_UP, NETDEV_PRE_CHANGEADDR,
 		  NETDEV_CHANGEUPPER, NETDEV_CHANGE_TX_QUEUE_LEN };
 using notifier_fn = int (*)(net_device &dev, netdev_cmd event); // 0, or a negative errno that vetoes
-void register_netdevice_notifier(notifier_fn fn);
+void register_netdevice_notifier(notifier_fn fn); // and tells it of the devices that are there already
 int call_netdevice_notifiers(netdev_cmd event, net_device &dev);
 
 // --- receive ---
@@ -214,14 +301,16 @@ int netif_rx(skb_ptr skb);
 int __netif_rx(skb_ptr skb);
 int netif_rx_internal(skb_ptr skb);
 int netif_receive_skb(skb_ptr skb);
+// Lists of skbs in the receive path are linked by sk_buff::tcp_tsorted_anchor (the kernel's skb->list).
 void netif_receive_skb_list_internal(list_head &head);
+void netif_receive_skb_list(list_head &head);
+int __netif_receive_skb(skb_ptr skb);
 void net_rx_action();
 void net_tx_action();
 int dev_forward_skb(net_device &dev, skb_ptr skb);
 int __dev_forward_skb(net_device &dev, skb_ptr &skb); // NET_RX_SUCCESS, else the skb is gone
 bool is_skb_forwardable(const net_device &dev, const sk_buff &skb);
 bool __is_skb_forwardable(const net_device &dev, const sk_buff &skb, bool check_mtu);
-u8 eth_type_trans_pkt_type(const sk_buff &skb, const net_device &dev);
 
 // --- transmit ---
 int __dev_queue_xmit(skb_ptr skb, net_device *sb_dev);
@@ -233,9 +322,16 @@ netdev_features_t passthru_features_check(sk_buff &skb, net_device &dev, netdev_
 sk_buff *validate_xmit_skb_list(sk_buff *skb, net_device &dev, bool &again);
 int skb_csum_hwoffload_help(sk_buff &skb, netdev_features_t features);
 be16 skb_network_protocol(sk_buff &skb, int *depth);
+u16 netdev_pick_tx(net_device &dev, sk_buff &skb, net_device *sb_dev);
 netdev_queue *netdev_core_pick_tx(net_device &dev, sk_buff &skb, net_device *sb_dev);
 u32 netif_get_gso_max_size(const net_device &dev, const sk_buff &skb);
+bool dev_nit_active(const net_device &dev);
 void dev_queue_xmit_nit(sk_buff &skb, net_device &dev); // taps
+int dev_loopback_xmit(net &net, sock *sk, skb_ptr skb);
+void dev_kfree_skb_irq_reason(skb_ptr skb, bool consumed);
+// The queue's driver lock, unless the device does its own (NETIF_F_LLTX); header inlines.
+void HARD_TX_LOCK(net_device &dev, netdev_queue &txq);
+void HARD_TX_UNLOCK(net_device &dev, netdev_queue &txq);
 // A device header: header_ops->create.
 int dev_hard_header(sk_buff &skb, net_device &dev, u16 type, const void *daddr, const void *saddr, u32 len);
 u16 dev_parse_header_protocol(const sk_buff &skb);
@@ -260,7 +356,9 @@ void napi_enable(napi_struct &n);
 void napi_disable(napi_struct &n);
 bool napi_schedule_prep(napi_struct &n);
 void __napi_schedule(napi_struct &n);
-void napi_schedule(napi_struct &n);
+void __napi_schedule_irqoff(napi_struct &n);
+bool napi_schedule(napi_struct &n); // header inline
+bool napi_complete(napi_struct &n); // header inline
 bool napi_complete_done(napi_struct &n, int work_done);
 
 struct softnet_data {
@@ -270,10 +368,12 @@ struct softnet_data {
 	sk_buff_head process_queue;
 	sk_buff_head input_pkt_queue; // its lock is the backlog lock
 	napi_struct backlog;
-	std::vector<std::shared_ptr<Qdisc>> output_queue;
+	Qdisc *output_queue = nullptr; // linked by next_sched
+	Qdisc **output_queue_tailp = &output_queue;
 	sk_buff *completion_queue = nullptr;
 	sk_buff_head defer_list;      // skbs to free on the cpu that allocated them
 	u32 xmit_recursion = 0;
+	bool xmit_more = false;
 	bool in_net_rx_action = false;
 	u32 processed = 0, dropped = 0, time_squeeze = 0, received_rps = 0;
 };
