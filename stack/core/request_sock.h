@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Requests for a connection and the accept queue (include/net/request_sock.h).
+#pragma once
+
+#include "stack/core/sock.h"
+
+namespace skbwalk {
+
+struct request_sock_ops {
+	u16 family;
+	u32 obj_size;
+	request_sock *(*construct)(void *memory);
+	void (*destruct)(request_sock &req); // of the C++ object
+	int (*rtx_syn_ack)(const sock &sk, request_sock &req);
+	void (*send_ack)(const sock &sk, sk_buff &skb, request_sock &req);
+	void (*send_reset)(const sock *sk, sk_buff &skb);
+	void (*destructor)(request_sock &req);
+	void (*syn_ack_timeout)(const request_sock &req);
+};
+
+struct saved_syn {
+	u32 mac_hdrlen, network_hdrlen, tcp_hdrlen;
+	std::vector<u8> data;
+};
+
+struct request_sock : sock_common {
+	request_sock *dl_next = nullptr; // accept queue
+	u16 mss = 0;
+	u8 num_retrans = 0;
+	u8 syncookie : 1 = 0;
+	u8 num_timeout : 7 = 0;
+	u32 ts_recent = 0;
+	timer_list rsk_timer;
+	const request_sock_ops *rsk_ops = nullptr;
+	sock *sk = nullptr;              // the child, once it is made
+	saved_syn *saved_syn_ptr = nullptr;
+	u32 secid = 0, peer_secid = 0;
+	u32 timeout = 0;
+	u32 rsk_window_clamp = 0;
+	u32 rsk_rcv_wnd = 0;
+	int rsk_refcnt_unused = 0;
+	sock *&rsk_listener() { return skc_listener; }
+	sock *rsk_listener() const { return skc_listener; }
+};
+inline request_sock &inet_reqsk(sock_common &sk) { return static_cast<request_sock &>(sk); }
+
+struct fastopen_queue {
+	request_sock *rskq_rst_head = nullptr, *rskq_rst_tail = nullptr;
+	int qlen = 0, max_qlen = 0;
+};
+struct request_sock_queue {
+	spinlock_t rskq_lock;
+	u8 rskq_defer_accept = 0;
+	u32 synflood_warned = 0;
+	int qlen = 0;   // requests whose handshake is under way
+	int young = 0;  // of these, not yet retransmitted
+	request_sock *rskq_accept_head = nullptr;
+	request_sock *rskq_accept_tail = nullptr;
+	fastopen_queue fastopenq;
+};
+void reqsk_queue_alloc(request_sock_queue &queue);
+inline bool reqsk_queue_empty(const request_sock_queue &q) { return !q.rskq_accept_head; }
+request_sock *reqsk_queue_remove(request_sock_queue &queue, sock &parent); // header inline
+void reqsk_queue_removed(request_sock_queue &queue, const request_sock &req);
+void reqsk_queue_added(request_sock_queue &queue);
+inline int reqsk_queue_len(const request_sock_queue &q) { return q.qlen; }
+inline int reqsk_queue_len_young(const request_sock_queue &q) { return q.young; }
+void reqsk_fastopen_remove(sock &sk, request_sock *req, bool reset);
+request_sock *reqsk_alloc(const proto &prot, const request_sock_ops &ops, sock *sk_listener, bool attach_listener); // header inline
+void __reqsk_free(request_sock &req);  // header inline
+void reqsk_free(request_sock &req);
+void reqsk_put(request_sock &req);     // header inline: frees at zero
+u32 reqsk_timeout(const request_sock &req, u32 max_timeout);
+
+} // namespace skbwalk

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Where sockets are found (include/net/inet_hashtables.h): the established hash (nulls chains; full, request and TIME_WAIT
+// sockets side by side; lock-free readers), listeners by port and address (lhash2), local ports (bhash) and local ports with
+// addresses (bhash2).
+#pragma once
+
+#include "stack/ipv4/inet_connection_sock.h"
+
+namespace skbwalk {
+
+struct inet_timewait_death_row;
+
+struct inet_bind2_bucket {
+	net *ib_net = nullptr;
+	int l3mdev = 0;
+	u16 port = 0;
+	u16 family = AF_INET;
+	be32 rcv_saddr{};
+	list_hook node;
+	list_of<sock_common, &sock_common::skc_bind2_node> owners; // full sockets and TIME_WAIT
+};
+struct inet_bind_bucket {
+	net *ib_net = nullptr;
+	int l3mdev = 0;
+	u16 port = 0;
+	s8 fastreuse = 0;
+	s8 fastreuseport = 0;
+	u32 fastuid = 0;
+	be32 fast_rcv_saddr{};
+	u16 fast_sk_family = 0;
+	bool fast_ipv6_only = false;
+	list_hook node;
+	list_of<sock_common, &sock_common::skc_bind_node> owners;
+};
+struct inet_bind_hashbucket {
+	spinlock_t lock;
+	list_of<inet_bind_bucket, &inet_bind_bucket::node> chain;
+};
+struct inet_bind2_hashbucket {
+	spinlock_t lock;
+	list_of<inet_bind2_bucket, &inet_bind2_bucket::node> chain;
+};
+struct inet_ehash_bucket {
+	hlist_nulls_head chain;
+};
+struct inet_listen_hashbucket {
+	spinlock_t lock;
+	hlist_nulls_head nulls_head;
+};
+constexpr u32 INET_LHTABLE_SIZE = 32;
+
+struct inet_hashinfo {
+	std::unique_ptr<inet_ehash_bucket[]> ehash;
+	std::vector<spinlock_t> ehash_locks;
+	u32 ehash_mask = 0;
+	u32 ehash_locks_mask = 0;
+	u32 ehash_secret = 0;
+	kmem_cache *bind_bucket_cachep = nullptr;
+	kmem_cache *bind2_bucket_cachep = nullptr;
+	std::vector<inet_bind_hashbucket> bhash;
+	std::vector<inet_bind2_hashbucket> bhash2;
+	u32 bhash_size = 0;
+	std::vector<inet_listen_hashbucket> lhash2;
+	u32 lhash2_mask = 0;
+};
+extern perhost<inet_hashinfo> tcp_hashinfo;
+void inet_hashinfo_init(inet_hashinfo &h, u32 ehash_buckets, u32 bhash_buckets, u32 lhash2_buckets);
+
+inline inet_ehash_bucket &inet_ehash_bucket_of(inet_hashinfo &h, u32 hash) { return h.ehash[hash & h.ehash_mask]; }
+spinlock_t &inet_ehash_lockp(inet_hashinfo &h, u32 hash);
+// The lock-free heart, free of context, trace and counters (tests run it on threads): a counted socket, or null.
+sock_common *inet_ehash_lookup(const inet_hashinfo &h, const net &net, be32 saddr, be16 sport, be32 daddr, u16 hnum, u32 hash, int dif,
+			       int sdif);
+bool inet_match(const net &net, const sock_common &sk, be32 saddr, be16 sport, be32 daddr, u16 hnum, int dif, int sdif); // inline
+
+sock_common *__inet_lookup_established(net &net, inet_hashinfo &h, be32 saddr, be16 sport, be32 daddr, u16 hnum, int dif, int sdif);
+sock *__inet_lookup_listener(net &net, inet_hashinfo &h, sk_buff *skb, int doff, be32 saddr, be16 sport, be32 daddr, u16 hnum, int dif,
+			     int sdif);
+sock_common *__inet_lookup(net &net, inet_hashinfo &h, sk_buff *skb, int doff, be32 saddr, be16 sport, be32 daddr, be16 dport, int dif,
+			   int sdif, bool &refcounted); // inline
+sock_common *__inet_lookup_skb(inet_hashinfo &h, sk_buff &skb, int doff, be16 sport, be16 dport, int sdif, bool &refcounted); // inline
+bool inet_ehash_insert(sock_common &sk, sock_common *osk, bool *found_dup_sk);
+bool inet_ehash_nolisten(sock_common &sk, sock_common *osk, bool *found_dup_sk);
+int inet_hash(sock &sk);
+int __inet_hash(sock &sk, sock *osk);
+void inet_unhash(sock &sk);
+int inet_hash_connect(inet_timewait_death_row &death_row, sock &sk);
+int __inet_hash_connect(inet_timewait_death_row &death_row, sock &sk, u64 port_offset,
+			int (*check_established)(inet_timewait_death_row &, sock &, u16, inet_timewait_sock **));
+int __inet_inherit_port(const sock &sk, sock &child);
+void inet_put_port(sock &sk);
+void __inet_put_port(sock &sk);
+int inet_bhash2_update_saddr(sock &sk, be32 saddr, u16 family);
+void inet_bhash2_reset_saddr(sock &sk);
+u32 inet_bhashfn(const net &net, u16 lport, u32 bhash_size);  // inline
+inet_bind_bucket *inet_bind_bucket_create(kmem_cache &cachep, net &net, inet_bind_hashbucket &head, u16 snum, int l3mdev);
+void inet_bind_bucket_destroy(kmem_cache &cachep, inet_bind_bucket &tb);
+inet_bind2_bucket *inet_bind2_bucket_create(kmem_cache &cachep, net &net, inet_bind2_hashbucket &head, u16 port, int l3mdev, const sock &sk);
+void inet_bind2_bucket_destroy(kmem_cache &cachep, inet_bind2_bucket &tb);
+bool inet_bind_bucket_match(const inet_bind_bucket &tb, const net &net, u16 port, int l3mdev); // inline
+inet_bind2_bucket *inet_bind2_bucket_find(const inet_bind2_hashbucket &head, const net &net, u16 port, int l3mdev, const sock &sk);
+bool inet_bind2_bucket_match_addr_any(const inet_bind2_bucket &tb, const net &net, u16 port, int l3mdev, const sock &sk);
+inet_bind2_hashbucket &inet_bhashfn_portaddr(inet_hashinfo &h, const sock &sk, const net &net, u16 port); // inline
+void inet_bind_hash(sock &sk, inet_bind_bucket &tb, inet_bind2_bucket &tb2, u16 port);
+void sk_add_bind_node(sock &sk, inet_bind_bucket &tb); // inline
+
+// --- TIME_WAIT (include/net/inet_timewait_sock.h) ---
+struct timewait_sock_ops {
+	u32 twsk_obj_size;
+	inet_timewait_sock *(*construct)(void *memory);
+	void (*destruct)(inet_timewait_sock &tw); // of the C++ object
+	int (*twsk_unique)(sock &sk, sock_common &sktw, void *twp);
+	void (*twsk_destructor)(inet_timewait_sock &tw);
+};
+struct inet_timewait_death_row {
+	u32 tw_refcount = 0;
+	inet_hashinfo *hashinfo = nullptr;
+	int sysctl_max_tw_buckets = 4096;
+};
+inet_timewait_death_row &tcp_death_row(net &net);
+
+struct inet_timewait_sock : sock_common {
+	u32 tw_mark = 0;
+	u8 tw_substate = 0;
+	u8 tw_rcv_wscale = 0;
+	be16 tw_sport{};
+	u8 tw_transparent : 1 = 0;
+	u8 tw_tos = 0;
+	u32 tw_flowlabel = 0;
+	u32 tw_txhash = 0;
+	u32 tw_priority = 0;
+	timer_list tw_timer;
+	inet_bind_bucket *tw_tb = nullptr;
+	inet_bind2_bucket *tw_tb2 = nullptr;
+	inet_timewait_death_row *tw_dr = nullptr;
+};
+inline inet_timewait_sock &inet_twsk(sock_common &sk) { return static_cast<inet_timewait_sock &>(sk); }
+inet_timewait_sock *inet_twsk_alloc(const sock &sk, inet_timewait_death_row &dr, int state);
+void inet_twsk_hashdance(inet_timewait_sock &tw, sock &sk, inet_hashinfo &h);
+void inet_twsk_hashdance_schedule(inet_timewait_sock &tw, sock &sk, inet_hashinfo &h, int timeo);
+void __inet_twsk_schedule(inet_timewait_sock &tw, int timeo, bool rearm);
+void inet_twsk_schedule(inet_timewait_sock &tw, int timeo);   // inlines
+void inet_twsk_reschedule(inet_timewait_sock &tw, int timeo);
+void inet_twsk_deschedule_put(inet_timewait_sock &tw);
+void inet_twsk_put(inet_timewait_sock &tw);
+void inet_twsk_free(inet_timewait_sock &tw);
+void inet_twsk_bind_unhash(inet_timewait_sock &tw, inet_hashinfo &h);
+void inet_twsk_purge(net &net); // a namespace ends
+
+} // namespace skbwalk
