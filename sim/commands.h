@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Commands of the program that work on traces, without the command line around them: main fills in the
+// arguments and returns what they return (0 fine, 1 traces differ or a score is below its goal, 2 wrong usage
+// or bad input, 3 a file is missing).
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace skbwalk::sim {
+
+// What `skbwalk run ARGS...` would print to its output. Throws std::exception with a message for people.
+using run_to_tree = std::function<std::string(const std::vector<std::string> &args)>;
+
+struct conform_args {
+	std::vector<std::string> names; // rows of map.tsv by reference or its file's name; empty: all
+	std::string reference; // folder of map.tsv; empty: tests/reference of this folder or of the checkout
+	bool colour = false;
+};
+
+// Runs the rows of map.tsv and prints their scores; with names, model and reference side by side.
+[[nodiscard]] int cmd_conform(const conform_args &args, const run_to_tree &run);
+
+struct diff_args {
+	std::string a; // a file with a call tree, or a scenario with options of `run` behind it
+	std::string b;
+	std::string scope; // a file with a function's name a line; empty: the network's functions
+	bool colour = false;
+	bool all = false; // equal parts too
+};
+
+[[nodiscard]] int cmd_diff(const diff_args &args, const run_to_tree &run);
+
+} // namespace skbwalk::sim
