@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// First the functions (roots, patterns, interrupts, depth), over the whole trace, so that a task that comes back in the phase
-// asked for still knows its depth; then the events of the phases and tasks.
+// First the functions (roots, patterns, interrupts, depth), over the whole trace, so that a task that comes
+// back in the phase asked for still knows its depth; then the events of the phases and tasks.
 #include "sim/trace_selection.h"
 
 #include <algorithm>
@@ -36,8 +36,8 @@ void select_functions(call_tree &tree, const trace_selection &what)
 			rooted[i] = found = true;
 		if (c.shown)
 			c.shown = (what.roots.empty() || rooted[i]) && !folded[i] &&
-				  (what.irqs || c.context != trace::run_context::hardirq) &&
-				  (what.only.empty() || any_glob(what.only, c)) && !any_glob(what.notrace, c);
+			          (what.irqs || c.context != trace::run_context::hardirq) &&
+			          (what.only.empty() || any_glob(what.only, c)) && !any_glob(what.notrace, c);
 	}
 	if (!found)
 		throw bad_selection(fmt::format("no function {} in the trace", fmt::join(what.roots, ", ")));
@@ -54,8 +54,9 @@ void select_phases(call_tree &tree, const std::vector<std::string> &phases)
 	const std::vector<std::string> all = tree.phases();
 	for (const std::string &p : phases)
 		if (std::ranges::find(all, p) == all.end())
-			throw bad_selection(fmt::format("no phase '{}' in the trace; it has: {}", p,
-							all.empty() ? "none" : fmt::format("{}", fmt::join(all, ", "))));
+			throw bad_selection(
+				fmt::format("no phase '{}' in the trace; it has: {}", p,
+			                    all.empty() ? "none" : fmt::format("{}", fmt::join(all, ", "))));
 	bool inside = false;
 	std::erase_if(tree.events, [&](const tree_event &e) {
 		if (e.kind == trace::record_kind::phase_begin)
@@ -77,8 +78,8 @@ void select_tasks(call_tree &tree, const std::vector<std::string> &wanted)
 			keep[t] = keep[t] || w == labels.back() || w == tree.tasks[t].name;
 	}
 	if (std::ranges::find(keep, true) == keep.end())
-		throw bad_selection(fmt::format("no task {} in the trace; it has: {}", fmt::join(wanted, ", "),
-						fmt::join(labels, ", ")));
+		throw bad_selection(fmt::format("no task {} in the trace; it has: {}",
+		                                fmt::join(wanted, ", "), fmt::join(labels, ", ")));
 	std::erase_if(tree.events, [&](const tree_event &e) {
 		return (e.kind == trace::record_kind::enter || e.kind == trace::record_kind::leave) &&
 		       !keep[tree.calls[e.what].task];
@@ -122,7 +123,7 @@ bool glob_match(std::string_view pattern, std::string_view text)
 		}
 		if (p < pattern.size() &&
 		    (pattern[p] == '?' || (pattern[p] == '[' ? bracket_match(pattern, next = p, text[t])
-							      : pattern[p] == text[t]))) {
+		                                             : pattern[p] == text[t]))) {
 			p = pattern[p] == '[' ? next : p + 1;
 			++t;
 			continue;

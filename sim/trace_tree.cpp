@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Rebuilds the tree from enter and leave records with a stack for each task. A ring that overwrote its oldest records gives
-// returns without calls, a ring that stopped gives calls without returns; both are kept out of the way.
+// Rebuilds the tree from enter and leave records with a stack for each task. A ring that overwrote its oldest
+// records gives returns without calls, a ring that stopped gives calls without returns; both are kept out of
+// the way.
 #include "sim/trace_tree.h"
 
 #include <algorithm>
@@ -37,7 +38,8 @@ private:
 	u32 task_index(const trace::record &r)
 	{
 		const u8 idle_cpu = r.task == trace::idle_task ? r.cpu : u8{0};
-		const auto [it, added] = tasks_.try_emplace({r.host, r.task, idle_cpu}, static_cast<u32>(tree_.tasks.size()));
+		const auto [it, added] =
+			tasks_.try_emplace({r.host, r.task, idle_cpu}, static_cast<u32>(tree_.tasks.size()));
 		if (added) {
 			std::string name{recorder_.task_name(r.task)};
 			if (name.empty())
@@ -57,17 +59,17 @@ private:
 		const trace::site &site = trace::site_of(r.site);
 		const u32 index = static_cast<u32>(tree_.calls.size());
 		tree_.calls.push_back({.source = site.name,
-				       .name = site.name,
-				       .t_enter = r.time_ns,
-				       .parent = stack.empty() ? no_call : stack.back(),
-				       .task = task,
-				       .recorded_depth = r.depth,
-				       .cpu = r.cpu,
-				       .context = static_cast<trace::run_context>(r.context),
-				       .kind = site.kind,
-				       .skb = r.skb,
-				       .sk = r.sk,
-				       .dev = r.dev});
+		                       .name = site.name,
+		                       .t_enter = r.time_ns,
+		                       .parent = stack.empty() ? no_call : stack.back(),
+		                       .task = task,
+		                       .recorded_depth = r.depth,
+		                       .cpu = r.cpu,
+		                       .context = static_cast<trace::run_context>(r.context),
+		                       .kind = site.kind,
+		                       .skb = r.skb,
+		                       .sk = r.sk,
+		                       .dev = r.dev});
 		tree_.events.push_back({r.time_ns, index, r.kind});
 		stack.push_back(index);
 	}
@@ -113,8 +115,9 @@ std::string call_tree::task_label(u32 task) const
 	const tree_task &t = tasks[task];
 	std::string label = t.name;
 	if (t.id == trace::idle_task) {
-		const auto idles = std::ranges::count_if(
-			tasks, [&](const tree_task &o) { return o.host == t.host && o.id == trace::idle_task; });
+		const auto idles = std::ranges::count_if(tasks, [&](const tree_task &o) {
+			return o.host == t.host && o.id == trace::idle_task;
+		});
 		if (idles > 1)
 			label += fmt::format("/{}", t.cpu);
 	}
@@ -129,7 +132,8 @@ std::vector<std::string> call_tree::phases() const
 {
 	std::vector<std::string> out;
 	for (const tree_event &e : events)
-		if (e.kind == trace::record_kind::phase_begin && std::ranges::find(out, texts[e.what]) == out.end())
+		if (e.kind == trace::record_kind::phase_begin &&
+		    std::ranges::find(out, texts[e.what]) == out.end())
 			out.push_back(texts[e.what]);
 	return out;
 }
@@ -145,8 +149,9 @@ void call_tree::settle()
 			// A caller's entry comes before, so that its own shown parent is known.
 			const u32 up = c.parent;
 			c.shown_parent = up == no_call || calls[up].shown ? up : calls[up].shown_parent;
-			c.depth = c.shown_parent == no_call ? u16{0}
-							    : static_cast<u16>(calls[c.shown_parent].depth + 1);
+			c.depth = c.shown_parent == no_call
+			                  ? u16{0}
+			                  : static_cast<u16>(calls[c.shown_parent].depth + 1);
 		}
 		return !c.shown;
 	});

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Records read back into calls: who called whom, in which task, from when to when, with the marks (phases, steps) between
-// them. A profile then names and hides (profile.h), a selection cuts (trace_selection.h), a writer prints (trace_writer.h);
-// all three work on this one shape.
+// Records read back into calls: who called whom, in which task, from when to when, with the marks (phases,
+// steps) between them. A profile then names and hides (profile.h), a selection cuts (trace_selection.h), a
+// writer prints (trace_writer.h); all three work on this one shape.
 //
 //   events:  enter 0 | enter 1 | leave 1 | step "c send" | enter 2 | ...      in the order of recording
 //   calls:   0 tcp_sendmsg <- 1 lock_sock_nested, 2 tcp_sendmsg_locked        parent by index
@@ -20,8 +20,8 @@ constexpr u64 no_time = ~u64{0};
 constexpr u32 no_call = ~u32{0};
 
 struct call {
-	std::string_view source;    // name in the kernel's source
-	std::string_view name;      // as it is printed
+	std::string_view source; // name in the kernel's source
+	std::string_view name;   // as it is printed
 	u64 t_enter = 0;
 	u64 t_leave = no_time;      // no_time: not recorded
 	u32 parent = no_call;       // the caller
@@ -40,7 +40,7 @@ struct call {
 
 struct tree_event {
 	u64 time_ns;
-	u32 what;                   // enter, leave: index of the call; marks: index of the text
+	u32 what; // enter, leave: index of the call; marks: index of the text
 	trace::record_kind kind;
 };
 
@@ -49,7 +49,7 @@ struct tree_task {
 	int pid = 0;
 	u16 id = 0;
 	u8 host = 0;
-	u8 cpu = 0;                 // of an idle task
+	u8 cpu = 0; // of an idle task
 };
 
 struct call_tree {
@@ -58,11 +58,11 @@ struct call_tree {
 	std::vector<std::string> texts;
 	std::vector<tree_task> tasks;
 	std::vector<std::string> hosts;
-	u64 lost = 0;               // records that the ring did not hold
-	bool lost_first = false;    // the oldest are missing, else the newest
+	u64 lost = 0;            // records that the ring did not hold
+	bool lost_first = false; // the oldest are missing, else the newest
 
-	// How a task is called in output: its name, with the host where the trace has several, with the cpu for the idle
-	// tasks of a host with several.
+	// How a task is called in output: its name, with the host where the trace has several, with the cpu
+	// for the idle tasks of a host with several.
 	[[nodiscard]] std::string task_label(u32 task) const;
 	// Names of the phases in order.
 	[[nodiscard]] std::vector<std::string> phases() const;

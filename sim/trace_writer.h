@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Writers: a call tree as text. Both forms say how many records were lost, and both are read back by tree_text.h.
+// Writers: a call tree as text. Both forms say how many records were lost, and both are read back by
+// tree_text.h.
 #pragma once
 
 #include <string>
@@ -9,8 +10,9 @@
 
 namespace skbwalk::sim {
 
-// Two spaces a level; `# phase NAME`, `# step +MS ms: TEXT`, and `# task NAME +MS ms` where another task's lines begin, where
-// a task comes back (at its own depth) and at every outermost call. MS counts from the begin of the phase.
+// Two spaces a level; `# phase NAME`, `# step +MS ms: TEXT`, and `# task NAME +MS ms` where another task's
+// lines begin, where a task comes back (at its own depth) and at every outermost call. MS counts from the
+// begin of the phase.
 [[nodiscard]] std::string write_tree(const call_tree &tree);
 
 // The options of ftrace's function_graph tracer, with its defaults.
@@ -24,7 +26,8 @@ struct graph_options {
 	bool tail = false;
 };
 
-// function_graph's layout to the column. Durations are virtual time. A trace of several hosts becomes one block for each.
+// function_graph's layout to the column. Durations are virtual time. A trace of several hosts becomes one
+// block for each.
 [[nodiscard]] std::string write_function_graph(const call_tree &tree, const graph_options &options);
 
 } // namespace skbwalk::sim

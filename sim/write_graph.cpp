@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The text of ftrace's function_graph tracer (kernel/trace/trace_functions_graph.c), to the column. Events are printed in the
-// order of time, as ftrace merges its buffers; what is remembered between lines is remembered for each cpu, as there: the
-// last task (for the banner) and the function entered at each depth (a closing brace that fits none gets a name).
+// The text of ftrace's function_graph tracer (kernel/trace/trace_functions_graph.c), to the column. Events
+// are printed in the order of time, as ftrace merges its buffers; what is remembered between lines is
+// remembered for each cpu, as there: the last task (for the banner) and the function entered at each depth (a
+// closing brace that fits none gets a name).
 #include <algorithm>
 #include <iterator>
 #include <map>
@@ -56,7 +57,8 @@ public:
 		for (const u8 host : hosts) {
 			if (hosts.size() > 1)
 				fmt::format_to(to(), "# host {}\n",
-					       host < tree_.hosts.size() ? tree_.hosts[host] : fmt::format("{}", host));
+				               host < tree_.hosts.size() ? tree_.hosts[host]
+				                                         : fmt::format("{}", host));
 			write_host(host);
 		}
 		return std::move(out_);
@@ -132,8 +134,9 @@ private:
 				left(l, c);
 				continue;
 			}
-			const bool leaf = l.next != no_call && lines[l.next].event.kind == trace::record_kind::leave &&
-					  lines[l.next].event.what == l.event.what;
+			const bool leaf = l.next != no_call &&
+			                  lines[l.next].event.kind == trace::record_kind::leave &&
+			                  lines[l.next].event.what == l.event.what;
 			entered(l, c, leaf);
 			if (leaf)
 				done[l.next] = true;
@@ -171,7 +174,8 @@ private:
 	void columns(u64 time_ns, u8 cpu, u32 task)
 	{
 		if (options_.abstime)
-			fmt::format_to(to(), "{:5}.{:06} |  ", time_ns / NSEC_PER_SEC, time_ns % NSEC_PER_SEC / 1000);
+			fmt::format_to(to(), "{:5}.{:06} |  ", time_ns / NSEC_PER_SEC,
+			               time_ns % NSEC_PER_SEC / 1000);
 		if (options_.cpu)
 			cpu_column(cpu);
 		if (options_.proc) {
@@ -205,7 +209,8 @@ private:
 		fmt::format_to(to(), "{} ", options_.overhead ? overhead_mark(ns) : ' ');
 		std::string text = fmt::format("{}", ns / 1000);
 		if (text.size() < 7)
-			text += fmt::format(".{:03}", ns % 1000).substr(0, std::min<std::size_t>(4, 8 - text.size()));
+			text += fmt::format(".{:03}", ns % 1000)
+			                .substr(0, std::min<std::size_t>(4, 8 - text.size()));
 		fmt::format_to(to(), "{} us ", text);
 		if (text.size() < 8)
 			out_.append(8 - text.size(), ' ');
@@ -259,7 +264,7 @@ private:
 		banner(l.cpu, c.task);
 		columns(l.event.time_ns, l.cpu, c.task);
 		const bool fits = c.depth < cpu.entered.size() && cpu.entered[c.depth] != no_call &&
-				  tree_.calls[cpu.entered[c.depth]].name == c.name;
+		                  tree_.calls[cpu.entered[c.depth]].name == c.name;
 		if (c.depth < cpu.entered.size())
 			cpu.entered[c.depth] = no_call;
 		cpu.depth = c.depth - 1;

@@ -29,7 +29,8 @@ std::string write_tree(const call_tree &tree)
 	u32 task = no_task;
 
 	if (tree.lost && tree.lost_first)
-		fmt::format_to(to, "# lost {} records: the ring was full, the oldest are missing\n", tree.lost);
+		fmt::format_to(to, "# lost {} records: the ring was full, the oldest are missing\n",
+		               tree.lost);
 	for (const tree_event &e : tree.events) {
 		switch (e.kind) {
 		case trace::record_kind::phase_begin:
@@ -50,7 +51,8 @@ std::string write_tree(const call_tree &tree)
 		case trace::record_kind::enter: {
 			const call &c = tree.calls[e.what];
 			if (c.task != task || c.shown_parent == no_call)
-				fmt::format_to(to, "# task {} {}\n", tree.task_label(c.task), since(begin_ns, e.time_ns));
+				fmt::format_to(to, "# task {} {}\n", tree.task_label(c.task),
+				               since(begin_ns, e.time_ns));
 			task = c.task;
 			out.append(2 * std::size_t{c.depth}, ' ');
 			out.append(c.name);
@@ -62,7 +64,8 @@ std::string write_tree(const call_tree &tree)
 		}
 	}
 	if (tree.lost && !tree.lost_first)
-		fmt::format_to(to, "# lost {} records: the ring was full, the newest are missing\n", tree.lost);
+		fmt::format_to(to, "# lost {} records: the ring was full, the newest are missing\n",
+		               tree.lost);
 	return out;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The ring. A record is written in place; a task's name is copied the first time that it is seen. Neither allocates.
+// The ring. A record is written in place; a task's name is copied the first time that it is seen. Neither
+// allocates.
 #include "stack/trace/recorder.h"
 
 #include <algorithm>

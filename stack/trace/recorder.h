@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What recording leaves behind: a ring of records of 32 bytes, allocated once, filled by enter() and leave() of trace.h
-// and by the world's marks (phases, steps). Hosts point at the recorder of their world. Nothing here formats: sim/trace_tree
-// reads the records back and everything else is a writer over that. When the ring is full either the newest or the oldest
-// records go; how many is counted and every writer says so.
+// What recording leaves behind: a ring of records of 32 bytes, allocated once, filled by enter() and leave()
+// of trace.h and by the world's marks (phases, steps). Hosts point at the recorder of their world. Nothing
+// here formats: sim/trace_tree reads the records back and everything else is a writer over that. When the
+// ring is full either the newest or the oldest records go; how many is counted and every writer says so.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +31,8 @@ void arm(armed_by who);
 void disarm(armed_by who);
 [[nodiscard]] bool is_armed(armed_by who);
 
-// The traced functions of this program. An id is a site's place in its section; sites of inline functions have bit 31.
+// The traced functions of this program. An id is a site's place in its section; sites of inline functions
+// have bit 31.
 [[nodiscard]] u32 site_id(const site &s);
 [[nodiscard]] const site &site_of(u32 id);
 void for_each_site(const std::function<void(const site &)> &fn);
@@ -44,14 +45,14 @@ constexpr u16 idle_task = 0xffff;
 
 struct record {
 	u64 time_ns;
-	u32 site;           // of marks: the index of their text
-	u16 depth;          // of the function itself; outermost is 0
-	u16 task;           // task_struct::id, or idle_task
+	u32 site;  // of marks: the index of their text
+	u16 depth; // of the function itself; outermost is 0
+	u16 task;  // task_struct::id, or idle_task
 	u8 host;
 	u8 cpu;
-	u8 context;         // run_context
+	u8 context; // run_context
 	record_kind kind;
-	u32 skb;            // ids of the objects that the call is about; 0 is none
+	u32 skb; // ids of the objects that the call is about; 0 is none
 	u32 sk;
 	u32 dev;
 };
@@ -64,7 +65,8 @@ struct object_ids {
 	u32 (*dev)(const net_device *) = nullptr;
 };
 
-// Called at every function's entry (and return) while its kind is armed: probes, breakpoints, interrupt points.
+// Called at every function's entry (and return) while its kind is armed: probes, breakpoints, interrupt
+// points.
 struct hook {
 	armed_by who = armed_by::probe;
 	void *arg = nullptr;
@@ -76,7 +78,8 @@ enum class when_full : u8 { stop, overwrite };
 
 struct recorder {
 public:
-	// Counts as armed for recording as long as it lives, so that depths are right whenever start() is called.
+	// Counts as armed for recording as long as it lives, so that depths are right whenever start() is
+	// called.
 	explicit recorder(std::size_t records_max, when_full policy = when_full::stop, object_ids ids = {});
 	~recorder();
 	recorder(const recorder &) = delete;

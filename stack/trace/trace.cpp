@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The armed half of TRACE(): keeps the depth of the task (or of the cpu's idle task) and hands the call to the world's
-// recorder. Depth is kept whether recording or not, so that a task that sleeps in a system call when recording starts goes
-// on at its own depth. Also the list of sites that the linker makes.
+// The armed half of TRACE(): keeps the depth of the task (or of the cpu's idle task) and hands the call to
+// the world's recorder. Depth is kept whether recording or not, so that a task that sleeps in a system call
+// when recording starts goes on at its own depth. Also the list of sites that the linker makes.
 #include "stack/trace/trace.h"
 
 #include <cassert>
@@ -65,7 +65,10 @@ void disarm(armed_by who)
 	__atomic_fetch_sub(&armed, static_cast<u32>(who), __ATOMIC_RELAXED);
 }
 
-bool is_armed(armed_by who) { return __atomic_load_n(&armed, __ATOMIC_RELAXED) & (static_cast<u32>(who) * 0xff); }
+bool is_armed(armed_by who)
+{
+	return __atomic_load_n(&armed, __ATOMIC_RELAXED) & (static_cast<u32>(who) * 0xff);
+}
 
 u32 site_id(const site &s)
 {
