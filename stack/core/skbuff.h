@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cassert>
+#include <cerrno>
 #include <utility>
 
 #include "stack/core/dropreason.h"
@@ -34,7 +35,7 @@ struct net;
 struct iov_iter;
 struct msghdr;
 struct nf_conn;
-struct nf_bridge_info;
+struct skb_ext;
 
 constexpr u8 CHECKSUM_NONE = 0, CHECKSUM_UNNECESSARY = 1, CHECKSUM_COMPLETE = 2, CHECKSUM_PARTIAL = 3;
 constexpr u8 PACKET_HOST = 0, PACKET_BROADCAST = 1, PACKET_MULTICAST = 2, PACKET_OTHERHOST = 3, PACKET_OUTGOING = 4, PACKET_LOOPBACK = 5;
@@ -134,9 +135,21 @@ struct sk_buff {
 	u8 *data = nullptr;
 	u32 truesize = 0;
 	refcount_t users;
-	nf_bridge_info *nf_bridge = nullptr;
+	u16 alloc_cpu = 0;
+	page *head_page = nullptr; // with head_frag: the page of the head
+	skb_ext *extensions = nullptr; // what active_extensions names
 	u32 trace_id = 0;    // ordinal of the skb in its host, for records
 };
+
+// A head and, in the same slab object, room for its first clone: TCP sends clones.
+constexpr u8 SKB_FCLONE_UNAVAILABLE = 0, SKB_FCLONE_ORIG = 1, SKB_FCLONE_CLONE = 2;
+struct sk_buff_fclones {
+	sk_buff skb1;
+	sk_buff skb2;
+	refcount_t fclone_ref; // one for each of the two that lives
+};
+constexpr u8 SKBTX_HW_TSTAMP = 1, SKBTX_SW_TSTAMP = 2, SKBTX_SCHED_TSTAMP = 64; // skb_shared_info::tx_flags
+constexpr u16 GSO_BY_FRAGS = 0xffff;
 
 // --- owning pointer ---
 class skb_ptr {
@@ -171,10 +184,11 @@ inline const sk_buff *trace_object(const skb_ptr &p) { return p.get(); }
 
 // --- making ---
 [[nodiscard]] skb_ptr __alloc_skb(u32 size, gfp_t flags, int alloc_flags, int node);
-constexpr int SKB_ALLOC_FCLONE = 1, SKB_ALLOC_RX = 2;
+constexpr int SKB_ALLOC_FCLONE = 1, SKB_ALLOC_RX = 2, SKB_ALLOC_NAPI = 4;
 [[nodiscard]] skb_ptr alloc_skb(u32 size, gfp_t flags);
 [[nodiscard]] skb_ptr alloc_skb_fclone(u32 size, gfp_t flags);
 [[nodiscard]] skb_ptr __netdev_alloc_skb(net_device &dev, u32 len, gfp_t flags);
+[[nodiscard]] skb_ptr __napi_alloc_skb(net_device &dev, u32 len, gfp_t flags);
 [[nodiscard]] skb_ptr alloc_skb_with_frags(u64 header_len, u64 data_len, int order, int &err, gfp_t flags);
 [[nodiscard]] skb_ptr skb_clone(sk_buff &skb, gfp_t flags);
 [[nodiscard]] skb_ptr skb_copy(const sk_buff &skb, gfp_t flags);
@@ -184,7 +198,10 @@ constexpr int SKB_ALLOC_FCLONE = 1, SKB_ALLOC_RX = 2;
 [[nodiscard]] skb_ptr skb_unshare(skb_ptr skb, gfp_t flags);
 [[nodiscard]] skb_ptr skb_realloc_headroom(sk_buff &skb, u32 headroom);
 [[nodiscard]] skb_ptr skb_expand_head(skb_ptr skb, u32 headroom);
+[[nodiscard]] skb_ptr skb_copy_expand(const sk_buff &skb, int newheadroom, int newtailroom, gfp_t flags);
 [[nodiscard]] int pskb_expand_head(sk_buff &skb, int nhead, int ntail, gfp_t flags);
+[[nodiscard]] int __skb_unclone_keeptruesize(sk_buff &skb, gfp_t flags);
+void skb_headers_offset_update(sk_buff &skb, int off);
 [[nodiscard]] int skb_cow(sk_buff &skb, u32 headroom);
 [[nodiscard]] int skb_cow_head(sk_buff &skb, u32 headroom);
 [[nodiscard]] int skb_ensure_writable(sk_buff &skb, u32 write_len);
@@ -201,7 +218,8 @@ void kfree_skb_list_reason(sk_buff *segs, skb_drop_reason reason);
 void consume_skb(skb_ptr skb);
 void __kfree_skb(skb_ptr skb);             // TCP's way: the caller knows it holds the last reference
 void __consume_stateless_skb(skb_ptr skb);
-void dev_kfree_skb_any_reason(skb_ptr skb, bool consumed);
+void napi_consume_skb(skb_ptr skb, int budget);
+void __kfree_skb_defer(skb_ptr skb);       // to the cpu's cache of heads
 void skb_release_head_state(sk_buff &skb);
 void kfree_skb_partial(skb_ptr skb, bool head_stolen);
 void skb_attempt_defer_free(skb_ptr skb);
@@ -265,8 +283,10 @@ u8 *__pskb_pull_tail(sk_buff &skb, int delta);
 [[nodiscard]] skb_drop_reason pskb_may_pull_reason(sk_buff &skb, u32 len);
 [[nodiscard]] int skb_linearize(sk_buff &skb);
 [[nodiscard]] int __skb_linearize(sk_buff &skb);
+[[nodiscard]] int pskb_trim_rcsum_slow(sk_buff &skb, u32 len);
 [[nodiscard]] int skb_pad(skb_ptr &skb, u32 pad);
-u32 skb_condense(sk_buff &skb);
+[[nodiscard]] int __skb_pad(skb_ptr &skb, u32 pad, bool free_on_error);
+void skb_condense(sk_buff &skb);
 [[nodiscard]] int skb_copy_bits(const sk_buff &skb, int offset, void *to, int len);
 [[nodiscard]] int skb_store_bits(sk_buff &skb, int offset, const void *from, int len);
 [[nodiscard]] const void *skb_header_pointer(const sk_buff &skb, int offset, int len, void *buffer);
@@ -330,6 +350,7 @@ inline void skb_dst_set_noref(sk_buff &skb, dst_entry *dst)
 	skb._skb_refdst = reinterpret_cast<std::uintptr_t>(dst) | SKB_DST_NOREF;
 }
 inline bool skb_dst_is_noref(const sk_buff &skb) { return (skb._skb_refdst & SKB_DST_NOREF) && skb_dst(skb); }
+void dst_release(dst_entry *dst);
 void skb_dst_drop(sk_buff &skb);
 bool skb_dst_force(sk_buff &skb);
 bool skb_valid_dst(const sk_buff &skb);
@@ -381,15 +402,56 @@ sk_buff *skb_rb_next(skb_rb_root &r, sk_buff &skb);
 sk_buff *skb_rb_prev(skb_rb_root &r, sk_buff &skb);
 u32 skb_rbtree_purge(skb_rb_root &r);
 
+// --- conntrack (include/linux/netfilter/nf_conntrack_common.h) and extensions ---
+// Every nf_conn begins with this count.
+struct nf_conntrack {
+	refcount_t use;
+};
+struct nf_ct_hook {
+	void (*destroy)(nf_conntrack &nfct);
+	void (*attach)(sk_buff &nskb, const sk_buff &skb); // a reply is made for skb
+};
+void nf_conntrack_destroy(nf_conntrack &nfct); // no reference is left
+void nf_ct_set_hook(const nf_ct_hook *hook);    // conntrack comes to the current host, or goes
+void nf_ct_attach(sk_buff &nskb, const sk_buff &skb);
+
+struct nf_bridge_info {
+	u8 orig_proto = 0;
+	u8 pkt_otherhost : 1 = 0;
+	u8 in_prerouting : 1 = 0;
+	u8 bridged_dnat : 1 = 0;
+	u8 sabotage_in_done : 1 = 0;
+	u16 frag_max_size = 0;
+	int physinif = 0;
+	net_device *physoutdev = nullptr;
+	be32 ipv4_daddr{};      // before a bridge hook changed it
+	u8 neigh_header[8] = {};
+};
+enum skb_ext_id : u8 { SKB_EXT_BRIDGE_NF, SKB_EXT_SEC_PATH, TC_SKB_EXT, SKB_EXT_MPTCP, SKB_EXT_NUM };
+// Counted, shared by clones, copied before a write.
+struct skb_ext {
+	refcount_t refcnt;
+	u8 offset[SKB_EXT_NUM]; // of each that is there, in units of eight bytes from data
+	u8 chunks;              // taken so far
+	alignas(8) u8 data[64];
+};
+skb_ext *__skb_ext_alloc(gfp_t flags);
+void *skb_ext_add(sk_buff &skb, skb_ext_id id); // room for it, zeroed by nobody; null when out of memory
+void __skb_ext_del(sk_buff &skb, skb_ext_id id);
+void __skb_ext_put(skb_ext &ext);
+void __skb_ext_copy(sk_buff &to, const sk_buff &from);
+
 // --- GSO ---
-[[nodiscard]] sk_buff *skb_segment(sk_buff &head_skb, netdev_features_t features); // list by next; nullptr: error in *err
+// A list of segments by `next`, the first one's `prev` is the last. Null with err == 0: no segmentation is needed.
 struct skb_segs {
-	sk_buff *list = nullptr; // owned; null with err == 0: no segmentation needed
+	sk_buff *list = nullptr; // owned
 	int err = 0;
 };
+[[nodiscard]] skb_segs skb_segment(sk_buff &head_skb, netdev_features_t features);
 [[nodiscard]] skb_segs skb_gso_segment(sk_buff &skb, netdev_features_t features, bool tx_path);
 u32 skb_gso_network_seglen(const sk_buff &skb);
 bool skb_gso_validate_network_len(const sk_buff &skb, u32 mtu);
+bool skb_gso_validate_mac_len(const sk_buff &skb, u32 len);
 u32 skb_gso_transport_seglen(const sk_buff &skb);
 
 // --- receive side helpers ---
@@ -399,6 +461,8 @@ void skb_set_owner_r(sk_buff &skb, sock &sk);
 bool skb_set_owner_sk_safe(sk_buff &skb, sock &sk);
 void skb_clone_tx_timestamp(sk_buff &skb);
 void skb_tx_timestamp(sk_buff &skb);
+void skb_tstamp_tx(sk_buff &orig_skb);          // software time stamp to the socket's error queue
+bool skb_defer_rx_timestamp(sk_buff &skb);
 u32 skb_get_hash(sk_buff &skb);
 u32 __skb_get_hash(sk_buff &skb);
 void skb_clear_hash(sk_buff &skb);
@@ -421,5 +485,8 @@ constexpr u32 SKB_HEAD_TRUESIZE = 256;
 constexpr u32 SKB_TRUESIZE(u32 x) { return x + SKB_HEAD_TRUESIZE + SKB_SHINFO_SIZE; }
 constexpr u32 SKB_WITH_OVERHEAD(u32 x) { return x - SKB_SHINFO_SIZE; }
 constexpr u32 SKB_MAX_ORDER_0(u32 x) { return static_cast<u32>(PAGE_SIZE) - SKB_SHINFO_SIZE - x; }
+constexpr u32 SKB_HEAD_ALIGN(u32 x) { return SKB_DATA_ALIGN(x) + SKB_SHINFO_SIZE; }
 
 } // namespace skbwalk
+
+#include "stack/core/skbuff_inline.h"

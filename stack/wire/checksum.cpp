@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// lib/checksum.c and arch/x86/lib/csum-partial_64.c: sums of 16-bit words in ones' complement, eight bytes at a time. All run
+// on any thread and leave no trace but where the kernel has them out of line and traceable.
+#include "stack/wire/checksum.h"
+
+#include "stack/trace/trace.h"
+
+namespace skbwalk {
+
+namespace {
+
+u64 add64_with_carry(u64 a, u64 b)
+{
+	const u64 r = a + b;
+
+	return r + (r < b);
+}
+
+u32 fold64(u64 sum)
+{
+	const u64 r = (sum & 0xffffffff) + (sum >> 32);
+
+	return static_cast<u32>(r) + static_cast<u32>(r >> 32);
+}
+
+} // namespace
+
+// `sum` goes in as if its bytes stood before the data at an even offset.
+// not traced: assembled by hand in the kernel, where ftrace does not see it
+__wsum csum_partial(const void *data, u32 len, __wsum sum)
+{
+	const auto *p = static_cast<const u8 *>(data);
+	u64 acc = sum;
+
+	for (; len >= 8; len -= 8, p += 8) {
+		u64 word;
+
+		std::memcpy(&word, p, 8);
+		acc = add64_with_carry(acc, word);
+	}
+	if (len) {
+		u64 word = 0;
+
+		std::memcpy(&word, p, len);
+		acc = add64_with_carry(acc, word);
+	}
+	return fold64(acc);
+}
+
+// not traced: as csum_partial
+__wsum csum_partial_copy_nocheck(const void *src, void *dst, u32 len)
+{
+	std::memcpy(dst, src, len);
+	return csum_partial(dst, len, 0);
+}
+
+// not traced: inline assembly in the kernel
+__wsum csum_tcpudp_nofold(be32 saddr, be32 daddr, u32 len, u8 proto, __wsum sum)
+{
+	u64 acc = sum;
+
+	acc += saddr.raw();
+	acc += daddr.raw();
+	acc += static_cast<u64>(len + proto) << 8;
+	return fold64(acc);
+}
+
+// not traced: inline assembly in the kernel
+be16 ip_fast_csum(const void *iph, u32 ihl_words)
+{
+	return csum_fold(csum_partial(iph, ihl_words * 4, 0));
+}
+
+be16 ip_compute_csum(const void *data, u32 len)
+{
+	TRACE();
+	return csum_fold(csum_partial(data, len, 0));
+}
+
+// not traced: header inline without a name of interest
+void csum_replace4(be16 &sum, be32 from, be32 to)
+{
+	const __wsum tmp = csum_sub(~csum_unfold(sum), from.raw());
+
+	sum = csum_fold(csum_add(tmp, to.raw()));
+}
+
+// not traced: as csum_replace4
+void csum_replace2(be16 &sum, be16 from, be16 to)
+{
+	const __wsum tmp = csum_sub(~csum_unfold(sum), from.raw());
+
+	sum = csum_fold(csum_add(tmp, to.raw()));
+}
+
+} // namespace skbwalk
