@@ -1,28 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Offload tables (struct packet_offload of include/linux/netdevice.h) and what segmentation keeps in skb->cb: how a protocol
-// cuts a large packet into segments, and later how GRO puts segments together.
+// What segmentation keeps in skb->cb, and its entry points. Which protocol cuts which packet is in gro.h's table.
 #pragma once
 
 #include "stack/core/netdevice.h"
 
 namespace skbwalk {
-
-struct offload_callbacks {
-	skb_segs (*gso_segment)(sk_buff &skb, netdev_features_t features);
-	sk_buff *(*gro_receive)(list_head &head, sk_buff &skb); // one to flush, or null
-	int (*gro_complete)(sk_buff &skb, int nhoff);
-};
-
-// By EtherType; on the current host. Objects are constants of the protocol's file.
-struct packet_offload {
-	u16 type;
-	u16 priority;
-	offload_callbacks callbacks;
-};
-void dev_add_offload(const packet_offload &po);
-const packet_offload *gro_find_receive_by_type(be16 type);
-const packet_offload *gro_find_complete_by_type(be16 type);
 
 // At SKB_GSO_CB_OFFSET of cb, beside what the owner has there.
 struct skb_gso_cb {
@@ -36,10 +19,6 @@ inline skb_gso_cb &SKB_GSO_CB(sk_buff &skb) { return *reinterpret_cast<skb_gso_c
 inline int skb_tnl_header_len(sk_buff &skb) { return skb.mac_header - SKB_GSO_CB(skb).mac_offset; }
 
 [[nodiscard]] skb_segs __skb_gso_segment(sk_buff &skb, netdev_features_t features, bool tx_path);
-[[nodiscard]] skb_segs skb_mac_gso_segment(sk_buff &skb, netdev_features_t features);
-bool can_checksum_protocol(netdev_features_t features, be16 protocol);
-bool net_gso_ok(netdev_features_t features, u32 gso_type);
-bool skb_gso_ok(const sk_buff &skb, netdev_features_t features);
 
 // The checksum of a segment from its transport header on: `res` is the pseudo header's complement.
 inline be16 gso_make_checksum(sk_buff &skb, __wsum res)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// lib/checksum.c and arch/x86/lib/csum-partial_64.c: sums of 16-bit words in ones' complement, eight bytes at a time. All run
-// on any thread and leave no trace but where the kernel has them out of line and traceable.
+// lib/checksum.c and arch/x86/lib/csum-partial_64.c: sums of 16-bit words in ones' complement, eight bytes at a time.
 #include "stack/wire/checksum.h"
 
 #include "stack/trace/trace.h"
@@ -24,11 +23,7 @@ u32 fold64(u64 sum)
 	return static_cast<u32>(r) + static_cast<u32>(r >> 32);
 }
 
-} // namespace
-
-// `sum` goes in as if its bytes stood before the data at an even offset.
-// not traced: assembled by hand in the kernel, where ftrace does not see it
-__wsum csum_partial(const void *data, u32 len, __wsum sum)
+__wsum sum_words(const void *data, u32 len, __wsum sum)
 {
 	const auto *p = static_cast<const u8 *>(data);
 	u64 acc = sum;
@@ -48,11 +43,19 @@ __wsum csum_partial(const void *data, u32 len, __wsum sum)
 	return fold64(acc);
 }
 
-// not traced: as csum_partial
+} // namespace
+
+__wsum csum_partial(const void *data, u32 len, __wsum sum)
+{
+	TRACE();
+	return sum_words(data, len, sum);
+}
+
 __wsum csum_partial_copy_nocheck(const void *src, void *dst, u32 len)
 {
+	TRACE();
 	std::memcpy(dst, src, len);
-	return csum_partial(dst, len, 0);
+	return sum_words(dst, len, 0);
 }
 
 // not traced: inline assembly in the kernel
@@ -69,7 +72,7 @@ __wsum csum_tcpudp_nofold(be32 saddr, be32 daddr, u32 len, u8 proto, __wsum sum)
 // not traced: inline assembly in the kernel
 be16 ip_fast_csum(const void *iph, u32 ihl_words)
 {
-	return csum_fold(csum_partial(iph, ihl_words * 4, 0));
+	return csum_fold(sum_words(iph, ihl_words * 4, 0));
 }
 
 be16 ip_compute_csum(const void *data, u32 len)
