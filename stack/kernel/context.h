@@ -17,7 +17,7 @@ struct task_struct;
 struct cpu;
 struct net;
 struct profile_features;
-struct random_source;
+struct host_state;
 namespace trace {
 struct recorder;
 }
@@ -62,12 +62,16 @@ struct profile_features {
 // Objects that live once a cpu or once a host are declared at namespace scope as percpu<T> / perhost<T> (percpu.h):
 // each reserves room in the areas below, as DEFINE_PER_CPU does.
 struct object_area {
-	std::unique_ptr<std::byte[]> memory;
+	struct release {
+		void operator()(std::byte *p) const;
+	};
+	std::unique_ptr<std::byte[], release> memory;
 	~object_area();
 	object_area() = default;
 	object_area(const object_area &) = delete;
 	object_area &operator=(const object_area &) = delete;
 	void construct(bool per_cpu);
+	void destroy(); // in the reverse order; the area stays in place until all are gone
 	bool per_cpu_ = false;
 };
 
@@ -87,6 +91,8 @@ struct host {
 	trace::recorder *recorder = nullptr;
 	object_area area; // perhost<T>
 	std::vector<std::unique_ptr<cpu>> cpus;
+	u64 wall_ns = 1'704'067'200 * NSEC_PER_SEC; // what the wall clock says at world time zero
+	std::unique_ptr<host_state> state;          // what is private to stack/kernel
 	// Coarse cost of a system call and of a packet's hop, charged to the running cpu, tracing on or off.
 	u32 syscall_cost_ns = 300;
 	u32 hop_cost_ns = 2000;
@@ -100,11 +106,13 @@ struct context {
 };
 extern constinit thread_local context current;
 
-// Enter a cpu from the world (event loop, scenario set-up, tests), and leave it again.
+// Enter a cpu from the world (event loop, scenario set-up, tests), and leave it again. Inside, code runs as if it had
+// interrupted what the cpu was doing: a task that was left in the middle (interrupt_point), or the idle task. Leaving
+// asks the platform for the cpu's next timer interrupt.
 class enter_cpu {
 public:
 	explicit enter_cpu(cpu &c);
-	~enter_cpu() { current = before_; }
+	~enter_cpu();
 	enter_cpu(const enter_cpu &) = delete;
 	enter_cpu &operator=(const enter_cpu &) = delete;
 

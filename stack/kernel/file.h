@@ -35,11 +35,16 @@ struct file {
 	callback_head f_work;        // put-off release
 	list_head f_ep;              // epitems that watch this file
 	void *f_ep_list = nullptr;
+	void (*ep_release)(file &f) = nullptr; // eventpoll_release_file, where a poll set watches this file
 };
 
 struct files_struct {
 	std::vector<file *> fd;
-	~files_struct();
+	std::vector<bool> open_fds;  // taken, installed or not
+	u32 next_fd = 0;             // none below is free
+	u32 nofile = 1024;           // RLIMIT_NOFILE
+	spinlock_t file_lock;
+	~files_struct();             // asserts that all are closed (exit_files)
 };
 
 // A poll in progress: poll_wait calls qproc, which queues the caller on the wait queue.
@@ -63,7 +68,6 @@ struct fd_ref {
 	bool need_put = false;
 };
 fd_ref __fdget(int fd);               // tail-calls __fget_light
-void fdput(fd_ref f);                 // inline
 int get_unused_fd_flags(u32 flags);   // a slot, or -EMFILE
 void put_unused_fd(int fd);
 void fd_install(int fd, file &f);
@@ -73,5 +77,13 @@ int filp_close(file &f);
 inline void get_file(file &f) { ++f.f_count; }
 void fput(file &f);                   // last reference: task work, or at once in a kernel thread
 void __fput(file &f);
+inline void fdput(fd_ref f)
+{
+	TRACE_INLINE();
+	if (f.need_put)
+		fput(*f.f);
+}
+// Closes what the current task has open, unless another task shares the table. A task's end does this.
+void exit_files();
 
 } // namespace skbwalk

@@ -30,9 +30,17 @@ struct siphash_key_t {
 };
 u64 siphash_3u32(u32 a, u32 b, u32 c, const siphash_key_t &key);
 u64 siphash_4u32(u32 a, u32 b, u32 c, u32 d, const siphash_key_t &key);
+u64 siphash_1u64(u64 a, const siphash_key_t &key);
 u64 siphash_2u64(u64 a, u64 b, const siphash_key_t &key);
+u64 siphash_3u64(u64 a, u64 b, u64 c, const siphash_key_t &key);
+u64 siphash_4u64(u64 a, u64 b, u64 c, u64 d, const siphash_key_t &key);
+u64 siphash_1u32(u32 a, const siphash_key_t &key);
+u64 siphash_2u32(u32 a, u32 b, const siphash_key_t &key);
 u64 siphash(const void *data, std::size_t len, const siphash_key_t &key);
-// lib/jhash: Jenkins' one-at-a-time-in-words, as include/linux/jhash.h gives it.
+// SipHash-1-3, as the kernel's hsiphash is where words have 64 bits: half of the result.
+u32 hsiphash(const void *data, std::size_t len, const siphash_key_t &key);
+// lib/jhash: Jenkins' lookup3, as include/linux/jhash.h gives it.
+u32 jhash_1word(u32 a, u32 initval);
 u32 jhash_2words(u32 a, u32 b, u32 initval);
 u32 jhash_3words(u32 a, u32 b, u32 c, u32 initval);
 u32 jhash(const void *key, u32 length, u32 initval);

@@ -4,10 +4,12 @@
 // host that ends can say what was leaked. A fault can make an allocation fail: null, as the kernel's.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "stack/kernel/context.h"
+#include "stack/trace/trace.h"
 
 namespace skbwalk {
 
@@ -18,11 +20,18 @@ struct kmem_cache {
 	void *freelist = nullptr;
 	u32 active = 0;            // objects given out
 	u64 total_allocs = 0;
-	std::vector<std::unique_ptr<std::byte[]>> slabs;
-	void *huge = nullptr;
-	std::size_t huge_bytes = 0;
+	std::byte *uncarved = nullptr; // the part of the newest slab that was never given out
+	std::byte *slab_end = nullptr;
+	std::vector<void *> slabs;
+	kmem_cache() = default;
+	kmem_cache(const kmem_cache &) = delete;
+	kmem_cache &operator=(const kmem_cache &) = delete;
 	~kmem_cache();
 };
+
+// An allocation for which this says yes fails. Null, as usual: none does.
+void set_failslab(host &h, std::function<bool(const kmem_cache &)> fails);
+int should_failslab(const kmem_cache &c, gfp_t flags);
 
 // Caches belong to the current host and live as long as it does.
 kmem_cache &kmem_cache_create(const char *name, u32 size, u32 align);
@@ -47,7 +56,13 @@ struct page {
 constexpr std::size_t PAGE_SIZE = 4096;
 [[nodiscard]] page *alloc_pages(gfp_t flags, u32 order);
 inline void get_page(page &p) { ++p.refcount; }
-void put_page(page &p);
+void __folio_put(page &p);
+inline void put_page(page &p)
+{
+	TRACE_INLINE();
+	if (--p.refcount == 0)
+		__folio_put(p);
+}
 
 // What the current host has given out and not got back: "name count" pairs, empty when nothing leaks.
 std::string slab_report(host &h);

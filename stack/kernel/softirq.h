@@ -4,7 +4,10 @@
 // interrupt, or in ksoftirqd when the restart or time limit is reached.
 #pragma once
 
+#include <cassert>
+
 #include "stack/kernel/sched.h"
+#include "stack/trace/trace.h"
 
 namespace skbwalk {
 
@@ -18,13 +21,23 @@ void raise_softirq_irqoff(unsigned nr);
 void __raise_softirq_irqoff(unsigned nr);
 inline u32 local_softirq_pending() { return current.cpu->softirq_pending; }
 
-void local_bh_disable();              // inline in the kernel
-void local_bh_enable();               // calls __local_bh_enable_ip
 void __local_bh_enable_ip();
+inline void local_bh_disable()
+{
+	TRACE_INLINE();
+	++current.cpu->preempt_softirq;
+}
+inline void local_bh_enable()
+{
+	TRACE_INLINE();
+	__local_bh_enable_ip();
+}
 void _local_bh_enable();
 void do_softirq();
 void __do_softirq();
 void handle_softirqs(bool ksirqd);
+void irq_enter_rcu();
+void irq_exit_rcu();                  // runs pending softirqs when it leaves the outermost interrupt
 void irq_enter();
 void irq_exit();                      // runs pending softirqs when it leaves the outermost interrupt
 inline bool in_softirq() { return current.cpu->preempt_softirq != 0 || current.cpu->serving_softirq; }
@@ -33,17 +46,23 @@ inline bool in_hardirq() { return current.cpu->hardirq_nesting != 0; }
 inline bool in_interrupt() { return in_hardirq() || in_softirq(); }
 inline bool in_task() { return !in_hardirq() && !in_serving_softirq(); }
 
-// Callbacks after a grace period: run when no cpu of the host is inside a system call or softirq.
+// Callbacks after a grace period: run in RCU_SOFTIRQ by the second tick after call_rcu at which no cpu of the host is in
+// a section of rcu_read_lock or holds a lock; the cpu that called asks for these ticks.
 struct callback_head {
 	callback_head *next = nullptr;
 	void (*func)(callback_head *) = nullptr;
 };
 using rcu_head = callback_head;
 void call_rcu(rcu_head &head, void (*func)(rcu_head *));
-// Runs what call_rcu collected; the world calls it when every cpu of the host is idle, and before a host ends.
+// Runs what call_rcu collected, now: before a host ends, when no cpu of it is inside the kernel.
 void rcu_process_callbacks(host &h);
-void rcu_read_lock();
-void rcu_read_unlock();
+// not traced: every reference leaves RCU out
+inline void rcu_read_lock() { ++current.cpu->rcu_nesting; }
+inline void rcu_read_unlock()
+{
+	assert(current.cpu->rcu_nesting != 0);
+	--current.cpu->rcu_nesting;
+}
 
 // kernel/task_work.c: work done on the way back to user mode.
 int task_work_add(task_struct &t, callback_head &work);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "stack/kernel/context.h"
+#include "stack/trace/trace.h"
 
 namespace skbwalk {
 
@@ -29,11 +30,27 @@ void _raw_write_unlock(rwlock_t &lock);
 void _raw_write_lock_bh(rwlock_t &lock);
 void _raw_write_unlock_bh(rwlock_t &lock);
 
-// spin_unlock is inlined in the kernel (UNINLINE_SPIN_UNLOCK unset), the others are the functions above.
-inline void spin_lock(spinlock_t &l) { _raw_spin_lock(l); }
-void spin_unlock(spinlock_t &l);
-inline void spin_lock_bh(spinlock_t &l) { _raw_spin_lock_bh(l); }
-inline void spin_unlock_bh(spinlock_t &l) { _raw_spin_unlock_bh(l); }
+// PREEMPT_DYNAMIC leaves _raw_spin_unlock out of line (UNINLINE_SPIN_UNLOCK).
+inline void spin_lock(spinlock_t &l)
+{
+	TRACE_INLINE();
+	_raw_spin_lock(l);
+}
+inline void spin_unlock(spinlock_t &l)
+{
+	TRACE_INLINE();
+	_raw_spin_unlock(l);
+}
+inline void spin_lock_bh(spinlock_t &l)
+{
+	TRACE_INLINE();
+	_raw_spin_lock_bh(l);
+}
+inline void spin_unlock_bh(spinlock_t &l)
+{
+	TRACE_INLINE();
+	_raw_spin_unlock_bh(l);
+}
 inline bool spin_is_locked(const spinlock_t &l) { return l.owner != nullptr; }
 
 // local_irq_save and friends: inline in the kernel and so not traced.

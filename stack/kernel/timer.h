@@ -6,6 +6,7 @@
 
 #include "stack/kernel/list.h"
 #include "stack/kernel/sched.h"
+#include "stack/trace/trace.h"
 
 namespace skbwalk {
 
@@ -27,7 +28,11 @@ constexpr u32 jiffies_to_usecs(u32 j) { return j * (1'000'000 / HZ); }
 u32 jiffies_to_clock_t(u32 j);
 
 ktime_t ktime_get();               // monotonic, ns since this host's boot
-u64 ktime_get_ns();                // inline over ktime_get
+inline u64 ktime_get_ns()
+{
+	TRACE_INLINE();
+	return static_cast<u64>(ktime_get());
+}
 u64 ktime_get_real_ns();
 u64 ktime_get_with_offset();       // real time, as secure_tcp_seq reads it
 u64 tcp_clock_ns();                // ktime_get_ns; no name of its own in a trace
@@ -71,17 +76,22 @@ struct hrtimer {
 	ktime_t expires = 0;       // monotonic ns
 	callback function = nullptr;
 	bool soft = false;         // runs in HRTIMER_SOFTIRQ rather than in the interrupt
+	bool queued = false;
 	bool running = false;
 	rb_hook node;
 	hrtimer_cpu_base *base = nullptr;
 	~hrtimer();
 };
 void hrtimer_init(hrtimer &t, hrtimer_mode mode);
-void hrtimer_start(hrtimer &t, ktime_t tim, hrtimer_mode mode);
 void hrtimer_start_range_ns(hrtimer &t, ktime_t tim, u64 delta_ns, hrtimer_mode mode);
+inline void hrtimer_start(hrtimer &t, ktime_t tim, hrtimer_mode mode)
+{
+	TRACE_INLINE();
+	hrtimer_start_range_ns(t, tim, 0, mode);
+}
 int hrtimer_try_to_cancel(hrtimer &t);
 int hrtimer_cancel(hrtimer &t);
-bool hrtimer_is_queued(const hrtimer &t);
+inline bool hrtimer_is_queued(const hrtimer &t) { return t.queued; }
 u64 hrtimer_forward(hrtimer &t, ktime_t now, ktime_t interval);
 
 // Deferred work in process context, as system_wq runs it: here, a task of the cpu (kworker) runs it at the next tick at which
@@ -89,10 +99,13 @@ u64 hrtimer_forward(hrtimer &t, ktime_t now, ktime_t interval);
 struct delayed_work {
 	timer_list timer;
 	void (*function)(delayed_work &) = nullptr;
-	bool pending = false;
+	bool pending = false;      // its timer runs, or it waits in the worker's list
+	cpu *on = nullptr;
 };
 void INIT_DELAYED_WORK(delayed_work &w, void (*fn)(delayed_work &));
 bool queue_delayed_work(delayed_work &w, u32 delay_jiffies);
+bool mod_delayed_work(delayed_work &w, u32 delay_jiffies);
+bool cancel_delayed_work(delayed_work &w);
 bool cancel_delayed_work_sync(delayed_work &w);
 
 } // namespace skbwalk

@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "stack/kernel/list.h"
+#include "stack/kernel/sched.h"
 #include "stack/kernel/spinlock.h"
 
 namespace skbwalk {
@@ -31,7 +32,7 @@ struct wait_queue_head {
 };
 
 void __init_waitqueue_head(wait_queue_head &wq, const char *name);
-void init_waitqueue_head(wait_queue_head &wq);
+inline void init_waitqueue_head(wait_queue_head &wq) { __init_waitqueue_head(wq, "wait"); }
 // Unlike the kernel, these take the task from `current`.
 void init_wait(wait_queue_entry &w);                                     // autoremove_wake_function
 void init_wait_func(wait_queue_entry &w, wait_queue_func_t func);        // DEFINE_WAIT_FUNC
@@ -52,18 +53,44 @@ int autoremove_wake_function(wait_queue_entry &w, unsigned mode, int sync, void 
 int default_wake_function(wait_queue_entry &w, unsigned mode, int flags, void *key);
 
 void __wake_up(wait_queue_head &wq, unsigned mode, int nr_exclusive, void *key);
+void __wake_up_sync(wait_queue_head &wq, unsigned mode);
 void __wake_up_sync_key(wait_queue_head &wq, unsigned mode, void *key);
 void __wake_up_locked_key(wait_queue_head &wq, unsigned mode, void *key);
 void __wake_up_locked_sync_key(wait_queue_head &wq, unsigned mode, void *key);
-bool waitqueue_active(const wait_queue_head &wq);
-bool wq_has_sleeper(const wait_queue_head *wq);
+inline bool waitqueue_active(const wait_queue_head &wq)
+{
+	TRACE_INLINE();
+	return !list_empty(wq.head);
+}
+inline bool wq_has_sleeper(const wait_queue_head *wq)
+{
+	TRACE_INLINE();
+	return wq && waitqueue_active(*wq);
+}
 
 // A poll mask travels as the wake-up's key.
 inline void *poll_to_key(u32 mask) { return reinterpret_cast<void *>(static_cast<std::uintptr_t>(mask)); }
 inline u32 key_to_poll(void *key) { return static_cast<u32>(reinterpret_cast<std::uintptr_t>(key)); }
-void wake_up_interruptible(wait_queue_head &wq);
-void wake_up_interruptible_all(wait_queue_head &wq);
-void wake_up_interruptible_poll(wait_queue_head &wq, u32 mask);
-void wake_up_interruptible_sync_poll(wait_queue_head &wq, u32 mask);
+// Macros in the kernel, and shown by name where a debugger or a document shows the source.
+inline void wake_up_interruptible(wait_queue_head &wq)
+{
+	TRACE_INLINE();
+	__wake_up(wq, TASK_INTERRUPTIBLE, 1, nullptr);
+}
+inline void wake_up_interruptible_all(wait_queue_head &wq)
+{
+	TRACE_INLINE();
+	__wake_up(wq, TASK_INTERRUPTIBLE, 0, nullptr);
+}
+inline void wake_up_interruptible_poll(wait_queue_head &wq, u32 mask)
+{
+	TRACE_INLINE();
+	__wake_up(wq, TASK_INTERRUPTIBLE, 1, poll_to_key(mask));
+}
+inline void wake_up_interruptible_sync_poll(wait_queue_head &wq, u32 mask)
+{
+	TRACE_INLINE();
+	__wake_up_sync_key(wq, TASK_INTERRUPTIBLE, poll_to_key(mask));
+}
 
 } // namespace skbwalk

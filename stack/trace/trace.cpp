@@ -6,6 +6,7 @@
 #include "stack/trace/trace.h"
 
 #include <cassert>
+#include <set>
 
 #include "stack/kernel/context.h"
 #include "stack/kernel/sched.h"
@@ -15,8 +16,8 @@ extern "C" {
 // Made by the linker where the section exists.
 extern const skbwalk::trace::site __start_skbwalk_sites[] __attribute__((weak));
 extern const skbwalk::trace::site __stop_skbwalk_sites[] __attribute__((weak));
-extern const skbwalk::trace::site __start_skbwalk_inline_sites[] __attribute__((weak));
-extern const skbwalk::trace::site __stop_skbwalk_inline_sites[] __attribute__((weak));
+extern const skbwalk::trace::site *const __start_skbwalk_inline_refs[] __attribute__((weak));
+extern const skbwalk::trace::site *const __stop_skbwalk_inline_refs[] __attribute__((weak));
 }
 
 namespace skbwalk::trace {
@@ -72,23 +73,37 @@ bool is_armed(armed_by who)
 
 u32 site_id(const site &s)
 {
-	if (&s >= __start_skbwalk_inline_sites && &s < __stop_skbwalk_inline_sites)
-		return static_cast<u32>(&s - __start_skbwalk_inline_sites) | inline_bit;
+	// Where an inline function's site lies, the linker decides: its distance from the section counts, in sites.
+	const auto distance = (reinterpret_cast<std::intptr_t>(&s) -
+			       reinterpret_cast<std::intptr_t>(__start_skbwalk_sites)) /
+			      static_cast<std::intptr_t>(sizeof(site));
+
+	if (s.kind == site_kind::header_inline)
+		return static_cast<u32>(distance) | inline_bit;
 	assert(&s >= __start_skbwalk_sites && &s < __stop_skbwalk_sites);
-	return static_cast<u32>(&s - __start_skbwalk_sites);
+	return static_cast<u32>(distance);
 }
 
 const site &site_of(u32 id)
 {
-	return id & inline_bit ? __start_skbwalk_inline_sites[id & ~inline_bit] : __start_skbwalk_sites[id];
+	if (!(id & inline_bit))
+		return __start_skbwalk_sites[id];
+	const auto distance = static_cast<std::intptr_t>(static_cast<s32>(id << 1) >> 1);
+
+	return *reinterpret_cast<const site *>(reinterpret_cast<std::intptr_t>(__start_skbwalk_sites) +
+					       distance * static_cast<std::intptr_t>(sizeof(site)));
 }
 
 void for_each_site(const std::function<void(const site &)> &fn)
 {
 	for (const site *s = __start_skbwalk_sites; s != __stop_skbwalk_sites; ++s)
 		fn(*s);
-	for (const site *s = __start_skbwalk_inline_sites; s != __stop_skbwalk_inline_sites; ++s)
-		fn(*s);
+	// A reference stands wherever the function was expanded.
+	std::set<const site *> seen;
+
+	for (const site *const *s = __start_skbwalk_inline_refs; s != __stop_skbwalk_inline_refs; ++s)
+		if (seen.insert(*s).second)
+			fn(**s);
 }
 
 } // namespace skbwalk::trace

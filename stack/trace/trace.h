@@ -28,7 +28,8 @@ namespace skbwalk::trace {
 enum class site_kind : u8 { function, header_inline, part };
 
 // One per traced function, in a linker section of its own so that all can be listed without running any (hence the
-// alignment: elements of a section must lie without gaps).
+// alignment: elements of a section must lie without gaps). The sites of inline functions, which the linker merges, cannot
+// share a section (g++ would make one group of all that a file uses): a section of pointers to them stands in.
 struct alignas(32) site {
 	const char *name;
 	const char *file;
@@ -98,9 +99,12 @@ private:
 											  __LINE__, kind};                      \
 	const ::skbwalk::trace::scope var { var##_site __VA_OPT__(, ) __VA_ARGS__ }
 #define TRACE(...) SKBWALK_TRACE_SITE("skbwalk_sites", ::skbwalk::trace::site_kind::function, trace_scope_, __VA_ARGS__)
-// Sites of inline functions are merged by the linker and so need a section apart.
 #define TRACE_INLINE(...)                                                                                           \
-	SKBWALK_TRACE_SITE("skbwalk_inline_sites", ::skbwalk::trace::site_kind::header_inline, trace_scope_,        \
-			   __VA_ARGS__)
+	static constexpr ::skbwalk::trace::site trace_scope__site{                                                  \
+	    __func__, __FILE__, __LINE__, ::skbwalk::trace::site_kind::header_inline};                              \
+	asm inline(".pushsection skbwalk_inline_refs,\"aw\",@progbits\n\t.quad %c0\n\t.popsection"                  \
+		   :                                                                                                \
+		   : "i"(&trace_scope__site));                                                                      \
+	const ::skbwalk::trace::scope trace_scope_ { trace_scope__site __VA_OPT__(, ) __VA_ARGS__ }
 #define TRACE_PART() SKBWALK_TRACE_SITE("skbwalk_sites", ::skbwalk::trace::site_kind::part, trace_part_)
 #endif

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Switching stacks. A switch saves where it stopped in the fiber that is left: jump_fcontext hands that over to whom it
+// arrives at, who stores it. A fiber ends by its last switch away; its stack goes back to the pool with the fiber object.
+#include "stack/kernel/fiber.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <boost/context/detail/fcontext.hpp>
+#include <cassert>
+#include <cstdlib>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SKBWALK_ASAN 1
+#endif
+#if __has_feature(thread_sanitizer)
+#define SKBWALK_TSAN 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define SKBWALK_ASAN 1
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define SKBWALK_TSAN 1
+#endif
+#ifdef SKBWALK_ASAN
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+#ifdef SKBWALK_TSAN
+#include <sanitizer/tsan_interface.h>
+#endif
+
+namespace skbwalk {
+
+namespace ctx = boost::context::detail;
+
+namespace {
+
+constexpr std::size_t guard_bytes = 4096;
+
+struct hop {
+	fiber *from;
+	fiber *to;
+};
+
+void arrived(ctx::transfer_t t)
+{
+	hop h = *static_cast<hop *>(t.data);
+
+	h.from->context = t.fctx;
+#ifdef SKBWALK_ASAN
+	const void *bottom = nullptr;
+	std::size_t size = 0;
+
+	__sanitizer_finish_switch_fiber(h.to->asan_fake_stack, &bottom, &size);
+	// What a scheduler's stack is, the first one that it switches to finds out.
+	if (!h.from->entry) {
+		h.from->asan_bottom = bottom;
+		h.from->asan_size = size;
+	}
+#endif
+}
+
+[[noreturn]] void run(ctx::transfer_t t)
+{
+	fiber *self = static_cast<hop *>(t.data)->to;
+
+	arrived(t);
+	self->entry(self->arg);
+	std::abort(); // an entry ends by its last switch away
+}
+
+} // namespace
+
+fiber_pool::~fiber_pool()
+{
+	for (fiber_stack s : free_)
+		munmap(static_cast<std::byte *>(s.base) - guard_bytes, stack_bytes + guard_bytes);
+}
+
+fiber_stack fiber_pool::take()
+{
+	if (!free_.empty()) {
+		fiber_stack s = free_.back();
+
+		free_.pop_back();
+		return s;
+	}
+	void *p = mmap(nullptr, stack_bytes + guard_bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	if (p == MAP_FAILED || mprotect(p, guard_bytes, PROT_NONE) != 0)
+		std::abort();
+	return fiber_stack{static_cast<std::byte *>(p) + guard_bytes};
+}
+
+void fiber_pool::give(fiber_stack s)
+{
+#ifdef SKBWALK_ASAN
+	// Frames that were left by the last switch never unpoisoned theirs.
+	__asan_unpoison_memory_region(s.base, stack_bytes);
+#endif
+	free_.push_back(s);
+}
+
+fiber::fiber()
+{
+#ifdef SKBWALK_TSAN
+	tsan_fiber = __tsan_get_current_fiber();
+#endif
+}
+
+fiber::fiber(fiber_pool &from, void (*fn)(void *), void *a) : pool(&from), stack(from.take()), entry(fn), arg(a)
+{
+	asan_bottom = stack.base;
+	asan_size = fiber_pool::stack_bytes;
+	context = ctx::make_fcontext(static_cast<std::byte *>(stack.base) + fiber_pool::stack_bytes,
+				     fiber_pool::stack_bytes, run);
+#ifdef SKBWALK_TSAN
+	tsan_fiber = __tsan_create_fiber(0);
+#endif
+}
+
+fiber::~fiber()
+{
+	if (!entry)
+		return;
+#ifdef SKBWALK_TSAN
+	__tsan_destroy_fiber(tsan_fiber);
+#endif
+	pool->give(stack);
+}
+
+void fiber::switch_to(fiber &to, [[maybe_unused]] bool last)
+{
+	hop h{this, &to};
+
+	assert(to.context);
+	void *target = to.context;
+	to.context = nullptr;
+#ifdef SKBWALK_ASAN
+	__sanitizer_start_switch_fiber(last ? nullptr : &asan_fake_stack, to.asan_bottom, to.asan_size);
+#endif
+#ifdef SKBWALK_TSAN
+	__tsan_switch_to_fiber(to.tsan_fiber, 0);
+#endif
+	arrived(ctx::jump_fcontext(target, &h));
+}
+
+} // namespace skbwalk

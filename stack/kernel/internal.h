@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// What the files of stack/kernel share and nobody else sees: a host's private state, the timer wheel's and the hrtimers'
+// bases, and the scheduler's own doors.
+#pragma once
+
+#include <array>
+#include <bitset>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "stack/kernel/fiber.h"
+#include "stack/kernel/random.h"
+#include "stack/kernel/sched.h"
+#include "stack/kernel/slab.h"
+#include "stack/kernel/softirq.h"
+#include "stack/kernel/spinlock.h"
+#include "stack/kernel/timer.h"
+
+namespace skbwalk {
+
+constexpr u64 KTIME_NEVER = ~u64{0};
+
+// One wheel: nine levels of 64 buckets; a level's bucket is eight times as wide as one of the level below.
+constexpr u32 LVL_CLK_SHIFT = 3;
+constexpr u32 LVL_CLK_DIV = 1U << LVL_CLK_SHIFT;
+constexpr u32 LVL_CLK_MASK = LVL_CLK_DIV - 1;
+constexpr u32 LVL_BITS = 6;
+constexpr u32 LVL_SIZE = 1U << LVL_BITS;
+constexpr u32 LVL_MASK = LVL_SIZE - 1;
+constexpr u32 LVL_DEPTH = 9;
+constexpr u32 WHEEL_SIZE = LVL_SIZE * LVL_DEPTH;
+constexpr u32 NEXT_TIMER_MAX_DELTA = (1U << 30) - 1;
+
+struct timer_base {
+	explicit timer_base(cpu &c);
+	spinlock_t lock;
+	timer_list *running_timer = nullptr;
+	u32 clk = INITIAL_JIFFIES;
+	u32 next_expiry = 0;
+	bool next_expiry_recalc = false;
+	bool timers_pending = false;
+	cpu &on;
+	std::bitset<WHEEL_SIZE> pending_map;
+	std::array<list_head, WHEEL_SIZE> vectors;
+};
+// When the wheel next needs a tick: world time of the first pending bucket, or KTIME_NEVER.
+u64 timer_wheel_next_ns(timer_base &base);
+
+struct hrtimer_earlier {
+	bool operator()(const hrtimer &a, const hrtimer &b) const { return a.expires < b.expires; }
+};
+using hrtimer_tree = rb_tree_of<hrtimer, &hrtimer::node, hrtimer_earlier>;
+struct hrtimer_cpu_base {
+	explicit hrtimer_cpu_base(cpu &c) : on(c) {}
+	spinlock_t lock;
+	bool in_hrtirq = false;
+	bool softirq_activated = false; // HRTIMER_SOFTIRQ is on its way
+	cpu &on;
+	hrtimer_tree hard;
+	hrtimer_tree soft;
+	const hrtimer *running = nullptr;
+	u32 last_tick = INITIAL_JIFFIES; // jiffies at the last tick that was done
+};
+// World time of the first hrtimer that needs an interrupt, or KTIME_NEVER.
+u64 hrtimer_next_ns(const hrtimer_cpu_base &base);
+void hrtimer_interrupt();
+void hrtimer_run_softirq();
+
+// When this cpu next needs a tick for RCU, or KTIME_NEVER; and RCU's part of a tick.
+u64 rcu_next_ns(const cpu &c);
+void rcu_sched_clock_irq();
+void rcu_core_si();
+
+// An event of the cpu's is due at `when_ns`, maybe before what it knew.
+inline void cpu_event_at(cpu &c, u64 when_ns)
+{
+	if (when_ns < c.next_event_ns)
+		c.next_event_ns = when_ns;
+}
+inline u64 jiffies_to_world_ns(const host &h, u32 j) { return h.boot_ns + u64{j - INITIAL_JIFFIES} * TICK_NSEC; }
+
+// Callbacks of one cpu between call_rcu and the end of their grace period.
+struct rcu_data {
+	callback_head *next = nullptr; // wait for a tick that starts a grace period
+	callback_head **next_tail = &next;
+	callback_head *wait = nullptr; // wait for the tick that ends it
+	callback_head **wait_tail = &wait;
+	callback_head *done = nullptr; // wait for RCU_SOFTIRQ
+	callback_head **done_tail = &done;
+	u32 asked_jiffies = 0;         // the tick after this one is needed
+};
+
+// Memory in pages, by order.
+struct page_pool {
+	std::array<std::vector<page *>, 11> free;
+	u64 given_out = 0;
+	~page_pool();
+};
+
+struct host_state {
+	host_state(host &h);
+	~host_state();
+	std::array<softirq_action, NR_SOFTIRQS> softirq_vec{};
+	fiber_pool stacks;
+	random_stream random;
+	std::vector<std::unique_ptr<kmem_cache>> caches;
+	std::array<kmem_cache *, 13> kmalloc_caches{}; // made when first asked for
+	kmem_cache *filp_cachep = nullptr;
+	u64 large_given_out = 0;                       // allocations beyond the size classes
+	std::function<bool(const kmem_cache &)> failslab;
+	page_pool pages;
+	std::vector<rcu_data> rcu;                     // one a cpu
+	int next_pid = 1000;
+	int next_kthread_pid = 10;
+	u16 next_task_id = 1;
+};
+
+// --- sched.cpp ---
+std::unique_ptr<task_struct> kthread_create(cpu &on, const char *name, std::function<void()> body);
+// Asks a kernel thread to end (kthread_should_stop) and runs it until it has.
+void kthread_stop(task_struct &t);
+inline bool kthread_should_stop() { return current.task->fatal_signal; }
+void ksoftirqd_body();
+void kworker_body();
+// The timer interrupt's handler on this cpu, wherever it came.
+void sysvec_apic_timer_interrupt();
+// Program the platform for the next event, if the cpu is not in the kernel.
+void cpu_program_timer(cpu &c);
+u64 cpu_next_event_ns(cpu &c);
+void scheduler_tick();
+// --- softirq.cpp ---
+void softirq_init(host_state &s);
+inline bool ksoftirqd_running()
+{
+	const task_struct *daemon = current.cpu->ksoftirqd.get();
+
+	return daemon && daemon->state == TASK_RUNNING;
+}
+
+} // namespace skbwalk

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Tasks and the scheduler (kernel/sched/core.c). The world calls cpu_run; it takes the first runnable task, switches to its
+// stack, and gets the cpu back when the task sleeps in schedule(), yields or ends. try_to_wake_up puts a sleeper at the end
+// of its cpu's queue. Left out: classes, priorities, migration, load; a woken task preempts only who had the cpu for
+// longer than CFS's wake-up granularity, and then at the next voluntary preemption point or on the way to user mode.
+#include "stack/kernel/sched.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+
+#include "stack/kernel/file.h"
+#include "stack/kernel/internal.h"
+
+namespace skbwalk {
+
+namespace {
+
+constexpr int TASK_PARKED = 0x40; // in task_park; in no wake-up's mask
+constexpr u64 sched_wakeup_granularity_ns = NSEC_PER_MSEC;
+constexpr u64 sched_slice_ns = 3 * NSEC_PER_MSEC;
+
+u64 next_tick_ns(const cpu &c)
+{
+	return c.on.boot_ns + ((c.now_ns - c.on.boot_ns) / TICK_NSEC + 1) * TICK_NSEC;
+}
+
+void enqueue(task_struct &t)
+{
+	cpu &c = *t.on;
+
+	assert(!t.queued);
+	t.queued = true;
+	list_add_tail(t.run_entry, c.runqueue);
+	if (!c.scheduler)
+		c.on.plat.kick(c);
+	if (c.curr)
+		cpu_event_at(c, next_tick_ns(c));
+}
+
+void task_main(void *arg)
+{
+	task_struct &t = *static_cast<task_struct *>(arg);
+
+	t.body();
+	assert(current.task == &t && !in_interrupt() && t.on->locks_held == 0);
+	exit_files();
+	task_work_run();
+	t.state = TASK_DEAD;
+	t.stack->switch_to(*t.on->scheduler, true);
+}
+
+// not traced: notrace in the kernel
+void __schedule()
+{
+	cpu &c = *current.cpu;
+	task_struct &t = *current.task;
+
+	assert(current.task && c.curr == &t && c.scheduler);
+	assert(!in_interrupt() && !c.irqs_off && "sleeping in atomic context");
+	assert(c.locks_held == 0 && "sleeping with a spin lock held");
+	assert(c.rcu_nesting == 0 && "sleeping inside rcu_read_lock");
+	c.need_resched = false;
+	if ((t.state & TASK_INTERRUPTIBLE) && signal_pending(t))
+		t.state = TASK_RUNNING;
+	if (t.state == TASK_RUNNING) {
+		if (list_empty(c.runqueue))
+			return;
+		enqueue(t);
+	}
+	c.curr = nullptr;
+	t.stack->switch_to(*c.scheduler);
+	t.wait_channel = nullptr;
+}
+
+} // namespace
+
+task_struct::task_struct(cpu &c, std::string name, std::function<void()> fn)
+    : comm(std::move(name)), on(&c), body(std::move(fn))
+{
+	host_state &s = *c.on.state;
+
+	id = static_cast<u16>(c.on.id << 8 | s.next_task_id++);
+	pid = s.next_pid++;
+}
+
+task_struct::~task_struct()
+{
+	assert(!stack && "a task must have run to its end");
+	assert(!queued && list_empty(run_entry));
+}
+
+void schedule()
+{
+	TRACE();
+	__schedule();
+}
+
+int __cond_resched()
+{
+	TRACE();
+	cpu &c = *current.cpu;
+
+	if (!c.need_resched || !current.task || in_interrupt() || c.irqs_off || c.locks_held || c.rcu_nesting)
+		return 0;
+	if (current.task->state != TASK_RUNNING) // between prepare_to_wait and schedule
+		return 0;
+	__schedule();
+	return 1;
+}
+
+// not traced: a macro in the kernel
+void might_sleep()
+{
+	assert(current.cpu->locks_held == 0 && !in_interrupt());
+	__cond_resched();
+}
+
+// not traced: a macro in the kernel
+void set_current_state(int state)
+{
+	if (current.task)
+		current.task->state = state;
+}
+
+// not traced: inlined everywhere, tests a flag
+bool signal_pending(const task_struct &t) { return t.fatal_signal; }
+
+int try_to_wake_up(task_struct &t, unsigned state_mask, int)
+{
+	TRACE();
+	cpu &c = *t.on;
+
+	if (!(static_cast<unsigned>(t.state) & state_mask))
+		return 0;
+	t.state = TASK_RUNNING;
+	if (&t == c.curr || t.queued)
+		return 1;
+	enqueue(t);
+	if (!c.curr || c.now_ns - c.switched_in_ns >= sched_wakeup_granularity_ns)
+		c.need_resched = true;
+	return 1;
+}
+
+int wake_up_process(task_struct &t)
+{
+	TRACE();
+	return try_to_wake_up(t, TASK_NORMAL, 0);
+}
+
+void kick_process(task_struct &t)
+{
+	TRACE();
+	cpu &c = *t.on;
+
+	if (&c != current.cpu && c.curr == &t)
+		c.on.plat.kick(c);
+}
+
+void scheduler_tick()
+{
+	TRACE();
+	cpu &c = *current.cpu;
+
+	if (c.curr && !list_empty(c.runqueue) && c.now_ns - c.switched_in_ns >= sched_slice_ns)
+		c.need_resched = true;
+}
+
+void cpu_run(cpu &c)
+{
+	assert(!c.scheduler && "cpu_run is not for the cpu's own tasks to call");
+	const enter_cpu in(c);
+	fiber here;
+
+	c.scheduler = &here;
+	for (;;) {
+		if (!c.curr) {
+			if (list_empty(c.runqueue) || c.now_ns >= c.run_until_ns)
+				break;
+			task_struct &next = list_entry(*c.runqueue.next, &task_struct::run_entry);
+
+			list_del_init(next.run_entry);
+			next.queued = false;
+			c.need_resched = false;
+			c.switched_in_ns = c.now_ns;
+			c.curr = &next;
+		}
+		task_struct &t = *c.curr;
+
+		if (!t.stack)
+			t.stack = std::make_unique<fiber>(c.on.state->stacks, task_main, &t);
+		current.task = &t;
+		here.switch_to(*t.stack);
+		current.task = c.curr;
+		if (t.state == TASK_DEAD) {
+			c.curr = current.task = nullptr;
+			t.stack.reset();
+		}
+		if (c.curr)
+			break;
+	}
+	c.scheduler = nullptr;
+}
+
+bool cpu_has_work(const cpu &c) { return c.curr || !list_empty(c.runqueue); }
+
+void interrupt_point()
+{
+	cpu &c = *current.cpu;
+
+	if (__builtin_expect(c.now_ns < c.next_event_ns && c.now_ns < c.run_until_ns, 1))
+		return;
+	if (c.irqs_off || in_interrupt())
+		return;
+	if (c.now_ns >= c.next_event_ns) {
+		sysvec_apic_timer_interrupt();
+		c.next_event_ns = cpu_next_event_ns(c);
+	}
+	if (c.now_ns >= c.run_until_ns && current.task && c.scheduler && c.locks_held == 0)
+		current.task->stack->switch_to(*c.scheduler);
+}
+
+u64 cpu_next_event_ns(cpu &c)
+{
+	u64 next = std::min({timer_wheel_next_ns(*c.timers), hrtimer_next_ns(*c.hrtimers), rcu_next_ns(c)});
+
+	if (c.curr && !list_empty(c.runqueue))
+		next = std::min(next, next_tick_ns(c));
+	return next;
+}
+
+void cpu_program_timer(cpu &c)
+{
+	c.next_event_ns = cpu_next_event_ns(c);
+	if (c.next_event_ns != c.armed_ns) {
+		c.armed_ns = c.next_event_ns;
+		c.on.plat.arm_timer(c, c.armed_ns);
+	}
+}
+
+void task_start(task_struct &t)
+{
+	assert(!t.stack && t.state == TASK_RUNNING);
+	enqueue(t);
+}
+
+void task_park()
+{
+	task_struct &t = *current.task;
+
+	assert(t.depth == 0 || !trace::armed);
+	while (!t.unpark_token && !t.fatal_signal) {
+		t.state = TASK_PARKED;
+		__schedule();
+	}
+	t.unpark_token = false;
+}
+
+void task_unpark(task_struct &t)
+{
+	t.unpark_token = true;
+	if (t.state != TASK_PARKED)
+		return;
+	t.state = TASK_RUNNING;
+	enqueue(t);
+}
+
+void task_kill(task_struct &t)
+{
+	t.fatal_signal = true;
+	if (t.state == TASK_PARKED) {
+		task_unpark(t);
+		return;
+	}
+	const enter_cpu in(*t.on);
+
+	// What sleeps uninterruptibly for a time sees the signal as the end of that time.
+	wake_up_process(t);
+}
+
+std::unique_ptr<task_struct> kthread_create(cpu &on, const char *name, std::function<void()> body)
+{
+	auto t = std::make_unique<task_struct>(on, std::string(name) + '/' + std::to_string(on.id), std::move(body));
+	host_state &s = *on.on.state;
+
+	t->is_kthread = true;
+	t->pid = s.next_kthread_pid++;
+	--s.next_pid;
+	t->state = TASK_INTERRUPTIBLE; // asleep until first woken
+	return t;
+}
+
+void kthread_stop(task_struct &t)
+{
+	cpu &c = *t.on;
+
+	task_kill(t);
+	c.run_until_ns = KTIME_NEVER;
+	cpu_run(c);
+	assert(!t.stack);
+}
+
+} // namespace skbwalk

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Spin locks (kernel/locking/spinlock.c). A lock is its owner's mark: cpus run on one thread and leave the middle of a
+// function only where no lock is held, so that a lock that is found taken can only be misuse.
+#include "stack/kernel/spinlock.h"
+
+#include <cassert>
+
+#include "stack/kernel/softirq.h"
+
+namespace skbwalk {
+
+namespace {
+
+inline void acquire(spinlock_t &lock)
+{
+	cpu &c = *current.cpu;
+
+	assert(lock.owner != &c && "spin lock taken twice on one cpu");
+	assert(!lock.owner && "spin lock left taken by another cpu");
+	lock.owner = &c;
+	++c.locks_held;
+}
+
+inline void release(spinlock_t &lock)
+{
+	cpu &c = *current.cpu;
+
+	assert(lock.owner == &c && "spin lock released that is not held");
+	lock.owner = nullptr;
+	--c.locks_held;
+}
+
+} // namespace
+
+void _raw_spin_lock(spinlock_t &lock)
+{
+	TRACE();
+	acquire(lock);
+}
+
+void _raw_spin_unlock(spinlock_t &lock)
+{
+	TRACE();
+	release(lock);
+}
+
+void _raw_spin_lock_bh(spinlock_t &lock)
+{
+	TRACE();
+	local_bh_disable();
+	acquire(lock);
+}
+
+void _raw_spin_unlock_bh(spinlock_t &lock)
+{
+	TRACE();
+	release(lock);
+	__local_bh_enable_ip();
+}
+
+void _raw_spin_lock_irq(spinlock_t &lock)
+{
+	TRACE();
+	local_irq_disable();
+	acquire(lock);
+}
+
+void _raw_spin_unlock_irq(spinlock_t &lock)
+{
+	TRACE();
+	release(lock);
+	local_irq_enable();
+}
+
+unsigned long _raw_spin_lock_irqsave(spinlock_t &lock)
+{
+	TRACE();
+	const unsigned long flags = local_irq_save();
+
+	acquire(lock);
+	return flags;
+}
+
+void _raw_spin_unlock_irqrestore(spinlock_t &lock, unsigned long flags)
+{
+	TRACE();
+	release(lock);
+	local_irq_restore(flags);
+}
+
+bool _raw_spin_trylock(spinlock_t &lock)
+{
+	TRACE();
+	if (lock.owner)
+		return false;
+	acquire(lock);
+	return true;
+}
+
+// Unlike the kernel, a lock for readers has room for one: no reader of this model waits for another with it held.
+void _raw_read_lock_bh(rwlock_t &lock)
+{
+	TRACE();
+	local_bh_disable();
+	acquire(lock);
+}
+
+void _raw_read_unlock_bh(rwlock_t &lock)
+{
+	TRACE();
+	release(lock);
+	__local_bh_enable_ip();
+}
+
+void _raw_write_lock(rwlock_t &lock)
+{
+	TRACE();
+	acquire(lock);
+}
+
+void _raw_write_unlock(rwlock_t &lock)
+{
+	TRACE();
+	release(lock);
+}
+
+void _raw_write_lock_bh(rwlock_t &lock)
+{
+	TRACE();
+	local_bh_disable();
+	acquire(lock);
+}
+
+void _raw_write_unlock_bh(rwlock_t &lock)
+{
+	TRACE();
+	release(lock);
+	__local_bh_enable_ip();
+}
+
+// not traced: one instruction, inlined everywhere
+unsigned long local_irq_save()
+{
+	const bool were_off = current.cpu->irqs_off;
+
+	current.cpu->irqs_off = true;
+	return were_off;
+}
+
+// not traced: one instruction, inlined everywhere
+void local_irq_restore(unsigned long flags) { current.cpu->irqs_off = flags != 0; }
+
+// not traced: one instruction, inlined everywhere
+void local_irq_disable() { current.cpu->irqs_off = true; }
+
+// not traced: one instruction, inlined everywhere
+void local_irq_enable() { current.cpu->irqs_off = false; }
+
+// not traced: one instruction, inlined everywhere
+bool irqs_disabled() { return current.cpu->irqs_off; }
+
+} // namespace skbwalk

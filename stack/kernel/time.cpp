@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Reading the clock (kernel/time/timekeeping.c, time.c). All readings derive from the current cpu's place in world time:
+// monotonic time counts from the host's boot, jiffies count the tick boundaries since then, the wall clock is world time
+// and a constant.
+#include <cassert>
+
+#include "stack/kernel/timer.h"
+
+namespace skbwalk {
+
+namespace {
+
+u64 since_boot()
+{
+	const u64 now = current.cpu->now_ns;
+	const u64 boot = current.host->boot_ns;
+
+	return now > boot ? now - boot : 0;
+}
+
+} // namespace
+
+// not traced: a variable in the kernel
+u32 jiffies() { return INITIAL_JIFFIES + static_cast<u32>(since_boot() / TICK_NSEC); }
+
+u32 jiffies_to_clock_t(u32 j)
+{
+	TRACE();
+	constexpr u32 USER_HZ = 100;
+
+	return static_cast<u32>(u64{j} * USER_HZ / HZ);
+}
+
+ktime_t ktime_get()
+{
+	TRACE();
+	return static_cast<ktime_t>(since_boot());
+}
+
+u64 ktime_get_real_ns()
+{
+	return ktime_get_with_offset();
+}
+
+u64 ktime_get_with_offset()
+{
+	TRACE();
+	return current.host->wall_ns + current.cpu->now_ns;
+}
+
+// not traced: shows as what it calls
+u64 tcp_clock_ns() { return ktime_get_ns(); }
+
+// The coarse clock's seconds: those of the last tick.
+s64 ktime_get_seconds()
+{
+	TRACE();
+	return static_cast<s64>(since_boot() / TICK_NSEC * TICK_NSEC / NSEC_PER_SEC);
+}
+
+s64 ktime_get_real_seconds()
+{
+	TRACE();
+	return static_cast<s64>((current.host->wall_ns + current.cpu->now_ns) / NSEC_PER_SEC);
+}
+
+// not traced: notrace in the kernel
+ktime_t sched_clock() { return static_cast<ktime_t>(since_boot()); }
+
+} // namespace skbwalk
