@@ -102,6 +102,7 @@ struct tcp_congestion_ops;
 	X(sysctl_max_syn_backlog, "tcp_max_syn_backlog", 128)                                                       \
 	X(sysctl_max_tw_buckets, "tcp_max_tw_buckets", 4096)                                                        \
 	X(sysctl_tcp_max_orphans, "tcp_max_orphans", 4096)                                                          \
+	X(sysctl_tcp_fastopen_blackhole_timeout, "tcp_fastopen_blackhole_timeout_sec", 0)                           \
 	X(sysctl_tcp_fastopen, "tcp_fastopen", 1)                                                                   \
 	X(sysctl_tcp_fwmark_accept, "tcp_fwmark_accept", 0)                                                         \
 	X(sysctl_tcp_shrink_window, "tcp_shrink_window", 0)                                                         \
@@ -134,6 +135,7 @@ struct netns_ipv4 {
 	u32 tw_refcount = 0;               // TIME_WAIT sockets
 	u32 sk_orphans = 0;
 	u32 tfo_active_disable_times = 0;
+	u32 tfo_active_disable_stamp = 0;
 	u32 tcp_challenge_timestamp = 0, tcp_challenge_count = 0;
 };
 

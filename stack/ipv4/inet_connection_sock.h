@@ -9,6 +9,7 @@
 namespace skbwalk {
 
 struct tcp_congestion_ops;
+struct tcp_ulp_ops;
 struct rtable;
 
 constexpr u8 ICSK_TIME_RETRANS = 1, ICSK_TIME_DACK = 2, ICSK_TIME_PROBE0 = 3, ICSK_TIME_LOSS_PROBE = 5, ICSK_TIME_REO_TIMEOUT = 6;
@@ -38,12 +39,14 @@ struct inet_connection_sock : inet_sock {
 	u32 icsk_timeout = 0;
 	timer_list icsk_retransmit_timer;
 	timer_list icsk_delack_timer;
+	timer_list icsk_keepalive_timer;
 	u32 icsk_rto = 0;
 	u32 icsk_rto_min = HZ / 5;
 	u32 icsk_delack_max = HZ / 5;
 	u32 icsk_pmtu_cookie = 0;
 	const tcp_congestion_ops *icsk_ca_ops = nullptr;
 	const inet_connection_sock_af_ops *icsk_af_ops = nullptr;
+	const tcp_ulp_ops *icsk_ulp_ops = nullptr; // a protocol on top of TCP (TLS): none is modelled
 	u32 (*icsk_sync_mss)(sock &sk, u32 pmtu) = nullptr;
 	u8 icsk_ca_state : 5 = 0, icsk_ca_initialized : 1 = 0, icsk_ca_setsockopt : 1 = 0, icsk_ca_dst_locked : 1 = 0;
 	u8 icsk_retransmits = 0;

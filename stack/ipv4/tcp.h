@@ -93,6 +93,17 @@ struct tcp_fastopen_cookie {
 	bool exp = false;
 };
 
+constexpr int TCP_FASTOPEN_COOKIE_SIZE = 8;
+constexpr int TFO_CLIENT_ENABLE = 1, TFO_SERVER_ENABLE = 2, TFO_CLIENT_NO_COOKIE = 4, TFO_SERVER_COOKIE_NOT_REQD = 0x200;
+constexpr u8 TFO_STATUS_UNSPEC = 0, TFO_COOKIE_UNAVAILABLE = 1, TFO_DATA_NOT_ACKED = 2, TFO_SYN_RETRANSMITTED = 3;
+// What MSG_FASTOPEN keeps until the SYN is out.
+struct tcp_fastopen_request {
+	tcp_fastopen_cookie cookie; // size 0 means a cookie request
+	msghdr *data = nullptr;
+	std::size_t size = 0;
+	int copied = 0;
+};
+
 struct minmax_sample {
 	u32 t = 0, v = 0;
 };
@@ -228,7 +239,9 @@ struct tcp_sock : inet_connection_sock {
 	u32 plb_rehash = 0;
 	u32 mtu_info = 0;
 	void *md5sig_info = nullptr;
+	tcp_fastopen_request *fastopen_req = nullptr;
 	request_sock *fastopen_rsk = nullptr;
+	u8 bpf_sock_ops_cb_flags = 0; // which events a cgroup's sockops program asked for
 	saved_syn *saved_syn_ptr = nullptr;
 	u8 compressed_ack_pad = 0;
 	u8 syn_retries_left = 0;
@@ -246,7 +259,9 @@ inline const tcp_sock &tcp_sk(const sock &sk) { return static_cast<const tcp_soc
 inline u32 tcp_snd_cwnd(const tcp_sock &tp) { return tp.snd_cwnd_; }
 inline void tcp_snd_cwnd_set(tcp_sock &tp, u32 val) { assert(static_cast<int>(val) > 0); tp.snd_cwnd_ = val; }
 
+struct tcp_request_sock_ops;
 struct tcp_request_sock : inet_request_sock {
+	const tcp_request_sock_ops *af_specific = nullptr;
 	u64 snt_synack = 0;       // us
 	bool tfo_listener = false;
 	bool is_mptcp = false;
@@ -363,7 +378,6 @@ void tcp_adjust_rcv_ssthresh(sock &sk);
 void tcp_move_syn(tcp_sock &tp, request_sock &req);
 void tcp_segs_in(tcp_sock &tp, const sk_buff &skb);
 void tcp_add_write_queue_tail(sock &sk, skb_ptr skb);
-void tcp_insert_write_queue_after(sk_buff &skb, skb_ptr buff, sock &sk, bool rtx_queue);
 [[nodiscard]] skb_ptr tcp_unlink_write_queue(sk_buff &skb, sock &sk);
 void tcp_wmem_free_skb(sock &sk, skb_ptr skb);
 void tcp_rtx_queue_unlink_and_free(sk_buff &skb, sock &sk);
@@ -377,6 +391,46 @@ seq32 tcp_highest_sack_seq(const tcp_sock &tp);
 bool tcp_needs_internal_pacing(const sock &sk);
 u64 tcp_pacing_delay(const sock &sk);
 void tcp_clear_all_retrans_hints(tcp_sock &tp);
+inline void tcp_clear_retrans_hints_partial(tcp_sock &tp) { tp.lost_skb_hint = nullptr; }
+inline u32 tcp_dst_advmss(const dst_entry &dst)
+{
+	const u32 mss = dst_metric_advmss(dst);
+	return mss > TCP_MIN_MSS ? mss : TCP_MIN_MSS;
+}
+inline u16 tcp_mss_clamp(const tcp_sock &tp, u32 mss)
+{
+	const u16 user_mss = tp.rx_opt.user_mss;
+	return static_cast<u16>(user_mss && user_mss < mss ? user_mss : mss);
+}
+inline bool tcp_ca_needs_ecn(const sock &sk) { return inet_csk(sk).icsk_ca_ops->flags & TCP_CONG_NEEDS_ECN; }
+inline void tcp_init_wl(tcp_sock &tp, seq32 seq) { tp.snd_wl1 = seq; }
+inline void tcp_update_wl(tcp_sock &tp, seq32 seq) { tp.snd_wl1 = seq; }
+inline bool tcp_skb_is_last(const sock &sk, const sk_buff &skb) { return skb_queue_is_last(sk.sk_write_queue, skb); }
+inline bool skb_is_tcp_pure_ack(const sk_buff &skb) { return skb.truesize == 2; }
+inline void skb_set_tcp_pure_ack(sk_buff &skb) { skb.truesize = 2; }
+inline bool tcp_under_memory_pressure(const sock &sk) { return proto_of(*sk.sk_prot).memory_pressure != 0; }
+inline bool tcp_skb_can_collapse(const sk_buff &to, const sk_buff &) { return tcp_skb_can_collapse_to(to); }
+inline bool tcp_passive_fastopen(const sock &sk) { return sk.sk_state == TCP_SYN_RECV && tcp_sk(sk).fastopen_rsk; }
+// Unlike the kernel, the namespace's keepalive times are in seconds, as sysctl prints them; a socket's are in jiffies.
+inline u32 keepalive_intvl_when(const tcp_sock &tp)
+{
+	return tp.keepalive_intvl ? tp.keepalive_intvl : static_cast<u32>(sock_net(tp).ipv4.sysctl_tcp_keepalive_intvl) * HZ;
+}
+inline u32 keepalive_time_when(const tcp_sock &tp)
+{
+	return tp.keepalive_time ? tp.keepalive_time : static_cast<u32>(sock_net(tp).ipv4.sysctl_tcp_keepalive_time) * HZ;
+}
+inline int keepalive_probes(const tcp_sock &tp)
+{
+	return tp.keepalive_probes ? tp.keepalive_probes : sock_net(tp).ipv4.sysctl_tcp_keepalive_probes;
+}
+inline u32 keepalive_time_elapsed(const tcp_sock &tp)
+{
+	const u32 now = tcp_jiffies32();
+	const u32 a = now - tp.icsk_ack.lrcvtime, b = now - tp.rcv_tstamp;
+	return a < b ? a : b;
+}
+constexpr u32 TCP_SYNCOOKIE_PERIOD = 60 * HZ, MAX_SYNCOOKIE_AGE = 2, TCP_SYNCOOKIE_VALID = MAX_SYNCOOKIE_AGE * TCP_SYNCOOKIE_PERIOD;
 
 // --- tcp.c ---
 void tcp_init();            // of the current host: hash tables, slab, congestion control
@@ -442,6 +496,10 @@ bool tcp_add_backlog(sock &sk, skb_ptr &skb, skb_drop_reason &reason); // tcp_ip
 bool tcp_oow_rate_limited(net &net, const sk_buff &skb, int mib_idx, u32 &last_oow_ack_time);
 void tcp_rbtree_insert(skb_rb_root &root, skb_ptr skb);
 void tcp_send_challenge_ack(sock &sk);
+int tcp_skb_shift(sk_buff &to, sk_buff &from, int pcount, int shiftlen);
+void tcp_sack_compress_send_ack(sock &sk);
+void tcp_done_with_error(sock &sk, int err);
+void tcp_clear_retrans(tcp_sock &tp);
 void tcp_ca_event_call(sock &sk, tcp_ca_event event); // tcp_ca_event(), header inline
 // --- tcp_output.c ---
 int tcp_connect(sock &sk);
@@ -546,7 +604,12 @@ void tcp_cong_avoid_ai(tcp_sock &tp, u32 w, u32 acked);
 u32 tcp_reno_ssthresh(sock &sk);
 u32 tcp_reno_undo_cwnd(sock &sk);
 void tcp_reno_cong_avoid(sock &sk, u32 ack, u32 acked);
+const tcp_congestion_ops *tcp_ca_find_key(u32 key);
+int tcp_set_default_congestion_control(net &net, const char *name);
+void tcp_congestion_default(); // boots the current host's list: reno, cubic; cubic becomes the initial namespace's
 extern const tcp_congestion_ops tcp_reno, cubictcp;
+u32 cubic_root(u64 a);
+constexpr u32 TCP_CA_UNSPEC = 0;
 // --- tcp_rate.c, tcp_recovery.c ---
 void tcp_rate_skb_sent(sock &sk, sk_buff &skb);
 void tcp_rate_skb_delivered(sock &sk, sk_buff &skb, rate_sample &rs);
@@ -568,11 +631,28 @@ sock *tcp_try_fastopen(sock &sk, sk_buff &skb, request_sock &req, tcp_fastopen_c
 bool tcp_fastopen_defer_connect(sock &sk, int &err);
 void tcp_fastopen_active_disable_ofo_check(sock &sk);
 void tcp_fastopen_destroy_cipher(sock &sk);
-void tcp_free_fastopen_req(tcp_sock &tp);
+void tcp_free_fastopen_req(tcp_sock &tp); // tcp.c
+bool tcp_fastopen_cookie_check(sock &sk, u16 &mss, tcp_fastopen_cookie &cookie);
+void tcp_fastopen_cache_get(sock &sk, u16 &mss, tcp_fastopen_cookie &cookie);
+void tcp_fastopen_cache_set(sock &sk, u16 mss, const tcp_fastopen_cookie *cookie, bool syn_lost, u16 try_exp);
+void tcp_fastopen_active_disable(sock &sk);
+bool tcp_fastopen_active_should_disable(sock &sk);
+void tcp_fastopen_active_detect_blackhole(sock &sk, bool expired);
+int tcp_set_ulp(sock &sk, const char *name);
 void tcp_cleanup_ulp(sock &sk);
 u32 cookie_v4_init_sequence(const sk_buff &skb, u16 &mss);
 sock *cookie_v4_check(sock &sk, sk_buff &skb);
 u64 cookie_init_timestamp(request_sock &req, u64 now);
+u32 __cookie_v4_init_sequence(const iphdr &iph, const tcphdr &th, u16 &mssp);
+int __cookie_v4_check(const iphdr &iph, const tcphdr &th, u32 cookie);
+bool cookie_timestamp_decode(const net &net, tcp_options_received &tcp_opt);
+sock *tcp_get_cookie_sock(sock &sk, sk_buff &skb, request_sock &req, dst_entry *dst, u32 tsoff);
+bool tcp_synq_no_recent_overflow(const sock &sk); // header inlines
+void tcp_synq_overflow(const sock &sk);
+u32 tcp_cookie_time();
+// --- tcp_offload.c ---
+skb_segs tcp4_gso_segment(sk_buff &skb, netdev_features_t features);
+skb_segs tcp_gso_segment(sk_buff &skb, netdev_features_t features);
 // --- bpf's hooks on TCP; empty while nothing is attached ---
 
 } // namespace skbwalk
