@@ -272,6 +272,16 @@ void profile::read_rules(std::string text, std::string_view file)
 			summary_ = fmt::format("{}", fmt::join(words.begin() + 1, words.end(), " "));
 			return;
 		}
+		if (word == "like") {
+			const std::string other = fmt::format("{}.diff", words[1]);
+			const auto difference = embedded(other);
+			if (!difference || other == file)
+				throw std::invalid_argument(fmt::format("no profile '{}'", words[1]));
+			const std::string summary = summary_;
+			read_rules(std::string{*difference}, other);
+			summary_ = summary;
+			return;
+		}
 		if (word == "feature") {
 			for (const feature_name &f : feature_names)
 				if (f.name == words[1]) {
