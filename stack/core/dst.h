@@ -3,6 +3,8 @@
 // dst_entry (include/net/dst.h): where a packet goes and by which functions. Counted; freed after a grace period.
 #pragma once
 
+#include <array>
+
 #include "stack/core/skbuff.h"
 #include "stack/kernel/softirq.h"
 
@@ -16,22 +18,32 @@ constexpr int RTAX_LOCK = 1, RTAX_MTU = 2, RTAX_WINDOW = 3, RTAX_RTT = 4, RTAX_R
 	      RTAX_ADVMSS = 8, RTAX_REORDERING = 9, RTAX_HOPLIMIT = 10, RTAX_INITCWND = 11, RTAX_FEATURES = 12,
 	      RTAX_RTO_MIN = 13, RTAX_INITRWND = 14, RTAX_QUICKACK = 15, RTAX_CC_ALGO = 16, RTAX_MAX = 17;
 
+// Metrics of a route, shared by the dsts made from it.
+struct dst_metrics {
+	std::array<u32, RTAX_MAX> metrics{};
+	refcount_t refcnt;
+};
+
+// dst_alloc() takes memory from kmem_cachep() and makes the object there with construct(). When the last reference is gone,
+// destroy() ends what the object holds, and the memory goes back to the cache.
 struct dst_ops {
 	u16 family;
 	dst_entry *(*check)(dst_entry &dst, u32 cookie);
 	u32 (*default_advmss)(const dst_entry &dst);
 	u32 (*mtu)(const dst_entry &dst);
 	void (*destroy)(dst_entry &dst);
-	dst_entry *(*negative_advice)(dst_entry &dst);
+	void (*negative_advice)(sock &sk, dst_entry &dst);
 	void (*link_failure)(sk_buff &skb);
 	void (*update_pmtu)(dst_entry &dst, sock *sk, sk_buff *skb, u32 mtu, bool confirm_neigh);
 	void (*redirect)(dst_entry &dst, sock *sk, sk_buff &skb);
 	neighbour *(*neigh_lookup)(const dst_entry &dst, sk_buff *skb, const void *daddr);
 	void (*confirm_neigh)(const dst_entry &dst, const void *daddr);
+	kmem_cache &(*kmem_cachep)() = nullptr;          // of the current host
+	dst_entry *(*construct)(void *memory) = nullptr;
 };
 
 constexpr u16 DST_HOST = 1, DST_NOXFRM = 2, DST_NOPOLICY = 4, DST_NOCOUNT = 8;
-constexpr s16 DST_OBSOLETE_NONE = 0, DST_OBSOLETE_DEAD = 2, DST_OBSOLETE_FORCE_CHK = -1;
+constexpr s16 DST_OBSOLETE_NONE = 0, DST_OBSOLETE_DEAD = 2, DST_OBSOLETE_FORCE_CHK = -1, DST_OBSOLETE_KILL = -2;
 
 struct dst_entry {
 	net_device *dev = nullptr;
@@ -41,7 +53,8 @@ struct dst_entry {
 	int (*output)(net &net, sock *sk, skb_ptr skb) = nullptr;
 	u16 flags = 0;
 	s16 obsolete = 0;
-	int error = 0;                 // negative errno when unreachable
+	int error = 0;                 // positive errno when unreachable, as in the kernel
+	u32 expires = 0;               // jiffies; 0: never
 	std::atomic<int> __refcnt{1};
 	u32 lastuse = 0;
 	rcu_head rcu;
@@ -49,6 +62,7 @@ struct dst_entry {
 };
 
 void dst_init(dst_entry &dst, const dst_ops &ops, net_device *dev, int refs, s16 obsolete, u16 flags);
+dst_entry *dst_alloc(const dst_ops &ops, net_device *dev, int refs, s16 obsolete, u16 flags); // null when out of memory
 void dst_release(dst_entry *dst);
 void dst_release_immediate(dst_entry *dst);
 void dst_dev_put(dst_entry &dst);
@@ -68,10 +82,11 @@ inline bool dst_metric_locked(const dst_entry &dst, int metric) { return dst_met
 u32 dst_metric_advmss(const dst_entry &dst);
 u32 dst_mtu(const dst_entry &dst);
 inline dst_entry *dst_check(dst_entry &dst, u32 cookie) { return dst.obsolete ? dst.ops->check(dst, cookie) : &dst; }
-inline void dst_negative_advice_ops(dst_entry &) {}
+void dst_set_expires(dst_entry &dst, int timeout); // header inline; the sooner of the two counts
 int dst_output(net &net, sock *sk, skb_ptr skb);  // header inline: skb_dst(skb)->output
 int dst_input(skb_ptr skb);                       // header inline
 neighbour *dst_neigh_lookup(const dst_entry &dst, const void *daddr);
+neighbour *dst_neigh_lookup_skb(const dst_entry &dst, sk_buff &skb);
 void dst_confirm_neigh(const dst_entry &dst, const void *daddr);
 void dst_link_failure(sk_buff &skb);
 u32 live_dsts(const host &h); // not yet destroyed, for leak checks

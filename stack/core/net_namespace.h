@@ -54,6 +54,8 @@ struct pernet_operations {
 };
 // Runs init for the existing namespaces of the current host and for each to come; exit in reverse order.
 void register_pernet_subsys(const pernet_operations &ops);
+// The same for operations on devices: init runs after those of all subsystems, exit before.
+void register_pernet_device(const pernet_operations &ops);
 // What those operations keep in the namespace: null until their init fills it.
 std::shared_ptr<void> &net_generic(net &net, const pernet_operations &ops);
 net &copy_net_ns(const std::string &name); // makes one; the host owns it

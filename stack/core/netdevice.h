@@ -22,6 +22,7 @@ struct netdev_queue;
 struct napi_struct;
 struct softnet_data;
 struct neighbour;
+struct pernet_operations;
 
 constexpr u32 IFF_UP = 1 << 0, IFF_BROADCAST = 1 << 1, IFF_LOOPBACK = 1 << 3, IFF_POINTOPOINT = 1 << 4, IFF_RUNNING = 1 << 6,
 	      IFF_NOARP = 1 << 7, IFF_PROMISC = 1 << 8, IFF_ALLMULTI = 1 << 9, IFF_MASTER = 1 << 10, IFF_SLAVE = 1 << 11,
@@ -213,6 +214,7 @@ struct net_device {
 	void (*dellink)(net_device &dev) = nullptr; // rtnl_link_ops->dellink; null: unregister_netdevice
 	void (*priv_destructor)(net_device &dev) = nullptr;
 	rcu_head rcu;
+	bool grace_period_over = false;     // since it was unregistered
 	std::shared_ptr<void> priv_data;    // netdev_priv
 	rtnl_link_stats64 stats;
 	u64 rx_dropped = 0, tx_dropped = 0, rx_nohandler = 0;
@@ -249,6 +251,7 @@ void free_netdev(net_device &dev);
 int register_netdevice(net_device &dev);
 void unregister_netdevice(net_device &dev);
 void unregister_netdevice_many(const std::vector<net_device *> &devs);
+void net_set_todo(net_device &dev);
 void netdev_run_todo(); // frees devices that were unregistered and that nobody refers to
 int dev_open(net_device &dev);
 void dev_close(net_device &dev);
@@ -289,7 +292,7 @@ int dev_set_promiscuity(net_device &dev, int inc);
 // Device events (register_netdevice_notifier); handlers run in order of registration, per host.
 enum netdev_cmd { NETDEV_UP = 1, NETDEV_DOWN, NETDEV_CHANGE, NETDEV_REGISTER, NETDEV_UNREGISTER, NETDEV_CHANGEMTU, NETDEV_CHANGEADDR,
 		  NETDEV_GOING_DOWN, NETDEV_CHANGENAME, NETDEV_FEAT_CHANGE, NETDEV_PRE_UP, NETDEV_PRE_CHANGEADDR,
-		  NETDEV_CHANGEUPPER, NETDEV_CHANGE_TX_QUEUE_LEN };
+		  NETDEV_CHANGEUPPER, NETDEV_CHANGE_TX_QUEUE_LEN, NETDEV_PRECHANGEMTU };
 using notifier_fn = int (*)(net_device &dev, netdev_cmd event); // 0, or a negative errno that vetoes
 void register_netdevice_notifier(notifier_fn fn); // and tells it of the devices that are there already
 int call_netdevice_notifiers(netdev_cmd event, net_device &dev);
@@ -375,11 +378,16 @@ struct softnet_data {
 	u32 xmit_recursion = 0;
 	bool xmit_more = false;
 	bool in_net_rx_action = false;
+	const void *flow_limit = nullptr;
+	u32 input_queue_head = 0, input_queue_tail = 0;
 	u32 processed = 0, dropped = 0, time_squeeze = 0, received_rps = 0;
 };
 extern percpu<softnet_data> softnet;
 
 void net_dev_init(); // of the current host
+// Made by the loopback driver: lo, and the device that routes point to when theirs goes away.
+extern const pernet_operations loopback_net_ops;
+net_device &blackhole_netdev();
 u32 live_netdevs(const host &h);
 
 } // namespace skbwalk

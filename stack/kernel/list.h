@@ -80,12 +80,13 @@ inline void list_splice_init(list_head &from, list_head &to)
 	at->prev = last;
 	INIT_LIST_HEAD(from);
 }
-// The object around a list_head member.
-template <class T> T &list_entry(list_head &l, list_head T::*member)
+// The object around a member.
+template <class T, class M> T &container_of(M &m, M T::*member)
 {
 	alignas(T) static char probe[1];
 	const auto offset = reinterpret_cast<char *>(&(reinterpret_cast<T *>(probe)->*member)) - probe;
-	return *reinterpret_cast<T *>(reinterpret_cast<char *>(&l) - offset);
+	return *reinterpret_cast<T *>(reinterpret_cast<char *>(&m) - offset);
 }
+template <class T> T &list_entry(list_head &l, list_head T::*member) { return container_of(l, member); }
 
 } // namespace skbwalk

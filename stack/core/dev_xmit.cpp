@@ -1,0 +1,730 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The transmit half of net/core/dev.c. A packet with its link-layer header comes into __dev_queue_xmit, which picks a queue
+// (netdev_core_pick_tx) and either hands it to the queue's discipline (__dev_xmit_skb, net/sched) or, where the queue has
+// none, on at once: validate_xmit_skb makes of it what the device can send (netif_skb_features; software GSO, a linear
+// buffer, a checksum), and dev_hard_start_xmit shows it to the taps and calls the driver. Left out: XPS, traffic classes,
+// subordinate devices, VLAN tags in hardware, egress hooks (nothing can be attached: their static keys are off).
+#include <cstddef>
+
+#include "stack/core/dst.h"
+#include "stack/core/netdevice.h"
+#include "stack/core/sock.h"
+#include "stack/core/xfrm.h"
+#include "stack/kernel/random.h"
+#include "stack/sched/sch_generic.h"
+
+namespace skbwalk {
+
+constexpr u32 XMIT_RECURSION_LIMIT = 8;
+
+static bool dev_xmit_recursion()
+{
+	TRACE_INLINE();
+	return softnet->xmit_recursion > XMIT_RECURSION_LIMIT;
+}
+
+static void dev_xmit_recursion_inc()
+{
+	TRACE_INLINE();
+	++softnet->xmit_recursion;
+}
+
+static void dev_xmit_recursion_dec()
+{
+	TRACE_INLINE();
+	--softnet->xmit_recursion;
+}
+
+void HARD_TX_LOCK(net_device &dev, netdev_queue &txq)
+{
+	TRACE_INLINE(dev);
+	if (dev.features & NETIF_F_LLTX)
+		return;
+	spin_lock(txq._xmit_lock);
+	txq.xmit_lock_owner = smp_processor_id();
+}
+
+void HARD_TX_UNLOCK(net_device &dev, netdev_queue &txq)
+{
+	TRACE_INLINE(dev);
+	if (dev.features & NETIF_F_LLTX)
+		return;
+	txq.xmit_lock_owner = -1;
+	spin_unlock(txq._xmit_lock);
+}
+
+// The index of a queue for a flow, by its hash.
+static u16 skb_tx_hash(const net_device &dev, sk_buff &skb)
+{
+	TRACE(skb, dev);
+	if (skb.queue_mapping) { // recorded by the receiving driver, plus one
+		u32 hash = skb.queue_mapping - 1u;
+
+		while (hash >= dev.real_num_tx_queues)
+			hash -= dev.real_num_tx_queues;
+		return static_cast<u16>(hash);
+	}
+	return static_cast<u16>(reciprocal_scale(skb_get_hash(skb), dev.real_num_tx_queues));
+}
+
+u16 netdev_pick_tx(net_device &dev, sk_buff &skb, net_device *)
+{
+	TRACE(skb, dev);
+	sock *sk = skb.sk;
+	int queue_index = sk && sk->skc_tx_queue_mapping != 0xffff ? sk->skc_tx_queue_mapping : -1;
+
+	if (queue_index < 0 || skb.ooo_okay || queue_index >= static_cast<int>(dev.real_num_tx_queues)) {
+		const int new_index = skb_tx_hash(dev, skb);
+
+		if (queue_index != new_index && sk && sk_fullsock(*sk) && sk->sk_dst_cache)
+			sk_tx_queue_set(*sk, new_index);
+		queue_index = new_index;
+	}
+	return static_cast<u16>(queue_index);
+}
+
+netdev_queue *netdev_core_pick_tx(net_device &dev, sk_buff &skb, net_device *sb_dev)
+{
+	TRACE(skb, dev);
+	u32 queue_index = 0;
+
+	if (dev.real_num_tx_queues != 1) {
+		const net_device_ops &ops = *dev.netdev_ops;
+
+		queue_index = ops.ndo_select_queue ? ops.ndo_select_queue(dev, skb, sb_dev) :
+						     netdev_pick_tx(dev, skb, sb_dev);
+		if (queue_index >= dev.real_num_tx_queues)
+			queue_index = 0;
+	}
+	skb.queue_mapping = static_cast<u16>(queue_index);
+	return netdev_get_tx_queue(dev, queue_index);
+}
+
+// --- what the device can do with this packet ---
+
+be16 skb_network_protocol(sk_buff &skb, int *depth)
+{
+	TRACE(skb);
+	be16 type = skb.protocol;
+	u32 vlan_depth = skb.mac_len;
+
+	// VLAN tags in front of the protocol: 4 bytes each, and no more than 8 of them.
+	for (int tags = 0; type == htons(ETH_P_8021Q); ++tags) {
+		be16 tag[2];
+		const u32 offset = vlan_depth ? vlan_depth : ETH_HLEN;
+		const auto *vh = static_cast<const be16 *>(
+		    skb_header_pointer(skb, static_cast<int>(offset), sizeof(tag), tag));
+
+		if (!vh || tags == 8)
+			return be16{};
+		type = vh[1];
+		vlan_depth = offset + static_cast<u32>(sizeof(tag));
+	}
+	if (depth)
+		*depth = static_cast<int>(vlan_depth);
+	return type;
+}
+
+static bool can_checksum_protocol(netdev_features_t features, be16 protocol)
+{
+	TRACE_INLINE();
+	if (features & NETIF_F_HW_CSUM)
+		return true;
+	if (protocol == htons(ETH_P_IP))
+		return features & NETIF_F_IP_CSUM;
+	if (protocol == htons(ETH_P_IPV6))
+		return features & NETIF_F_IPV6_CSUM;
+	return false;
+}
+
+static netdev_features_t harmonize_features(sk_buff &skb, netdev_features_t features)
+{
+	TRACE(skb);
+	const be16 type = skb_network_protocol(skb, nullptr);
+
+	if (skb.ip_summed != CHECKSUM_NONE && !can_checksum_protocol(features, type))
+		features &= ~(NETIF_F_CSUM_MASK | NETIF_F_GSO_MASK);
+	return features;
+}
+
+netdev_features_t passthru_features_check(sk_buff &skb, net_device &dev, netdev_features_t features)
+{
+	TRACE(skb, dev);
+	return features;
+}
+
+// Two VLAN tags are more than most devices offload.
+static netdev_features_t dflt_features_check(sk_buff &skb, net_device &dev, netdev_features_t features)
+{
+	TRACE(skb, dev);
+	if (skb.vlan_present && skb.protocol == htons(ETH_P_8021Q))
+		features &= NETIF_F_SG | NETIF_F_HIGHDMA | NETIF_F_HW_CSUM | NETIF_F_FRAGLIST | NETIF_F_HW_VLAN_CTAG_TX;
+	return features;
+}
+
+static netdev_features_t gso_features_check(sk_buff &skb, net_device &dev, netdev_features_t features)
+{
+	TRACE(skb, dev);
+	const skb_shared_info &shinfo = skb_shinfo(skb);
+
+	if (shinfo.gso_segs > dev.gso_max_segs)
+		return features & ~NETIF_F_GSO_MASK;
+	if (skb.len >= dev.gso_max_size)
+		return features & ~NETIF_F_GSO_MASK;
+	if (!shinfo.gso_type)
+		return features & ~NETIF_F_GSO_MASK;
+	if (shinfo.gso_type & SKB_GSO_TCPV4) {
+		iphdr buffer;
+		const auto *iph = static_cast<const iphdr *>(
+		    skb_header_pointer(skb, skb_network_offset(skb), sizeof(buffer), &buffer));
+
+		if (!iph || !(ntohs(iph->frag_off) & IP_DF))
+			features &= ~NETIF_F_TSO_MANGLEID;
+	}
+	return features;
+}
+
+netdev_features_t netif_skb_features(sk_buff &skb)
+{
+	TRACE(skb);
+	net_device &dev = *skb.dev;
+	netdev_features_t features = dev.features;
+
+	if (skb_is_gso(skb))
+		features = gso_features_check(skb, dev, features);
+	if (skb.encapsulation)
+		features &= dev.hw_enc_features;
+	if (skb.vlan_present || skb.protocol == htons(ETH_P_8021Q))
+		features &= dev.vlan_features | NETIF_F_HW_VLAN_CTAG_TX;
+	if (dev.netdev_ops->ndo_features_check)
+		features &= dev.netdev_ops->ndo_features_check(skb, dev, features);
+	else
+		features &= dflt_features_check(skb, dev, features);
+	return harmonize_features(skb, features);
+}
+
+int skb_csum_hwoffload_help(sk_buff &skb, netdev_features_t features)
+{
+	TRACE(skb);
+	if (features & NETIF_F_HW_CSUM)
+		return 0;
+	if (features & (NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM)) {
+		switch (skb.csum_offset) {
+		case offsetof(tcphdr, check):
+		case offsetof(udphdr, check):
+			return 0;
+		}
+	}
+	return skb_checksum_help(skb);
+}
+
+static bool skb_needs_linearize(const sk_buff &skb, netdev_features_t features)
+{
+	TRACE_INLINE(skb);
+	return skb_is_nonlinear(skb) && ((skb_has_frag_list(skb) && !(features & NETIF_F_FRAGLIST)) ||
+					 (skb_shinfo(skb).nr_frags && !(features & NETIF_F_SG)));
+}
+
+namespace {
+
+sk_buff *dropped(skb_ptr skb, net_device &dev)
+{
+	kfree_skb(std::move(skb));
+	++dev.tx_dropped;
+	return nullptr;
+}
+
+} // namespace
+
+// What becomes of the packet: itself, a list of segments (linked by next), or nothing.
+static sk_buff *validate_xmit_skb(skb_ptr skb, net_device &dev, bool &again)
+{
+	TRACE(skb, dev);
+	const netdev_features_t features = netif_skb_features(*skb);
+
+	if (netif_needs_gso(*skb, features)) {
+		const skb_segs segs = skb_gso_segment(*skb, features, true);
+
+		if (segs.err)
+			return dropped(std::move(skb), dev);
+		if (segs.list) {
+			consume_skb(std::move(skb));
+			skb = skb_ptr(segs.list);
+		}
+	} else {
+		if (skb_needs_linearize(*skb, features) && __skb_linearize(*skb))
+			return dropped(std::move(skb), dev);
+		if (skb->ip_summed == CHECKSUM_PARTIAL) {
+			skb_set_transport_header(*skb, skb_checksum_start_offset(*skb));
+			if (skb_csum_hwoffload_help(*skb, features))
+				return dropped(std::move(skb), dev);
+		}
+	}
+	return validate_xmit_xfrm(std::move(skb), features, again).release();
+}
+
+sk_buff *validate_xmit_skb_list(sk_buff *skb, net_device &dev, bool &again)
+{
+	TRACE(skb, dev);
+	sk_buff *head = nullptr;
+	sk_buff **tail = &head;
+
+	for (sk_buff *next; skb; skb = next) {
+		next = skb->next;
+		skb->next = nullptr;
+		skb->prev = nullptr;
+		*tail = validate_xmit_skb(skb_ptr(skb), dev, again);
+		while (*tail) // segments
+			tail = &(*tail)->next;
+	}
+	return head;
+}
+
+// --- to the driver ---
+
+static netdev_tx_t __netdev_start_xmit(const net_device_ops &ops, skb_ptr &skb, net_device &dev, bool more)
+{
+	TRACE_INLINE(skb, dev);
+	softnet->xmit_more = more;
+	return ops.ndo_start_xmit(skb, dev);
+}
+
+static netdev_tx_t netdev_start_xmit(skb_ptr &skb, net_device &dev, netdev_queue &txq, bool more)
+{
+	TRACE_INLINE(skb, dev);
+	const netdev_tx_t rc = __netdev_start_xmit(*dev.netdev_ops, skb, dev, more);
+
+	if (rc == NETDEV_TX_OK && txq.xmit_lock_owner != -1)
+		txq.trans_start = jiffies();
+	return rc;
+}
+
+static int xmit_one(skb_ptr &skb, net_device &dev, netdev_queue &txq, bool more)
+{
+	TRACE(skb, dev);
+	if (dev_nit_active(dev))
+		dev_queue_xmit_nit(*skb, dev);
+	return netdev_start_xmit(skb, dev, txq, more);
+}
+
+sk_buff *dev_hard_start_xmit(sk_buff *first, net_device &dev, netdev_queue &txq, int &ret)
+{
+	TRACE(first, dev);
+	sk_buff *skb = first;
+	int rc = NETDEV_TX_OK;
+
+	while (skb) {
+		sk_buff *next = skb->next;
+		skb_ptr one(skb);
+
+		skb->next = nullptr;
+		rc = xmit_one(one, dev, txq, next != nullptr);
+		if (!dev_xmit_complete(rc)) {
+			skb = one.release();
+			skb->next = next;
+			break;
+		}
+		skb = next;
+		if (netif_tx_queue_stopped(txq) && skb) {
+			rc = NETDEV_TX_BUSY;
+			break;
+		}
+	}
+	ret = rc;
+	return skb;
+}
+
+// --- a queue with a discipline ---
+
+// What the packet will be on the wire: each segment has headers of its own.
+static void qdisc_pkt_len_init(sk_buff &skb)
+{
+	TRACE(skb);
+	const skb_shared_info &shinfo = skb_shinfo(skb);
+
+	qdisc_skb_cb_of(skb).pkt_len = skb.len;
+	if (!shinfo.gso_size || !skb_transport_header_was_set(skb))
+		return;
+
+	u32 hdr_len = static_cast<u32>(skb_transport_header(skb) - skb_mac_header(skb));
+	u32 gso_segs = shinfo.gso_segs;
+
+	if (shinfo.gso_type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6)) {
+		tcphdr buffer;
+		const auto *th = static_cast<const tcphdr *>(
+		    skb_header_pointer(skb, skb_transport_offset(skb), sizeof(buffer), &buffer));
+
+		if (th)
+			hdr_len += th->doff() * 4;
+	} else if (shinfo.gso_type & SKB_GSO_UDP_L4) {
+		udphdr buffer;
+
+		if (skb_header_pointer(skb, skb_transport_offset(skb), sizeof(buffer), &buffer))
+			hdr_len += static_cast<u32>(sizeof(udphdr));
+	}
+	if (shinfo.gso_type & SKB_GSO_DODGY) {
+		const int payload = static_cast<int>(skb.len) - static_cast<int>(hdr_len);
+
+		if (payload <= 0)
+			return;
+		gso_segs = (static_cast<u32>(payload) + shinfo.gso_size - 1) / shinfo.gso_size;
+	}
+	if (gso_segs)
+		qdisc_skb_cb_of(skb).pkt_len += (gso_segs - 1) * hdr_len;
+}
+
+static int dev_qdisc_enqueue(skb_ptr skb, Qdisc &q, sk_buff *&to_free)
+{
+	TRACE(skb);
+	return q.enqueue(std::move(skb), q, to_free) & NET_XMIT_MASK;
+}
+
+namespace {
+
+// A discipline that has its own locks, and one lock for who runs it.
+int xmit_nolock(skb_ptr skb, Qdisc &q, net_device &dev, netdev_queue &txq)
+{
+	sk_buff *to_free = nullptr;
+	int rc;
+
+	if ((q.flags & TCQ_F_CAN_BYPASS) && nolock_qdisc_is_empty(q) && qdisc_run_begin(q)) {
+		if (!nolock_qdisc_is_empty(q)) { // someone enqueued since the first look
+			rc = dev_qdisc_enqueue(std::move(skb), q, to_free);
+			__qdisc_run(q);
+			qdisc_run_end(q);
+		} else {
+			qdisc_bstats_update(q, *skb);
+			if (sch_direct_xmit(std::move(skb), q, dev, txq, nullptr, true) &&
+			    !nolock_qdisc_is_empty(q))
+				__qdisc_run(q);
+			qdisc_run_end(q);
+			return NET_XMIT_SUCCESS;
+		}
+	} else {
+		rc = dev_qdisc_enqueue(std::move(skb), q, to_free);
+		qdisc_run(q);
+	}
+	if (to_free)
+		kfree_skb_list_reason(to_free, SKB_DROP_REASON_QDISC_DROP);
+	return rc;
+}
+
+} // namespace
+
+static int __dev_xmit_skb(skb_ptr skb, Qdisc &q, net_device &dev, netdev_queue &txq)
+{
+	TRACE(skb, dev);
+	spinlock_t &root_lock = qdisc_lock(q);
+	sk_buff *to_free = nullptr;
+	int rc;
+
+	qdisc_calculate_pkt_len(*skb, q);
+	if (q.flags & TCQ_F_NOLOCK)
+		return xmit_nolock(std::move(skb), q, dev, txq);
+	if (q.owner == smp_processor_id()) { // the discipline sends to its own device
+		kfree_skb_reason(std::move(skb), SKB_DROP_REASON_TC_EGRESS);
+		return NET_XMIT_DROP;
+	}
+
+	bool contended = qdisc_is_running(q);
+
+	if (contended)
+		spin_lock(q.busylock);
+	spin_lock(root_lock);
+	if (q.state & __QDISC_STATE_DEACTIVATED) {
+		__qdisc_drop(std::move(skb), to_free);
+		rc = NET_XMIT_DROP;
+	} else if ((q.flags & TCQ_F_CAN_BYPASS) && !qdisc_qlen(q) && qdisc_run_begin(q)) {
+		qdisc_bstats_update(q, *skb);
+		if (sch_direct_xmit(std::move(skb), q, dev, txq, &root_lock, true)) {
+			if (contended) {
+				spin_unlock(q.busylock);
+				contended = false;
+			}
+			__qdisc_run(q);
+		}
+		qdisc_run_end(q);
+		rc = NET_XMIT_SUCCESS;
+	} else {
+		q.owner = smp_processor_id();
+		rc = dev_qdisc_enqueue(std::move(skb), q, to_free);
+		q.owner = -1;
+		if (qdisc_run_begin(q)) {
+			if (contended) {
+				spin_unlock(q.busylock);
+				contended = false;
+			}
+			__qdisc_run(q);
+			qdisc_run_end(q);
+		}
+	}
+	spin_unlock(root_lock);
+	if (to_free)
+		kfree_skb_list_reason(to_free, SKB_DROP_REASON_QDISC_DROP);
+	if (contended)
+		spin_unlock(q.busylock);
+	return rc;
+}
+
+// --- the way in ---
+
+namespace {
+
+// A device without a discipline: -ENETDOWN when it is down, when its driver stopped the queue (which a virtual device must
+// not do) or when a loop of virtual devices is found.
+int xmit_without_queue(skb_ptr &skb, net_device &dev, netdev_queue &txq)
+{
+	bool again = false;
+	int rc = -ENOMEM;
+
+	if (!(dev.flags & IFF_UP))
+		return rc;
+	if (txq.xmit_lock_owner == smp_processor_id() || dev_xmit_recursion())
+		return -ENETDOWN;
+
+	skb = skb_ptr(validate_xmit_skb(std::move(skb), dev, again));
+	if (!skb)
+		return rc;
+
+	bool is_list = false;
+
+	HARD_TX_LOCK(dev, txq);
+	if (!netif_xmit_stopped(txq)) {
+		is_list = skb->next != nullptr;
+		dev_xmit_recursion_inc();
+		skb = skb_ptr(dev_hard_start_xmit(skb.release(), dev, txq, rc));
+		dev_xmit_recursion_dec();
+		if (is_list) // TCP takes an error for "nothing was sent"
+			rc = NETDEV_TX_OK;
+	}
+	HARD_TX_UNLOCK(dev, txq);
+	if (skb && !is_list)
+		rc = -ENETDOWN;
+	return rc;
+}
+
+} // namespace
+
+int __dev_queue_xmit(skb_ptr skb, net_device *sb_dev)
+{
+	TRACE(skb, skb->dev);
+	net_device &dev = *skb->dev;
+
+	charge_hop();
+	skb_reset_mac_header(*skb);
+
+	local_bh_disable();
+	rcu_read_lock();
+	qdisc_pkt_len_init(*skb);
+	skb->tc_at_ingress = 0;
+
+	// What reads skb_dst is above this device, or the device says that it does.
+	if (dev.priv_flags & IFF_XMIT_DST_RELEASE)
+		skb_dst_drop(*skb);
+	else
+		skb_dst_force(*skb);
+
+	netdev_queue &txq = *netdev_core_pick_tx(dev, *skb, sb_dev);
+	Qdisc &q = *txq.qdisc;
+	int rc;
+
+	if (q.enqueue) {
+		rc = __dev_xmit_skb(std::move(skb), q, dev, txq);
+	} else {
+		rc = xmit_without_queue(skb, dev, txq);
+		if (skb) {
+			rcu_read_unlock();
+			local_bh_enable();
+			++dev.tx_dropped;
+			kfree_skb_list_reason(skb.release(), SKB_DROP_REASON_NOT_SPECIFIED);
+			return rc;
+		}
+	}
+	rcu_read_unlock();
+	local_bh_enable();
+	return rc;
+}
+
+int dev_queue_xmit(skb_ptr skb)
+{
+	TRACE_INLINE(skb);
+	return __dev_queue_xmit(std::move(skb), nullptr);
+}
+
+int dev_loopback_xmit(net &, sock *, skb_ptr skb)
+{
+	TRACE(skb);
+	skb_reset_mac_header(*skb);
+	__skb_pull(*skb, static_cast<u32>(skb_network_offset(*skb)));
+	skb->pkt_type = PACKET_LOOPBACK;
+	if (skb->ip_summed == CHECKSUM_NONE)
+		skb->ip_summed = CHECKSUM_UNNECESSARY;
+	skb_dst_force(*skb);
+	netif_rx(std::move(skb));
+	return 0;
+}
+
+int dev_hard_header(sk_buff &skb, net_device &dev, u16 type, const void *daddr, const void *saddr, u32 len)
+{
+	TRACE_INLINE(skb, dev);
+	if (!dev.header_ops || !dev.header_ops->create)
+		return 0;
+	return dev.header_ops->create(skb, dev, type, daddr, saddr, len);
+}
+
+u16 dev_parse_header_protocol(const sk_buff &skb)
+{
+	TRACE_INLINE(skb);
+	const net_device &dev = *skb.dev;
+
+	if (!dev.header_ops || !dev.header_ops->parse_protocol)
+		return 0;
+	return ntohs(dev.header_ops->parse_protocol(skb));
+}
+
+u32 netif_get_gso_max_size(const net_device &dev, const sk_buff &skb)
+{
+	TRACE_INLINE(skb, dev);
+	return dev.gso_max_size;
+}
+
+// --- disciplines and finished packets that wait for NET_TX_SOFTIRQ ---
+
+static void __netif_reschedule(Qdisc &q)
+{
+	TRACE();
+	const unsigned long flags = local_irq_save();
+	softnet_data &sd = *softnet;
+
+	q.next_sched = nullptr;
+	*sd.output_queue_tailp = &q;
+	sd.output_queue_tailp = &q.next_sched;
+	raise_softirq_irqoff(NET_TX_SOFTIRQ);
+	local_irq_restore(flags);
+}
+
+void __netif_schedule(Qdisc &q)
+{
+	TRACE();
+	if (q.state & __QDISC_STATE_SCHED)
+		return;
+	q.state |= __QDISC_STATE_SCHED;
+	__netif_reschedule(q);
+}
+
+void netif_schedule_queue(netdev_queue &txq)
+{
+	TRACE(txq.dev);
+	rcu_read_lock();
+	if (!netif_xmit_stopped(txq))
+		__netif_schedule(*txq.qdisc);
+	rcu_read_unlock();
+}
+
+void netif_tx_stop_queue(netdev_queue &q)
+{
+	TRACE_INLINE(q.dev);
+	q.state |= __QUEUE_STATE_DRV_XOFF;
+}
+
+void netif_tx_wake_queue(netdev_queue &q)
+{
+	TRACE(q.dev);
+	if (!(q.state & __QUEUE_STATE_DRV_XOFF))
+		return;
+	q.state &= ~__QUEUE_STATE_DRV_XOFF;
+	rcu_read_lock();
+	__netif_schedule(*q.qdisc);
+	rcu_read_unlock();
+}
+
+void netif_tx_wake_all_queues(net_device &dev)
+{
+	TRACE_INLINE(dev);
+	for (const auto &txq : dev._tx)
+		netif_tx_wake_queue(*txq);
+}
+
+void dev_kfree_skb_irq_reason(skb_ptr skb, bool consumed)
+{
+	TRACE(skb);
+	if (!skb)
+		return;
+	if (refcount_read(skb->users) == 1) {
+		refcount_set(skb->users, 0);
+	} else if (!refcount_dec_and_test(skb->users)) {
+		(void)skb.release();
+		return;
+	}
+	skb->cb[0] = consumed;
+
+	const unsigned long flags = local_irq_save();
+	softnet_data &sd = *softnet;
+
+	skb->next = sd.completion_queue;
+	sd.completion_queue = skb.release();
+	raise_softirq_irqoff(NET_TX_SOFTIRQ);
+	local_irq_restore(flags);
+}
+
+void dev_kfree_skb_any_reason(skb_ptr skb, bool consumed)
+{
+	TRACE(skb);
+	if (in_hardirq() || irqs_disabled())
+		dev_kfree_skb_irq_reason(std::move(skb), consumed);
+	else if (consumed)
+		consume_skb(std::move(skb));
+	else
+		kfree_skb(std::move(skb));
+}
+
+void net_tx_action()
+{
+	TRACE();
+	softnet_data &sd = *softnet;
+
+	if (sd.completion_queue) {
+		local_irq_disable();
+		sk_buff *clist = std::exchange(sd.completion_queue, nullptr);
+		local_irq_enable();
+
+		while (clist) {
+			skb_ptr skb(clist);
+
+			clist = std::exchange(clist->next, nullptr);
+			if (!skb->cb[0])
+				++drop_counter(SKB_DROP_REASON_NOT_SPECIFIED);
+			__kfree_skb(std::move(skb));
+		}
+	}
+	if (!sd.output_queue)
+		return;
+
+	local_irq_disable();
+	Qdisc *head = std::exchange(sd.output_queue, nullptr);
+	sd.output_queue_tailp = &sd.output_queue;
+	local_irq_enable();
+
+	rcu_read_lock();
+	while (head) {
+		Qdisc &q = *head;
+		spinlock_t *root_lock = nullptr;
+
+		head = std::exchange(q.next_sched, nullptr);
+		if (!(q.flags & TCQ_F_NOLOCK)) {
+			root_lock = &qdisc_lock(q);
+			spin_lock(*root_lock);
+		} else if (q.state & __QDISC_STATE_DEACTIVATED) {
+			q.state &= ~__QDISC_STATE_SCHED;
+			continue;
+		}
+		q.state &= ~__QDISC_STATE_SCHED;
+		qdisc_run(q);
+		if (root_lock)
+			spin_unlock(*root_lock);
+	}
+	rcu_read_unlock();
+}
+
+} // namespace skbwalk
