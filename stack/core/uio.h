@@ -3,6 +3,7 @@
 // User memory as the kernel walks it (include/linux/uio.h): here always one buffer.
 #pragma once
 
+#include "stack/wire/checksum.h"
 #include "stack/wire/socket.h"
 
 namespace skbwalk {
@@ -18,7 +19,12 @@ std::size_t _copy_to_iter(const void *from, std::size_t n, iov_iter &i);
 std::size_t _copy_from_iter(void *to, std::size_t n, iov_iter &i);
 bool copy_from_iter_full(void *to, std::size_t n, iov_iter &i);
 bool csum_and_copy_from_iter_full(void *to, std::size_t n, __wsum &csum, iov_iter &i);
-std::size_t csum_and_copy_to_iter(const void *from, std::size_t n, __wsum &csum, iov_iter &i);
+// A sum over pieces that are copied one after another.
+struct csum_state {
+	__wsum csum = 0;
+	std::size_t off = 0;
+};
+std::size_t csum_and_copy_to_iter(const void *from, std::size_t n, csum_state &csstate, iov_iter &i);
 void iov_iter_advance(iov_iter &i, std::size_t n);
 void iov_iter_revert(iov_iter &i, std::size_t n);
 inline std::size_t iov_iter_count(const iov_iter &i) { return i.count; }

@@ -58,6 +58,20 @@ __wsum csum_partial_copy_nocheck(const void *src, void *dst, u32 len)
 	return sum_words(dst, len, 0);
 }
 
+__wsum csum_and_copy_from_user(const void *src, void *dst, u32 len)
+{
+	TRACE();
+	std::memcpy(dst, src, len);
+	return sum_words(dst, len, 0);
+}
+
+__wsum csum_and_copy_to_user(const void *src, void *dst, u32 len)
+{
+	TRACE();
+	std::memcpy(dst, src, len);
+	return sum_words(dst, len, 0);
+}
+
 // not traced: inline assembly in the kernel
 __wsum csum_tcpudp_nofold(be32 saddr, be32 daddr, u32 len, u8 proto, __wsum sum)
 {

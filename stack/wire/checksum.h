@@ -12,6 +12,9 @@ using __sum16 = u16; // a folded, complemented checksum as it lies in memory
 
 __wsum csum_partial(const void *data, u32 len, __wsum sum);
 __wsum csum_partial_copy_nocheck(const void *src, void *dst, u32 len);
+// From and to a caller's memory.
+__wsum csum_and_copy_from_user(const void *src, void *dst, u32 len);
+__wsum csum_and_copy_to_user(const void *src, void *dst, u32 len);
 inline __wsum csum_add(__wsum a, __wsum b) { const u32 r = a + b; return r + (r < b); }
 inline __wsum csum_sub(__wsum a, __wsum b) { return csum_add(a, ~b); }
 // Adds `b`, computed over data that starts at an odd or even `offset` of the whole.

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// security/security.c: from a call in the stack to the modules' functions. An integer hook ends at the first answer that is
+// not zero; a void hook calls all. Blobs that modules keep with a socket are one allocation, made in security_sk_alloc and
+// freed in security_sk_free.
+#include "stack/security/security.h"
+
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+
+#include "stack/core/flow.h"
+#include "stack/core/request_sock.h"
+#include "stack/kernel/percpu.h"
+
+namespace skbwalk {
+
+namespace {
+
+perhost<security_hook_heads> hook_heads;
+
+template <class... P, class... A> int call_int_hook(const std::vector<int (*)(P...)> &hooks, A &&...args)
+{
+	for (const auto hook : hooks)
+		if (const int rc = hook(args...))
+			return rc;
+	return 0;
+}
+
+template <class... P, class... A> void call_void_hook(const std::vector<void (*)(P...)> &hooks, A &&...args)
+{
+	for (const auto hook : hooks)
+		hook(args...);
+}
+
+} // namespace
+
+// not traced: the kernel has a global variable here
+security_hook_heads &lsm_hooks() { return *hook_heads; }
+
+void security_file_free(file &f)
+{
+	TRACE();
+	call_void_hook(hook_heads->file_free_security, f);
+}
+
+int security_socket_create(int family, int type, int protocol, bool kern)
+{
+	TRACE();
+	return call_int_hook(hook_heads->socket_create, family, type, protocol, kern);
+}
+
+int security_socket_post_create(socket &sock, int family, int type, int protocol, bool kern)
+{
+	TRACE(sock.sk);
+	return call_int_hook(hook_heads->socket_post_create, sock, family, type, protocol, kern);
+}
+
+int security_socket_bind(socket &sock, sockaddr_storage &address, int addrlen)
+{
+	TRACE(sock.sk);
+	return call_int_hook(hook_heads->socket_bind, sock, address, addrlen);
+}
+
+int security_socket_connect(socket &sock, sockaddr_storage &address, int addrlen)
+{
+	TRACE(sock.sk);
+	return call_int_hook(hook_heads->socket_connect, sock, address, addrlen);
+}
+
+int security_socket_listen(socket &sock, int backlog)
+{
+	TRACE(sock.sk);
+	return call_int_hook(hook_heads->socket_listen, sock, backlog);
+}
+
+int security_socket_accept(socket &sock, socket &newsock)
+{
+	TRACE(sock.sk);
+	return call_int_hook(hook_heads->socket_accept, sock, newsock);
+}
+
+int security_socket_sendmsg(socket &sock, msghdr &msg, int size)
+{
+	TRACE(sock.sk);
+	return call_int_hook(hook_heads->socket_sendmsg, sock, msg, size);
+}
+
+int security_socket_recvmsg(socket &sock, msghdr &msg, int size, int flags)
+{
+	TRACE(sock.sk);
+	return call_int_hook(hook_heads->socket_recvmsg, sock, msg, size, flags);
+}
+
+int security_socket_getsockname(socket &sock)
+{
+	TRACE(sock.sk);
+	return call_int_hook(hook_heads->socket_getsockname, sock);
+}
+
+int security_socket_getpeername(socket &sock)
+{
+	TRACE(sock.sk);
+	return call_int_hook(hook_heads->socket_getpeername, sock);
+}
+
+int security_socket_getsockopt(socket &sock, int level, int optname)
+{
+	TRACE(sock.sk);
+	return call_int_hook(hook_heads->socket_getsockopt, sock, level, optname);
+}
+
+int security_socket_setsockopt(socket &sock, int level, int optname)
+{
+	TRACE(sock.sk);
+	return call_int_hook(hook_heads->socket_setsockopt, sock, level, optname);
+}
+
+int security_socket_shutdown(socket &sock, int how)
+{
+	TRACE(sock.sk);
+	return call_int_hook(hook_heads->socket_shutdown, sock, how);
+}
+
+int security_sock_rcv_skb(sock &sk, sk_buff &skb)
+{
+	TRACE(sk, skb);
+	return call_int_hook(hook_heads->socket_sock_rcv_skb, sk, skb);
+}
+
+static int lsm_sock_alloc(sock &sk, gfp_t priority)
+{
+	TRACE(sk);
+	sk.sk_security = nullptr;
+	const u32 bytes = hook_heads->lbs_sock;
+
+	if (!bytes)
+		return 0;
+	sk.sk_security = __kmalloc(bytes, priority);
+	if (!sk.sk_security)
+		return -ENOMEM;
+	std::memset(sk.sk_security, 0, bytes);
+	return 0;
+}
+
+int security_sk_alloc(sock &sk, u16 family, gfp_t priority)
+{
+	TRACE(sk);
+	int rc = lsm_sock_alloc(sk, priority);
+
+	if (rc)
+		return rc;
+	rc = call_int_hook(hook_heads->sk_alloc_security, sk, family, priority);
+	if (rc)
+		security_sk_free(sk);
+	return rc;
+}
+
+void security_sk_free(sock &sk)
+{
+	TRACE(sk);
+	call_void_hook(hook_heads->sk_free_security, sk);
+	kfree(sk.sk_security);
+	sk.sk_security = nullptr;
+}
+
+void security_sk_clone(const sock &sk, sock &newsk)
+{
+	TRACE(sk);
+	call_void_hook(hook_heads->sk_clone_security, sk, newsk);
+}
+
+void security_sk_classify_flow(const sock &sk, flowi4 &fl)
+{
+	TRACE(sk);
+	call_void_hook(hook_heads->sk_getsecid, sk, fl.flowi4_secid);
+}
+
+void security_req_classify_flow(const request_sock &req, flowi4 &fl)
+{
+	TRACE();
+	call_void_hook(hook_heads->req_classify_flow, req, fl);
+}
+
+void security_sock_graft(sock &sk, socket &parent)
+{
+	TRACE(sk);
+	call_void_hook(hook_heads->sock_graft, sk, parent);
+}
+
+int security_inet_conn_request(const sock &sk, sk_buff &skb, request_sock &req)
+{
+	TRACE(sk, skb);
+	return call_int_hook(hook_heads->inet_conn_request, sk, skb, req);
+}
+
+void security_inet_csk_clone(sock &newsk, const request_sock &req)
+{
+	TRACE(newsk);
+	call_void_hook(hook_heads->inet_csk_clone, newsk, req);
+}
+
+void security_inet_conn_established(sock &sk, sk_buff &skb)
+{
+	TRACE(sk, skb);
+	call_void_hook(hook_heads->inet_conn_established, sk, skb);
+}
+
+int security_tun_dev_create()
+{
+	TRACE();
+	return call_int_hook(hook_heads->tun_dev_create);
+}
+
+int security_tun_dev_open(void *security)
+{
+	TRACE();
+	return call_int_hook(hook_heads->tun_dev_open, security);
+}
+
+int security_tun_dev_attach(sock &sk, void *security)
+{
+	TRACE(sk);
+	return call_int_hook(hook_heads->tun_dev_attach, sk, security);
+}
+
+int security_xfrm_decode_session(sk_buff &skb, u32 &secid)
+{
+	TRACE(skb);
+	return call_int_hook(hook_heads->xfrm_decode_session, skb, secid, 1);
+}
+
+void security_skb_classify_flow(sk_buff &skb, flowi4 &fl)
+{
+	TRACE(skb);
+	[[maybe_unused]] const int rc = call_int_hook(hook_heads->xfrm_decode_session, skb, fl.flowi4_secid, 0);
+
+	assert(!rc);
+}
+
+} // namespace skbwalk
