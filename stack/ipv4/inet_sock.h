@@ -72,6 +72,7 @@ struct inet_sock : sock {
 	u32 cmsg_flags = 0;
 	int uc_index = 0, mc_index = 0;
 	be32 mc_addr{};
+	struct ip_mc_socklist *mc_list = nullptr; // groups that it joined
 	std::shared_ptr<ip_options> inet_opt;
 	inet_cork_full cork;
 	bool pinet6 = false; // an AF_INET6 socket: v6only and so on live in sock_common

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// L3 master devices (include/net/l3mdev.h): the device that stands for a routing domain, and the table it routes by. No
+// device of this model is one (a VRF would be), so each question is asked of the device and answered with none.
+#pragma once
+
+#include "stack/core/netdevice.h"
+
+namespace skbwalk {
+
+constexpr u32 IFF_L3MDEV_MASTER = 1 << 18, IFF_L3MDEV_SLAVE = 1 << 22; // priv_flags
+inline bool netif_is_l3_master(const net_device &dev) { return dev.priv_flags & IFF_L3MDEV_MASTER; }
+inline bool netif_is_l3_slave(const net_device &dev) { return dev.priv_flags & IFF_L3MDEV_SLAVE; }
+
+int l3mdev_master_ifindex_rcu(const net_device *dev);
+u32 l3mdev_fib_table_rcu(const net_device *dev);
+int l3mdev_master_ifindex(const net_device &dev); // header inlines
+u32 l3mdev_fib_table(const net_device *dev);
+net_device *l3mdev_master_dev_rcu(const net_device *dev);
+
+} // namespace skbwalk
