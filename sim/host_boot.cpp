@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The sequence is the kernel's: core_initcall (sockets), subsys_initcall (devices), fs_initcall (IPv4), device_initcall
+// (drivers). Nothing of it is recorded: a world starts its recorder later.
+#include "sim/host_boot.h"
+
+#include <sstream>
+
+#include <fmt/format.h>
+
+#include "stack/core/dst.h"
+#include "stack/core/neighbour.h"
+#include "stack/core/net_namespace.h"
+#include "stack/core/netdevice.h"
+#include "stack/core/skbuff.h"
+#include "stack/core/sock.h"
+#include "stack/ipv4/inet_sock.h"
+#include "stack/kernel/slab.h"
+#include "stack/kernel/softirq.h"
+
+namespace skbwalk::sim {
+
+namespace {
+
+constexpr u64 orphans_wait_ns = 1200 * NSEC_PER_SEC;
+// Of each namespace: the sockets that send resets and ICMP errors.
+constexpr std::size_t control_sockets = 2;
+
+} // namespace
+
+void boot(host &h)
+{
+	const enter_cpu in(*h.cpus[0]);
+
+	sock_init();
+	net_dev_init();
+	inet_init();
+}
+
+std::vector<std::string> shut_down(host &h, const std::function<void(u64)> &wait)
+{
+	std::vector<std::string> left;
+	const auto count = [&left](const char *what, u32 n) {
+		if (n)
+			left.push_back(fmt::format("{} {}", what, n));
+	};
+
+	for (u64 waited = 0; waited < orphans_wait_ns; waited += NSEC_PER_SEC) {
+		if (live_socks(h) <= control_sockets * all_nets(h).size())
+			break;
+		wait(NSEC_PER_SEC);
+	}
+	{
+		const enter_cpu in(*h.cpus[0]);
+		end_namespaces();
+	}
+	rcu_process_callbacks(h);
+	count("sockets", live_socks(h));
+	count("dsts", live_dsts(h));
+	count("neighbours", live_neighbours(h));
+	count("devices", live_netdevs(h));
+	std::istringstream report{slab_report(h)};
+	for (std::string line; std::getline(report, line);)
+		left.push_back("slab " + line);
+	return left;
+}
+
+trace::object_ids trace_ids()
+{
+	return {.skb = [](const sk_buff *skb) { return skb->trace_id; },
+	        .sk = [](const sock *sk) { return sk->trace_id; },
+	        .dev = [](const net_device *dev) { return dev->trace_id; }};
+}
+
+} // namespace skbwalk::sim

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// A frame waits for the sender, is on the wire for its length, and arrives after the delay. The draws for its faults are
+// made in a fixed order and all of them for each frame, so that turning one fault off leaves the others where they were.
+#include "sim/link.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace skbwalk::sim {
+
+namespace {
+
+constexpr std::size_t ethernet_min = 60;
+constexpr std::size_t ethernet_around = 24; // preamble, checksum, gap
+
+} // namespace
+
+link::link(world &w, std::string name, const link_options &options)
+	: world_(w), name_(std::move(name)), options_(options),
+	  ends_{direction{w.random(name_.c_str(), a), {}, 0, 0, {}}, direction{w.random(name_.c_str(), b), {}, 0, 0, {}}}
+{}
+
+u64 link::wire_ns(std::size_t bytes) const
+{
+	if (!options_.bits_per_second)
+		return 0;
+	const u64 bits = 8 * (std::max(bytes, ethernet_min) + ethernet_around);
+	return bits * NSEC_PER_SEC / options_.bits_per_second;
+}
+
+void link::deliver(end from, frame bytes, u64 when_ns)
+{
+	world_.call_at(when_ns, [this, from, held = std::move(bytes)]() mutable {
+		++ends_[from].counters.delivered;
+		if (const auto &receive = ends_[from == a ? b : a].receive)
+			receive(std::move(held));
+	});
+}
+
+bool link::send(end at, std::span<const std::byte> bytes)
+{
+	direction &d = ends_[at];
+	const u64 now_ns = current.cpu ? std::max(world_.now_ns(), current.cpu->now_ns) : world_.now_ns();
+
+	if (d.queued >= options_.queue_packets_max) {
+		++d.counters.queue_drops;
+		return false;
+	}
+	++d.counters.sent;
+	d.free_ns = std::max(d.free_ns, now_ns) + wire_ns(bytes.size());
+	if (options_.bits_per_second) {
+		++d.queued;
+		world_.call_at(d.free_ns, [&d] { --d.queued; });
+	}
+
+	const bool lost = d.random.unit() < options_.loss;
+	const bool duplicated = d.random.unit() < options_.duplicate;
+	const bool reordered = d.random.unit() < options_.reorder;
+	const bool corrupted = d.random.unit() < options_.corrupt;
+	const u64 jitter = static_cast<u64>(d.random.unit() * static_cast<double>(options_.jitter_ns));
+	const u64 bit = d.random.next();
+	u64 when_ns = d.free_ns + options_.delay_ns + jitter;
+
+	if (lost) {
+		++d.counters.lost;
+		return true;
+	}
+	frame copy{bytes.begin(), bytes.end()};
+	if (corrupted && !copy.empty()) {
+		++d.counters.corrupted;
+		copy[bit / 8 % copy.size()] ^= std::byte{1} << (bit % 8);
+	}
+	if (reordered) {
+		++d.counters.reordered;
+		when_ns += options_.reorder_ns;
+	}
+	if (duplicated) {
+		++d.counters.duplicated;
+		deliver(at, copy, when_ns);
+	}
+	deliver(at, std::move(copy), when_ns);
+	return true;
+}
+
+} // namespace skbwalk::sim

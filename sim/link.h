@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// A wire between two ends, each way on its own: a queue of so many packets, a sender of so many bits a second, a delay, and
+// faults. Which packet a fault meets is decided by a random stream of the link's own, so that adding a link changes nothing
+// at another. Frames are bytes; whoever stands at an end (a NIC) makes packets of them.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "sim/world.h"
+
+namespace skbwalk::sim {
+
+struct link_options {
+	u64 bits_per_second = 0; // 0: no time on the wire
+	u64 delay_ns = 0;
+	u64 jitter_ns = 0;       // up to so much more, which may reorder
+	u32 queue_packets_max = 1000;
+	double loss = 0; // probabilities, each packet's
+	double duplicate = 0;
+	double reorder = 0; // such a packet waits reorder_ns longer than its delay
+	u64 reorder_ns = NSEC_PER_MSEC;
+	double corrupt = 0; // one bit of it
+};
+
+struct link_counters {
+	u64 sent = 0, delivered = 0, lost = 0, duplicated = 0, reordered = 0, corrupted = 0, queue_drops = 0;
+};
+
+using frame = std::vector<std::byte>;
+
+class link {
+public:
+	enum end : u8 { a, b };
+
+	link(world &w, std::string name, const link_options &options);
+	link(const link &) = delete;
+	link &operator=(const link &) = delete;
+
+	// What comes out at `at`; called in no cpu's context.
+	void attach(end at, std::function<void(frame)> receive) { ends_[at].receive = std::move(receive); }
+	// What goes in at `at`. False: the queue was full.
+	bool send(end at, std::span<const std::byte> bytes);
+
+	[[nodiscard]] const std::string &name() const { return name_; }
+	[[nodiscard]] const link_counters &counters(end from) const { return ends_[from].counters; }
+	[[nodiscard]] const link_options &options() const { return options_; }
+
+private:
+	struct direction {
+		random_stream random;
+		std::function<void(frame)> receive; // at this end
+		u64 free_ns = 0;                    // the sender at this end is busy until then
+		u32 queued = 0;
+		link_counters counters; // of what was sent from this end
+	};
+
+	[[nodiscard]] u64 wire_ns(std::size_t bytes) const;
+	void deliver(end from, frame bytes, u64 when_ns);
+
+	world &world_;
+	std::string name_;
+	link_options options_;
+	std::array<direction, 2> ends_;
+};
+
+} // namespace skbwalk::sim

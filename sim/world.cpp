@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The event loop. Each event is a timer interrupt of a cpu, a turn for a cpu that has work, or a call of the world's own.
+// Events that were replaced (a timer armed anew, a cancelled call) stay in the heap and are dropped when they come up.
+#include "sim/world.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include <fmt/format.h>
+
+#include "sim/host_boot.h"
+#include "stack/kernel/slab.h"
+#include "stack/kernel/softirq.h"
+
+namespace skbwalk::sim {
+
+world::world(const options &o) : options_(o)
+{
+	if (o.trace_records_max)
+		recorder_ = std::make_unique<trace::recorder>(o.trace_records_max, trace::when_full::stop, trace_ids());
+	for (const trace::armed_by who : o.probes)
+		trace::arm(who);
+}
+
+world::~world()
+{
+	for (const auto &h : hosts_)
+		h->recorder = nullptr;
+	while (!hosts_.empty())
+		hosts_.pop_back();
+	for (const trace::armed_by who : options_.probes)
+		trace::disarm(who);
+}
+
+host &world::add_host(const std::string &name, u32 cpus)
+{
+	const u16 id = static_cast<u16>(hosts_.size());
+	hosts_.push_back(std::make_unique<host>(*this, name, id, cpus, options_.seed));
+	host &h = *hosts_.back();
+	h.boot_ns = now_ns_;
+	h.features = options_.features;
+	h.recorder = recorder_.get();
+	boot(h);
+	return h;
+}
+
+host *world::find_host(std::string_view name) const
+{
+	for (const auto &h : hosts_)
+		if (h->name == name)
+			return h.get();
+	return nullptr;
+}
+
+std::vector<std::string> world::host_names() const
+{
+	std::vector<std::string> names;
+	for (const auto &h : hosts_)
+		names.push_back(h->name);
+	return names;
+}
+
+// ---- the queue ------------------------------------------------------------------------------------------
+
+// Who asks now may be a cpu that is ahead of the event that it handles.
+u64 world::present() const { return current.cpu ? std::max(now_ns_, current.cpu->now_ns) : now_ns_; }
+
+u64 world::push(event_kind kind, u64 when_ns, cpu *on, void (*fn)(void *), void *arg)
+{
+	queue_.push_back({when_ns, ++number_, kind, on, fn, arg});
+	std::push_heap(queue_.begin(), queue_.end());
+	return number_;
+}
+
+bool world::is_stale(const event &e) const
+{
+	switch (e.kind) {
+	case event_kind::timer:
+		return slots_.at(e.on).timer_number != e.number;
+	case event_kind::run:
+		return slots_.at(e.on).run_number != e.number;
+	case event_kind::call:
+		break;
+	}
+	return cancelled_.contains(e.number);
+}
+
+void world::drop_stale()
+{
+	while (!queue_.empty() && is_stale(queue_.front())) {
+		cancelled_.erase(queue_.front().number);
+		std::pop_heap(queue_.begin(), queue_.end());
+		queue_.pop_back();
+	}
+}
+
+u64 world::next_event_ns() const
+{
+	const_cast<world *>(this)->drop_stale();
+	return queue_.empty() ? ~u64{0} : queue_.front().when_ns;
+}
+
+void world::arm_timer(cpu &c, u64 when_ns)
+{
+	cpu_slot &slot = slots_[&c];
+	slot.timer_number = 0;
+	if (when_ns != ~u64{0})
+		slot.timer_number = push(event_kind::timer, std::max(when_ns, present()), &c, nullptr, nullptr);
+}
+
+void world::kick(cpu &c)
+{
+	cpu_slot &slot = slots_[&c];
+	const u64 when_ns = std::max(present(), c.now_ns);
+	if (slot.run_number && slot.run_ns <= when_ns)
+		return;
+	slot.run_ns = when_ns;
+	slot.run_number = push(event_kind::run, when_ns, &c, nullptr, nullptr);
+}
+
+u64 world::at(u64 when_ns, void (*fn)(void *), void *arg)
+{
+	return push(event_kind::call, std::max(when_ns, present()), nullptr, fn, arg);
+}
+
+void world::cancel(u64 id)
+{
+	const bool queued = std::ranges::any_of(queue_, [id](const event &e) { return e.number == id; });
+	if (queued)
+		cancelled_.insert(id);
+	calls_.erase(id);
+}
+
+u64 world::call_at(u64 when_ns, std::function<void()> fn)
+{
+	auto held = std::make_unique<std::function<void()>>(std::move(fn));
+	const u64 id = at(
+		when_ns, [](void *arg) { (*static_cast<std::function<void()> *>(arg))(); }, held.get());
+	calls_.emplace(id, std::move(held));
+	return id;
+}
+
+// ---- the loop -------------------------------------------------------------------------------------------
+
+void world::run_cpu(cpu &c)
+{
+	c.run_until_ns = next_event_ns();
+	cpu_run(c);
+	c.run_until_ns = ~u64{0};
+	if (cpu_has_work(c))
+		kick(c);
+}
+
+void world::handle(const event &e)
+{
+	switch (e.kind) {
+	case event_kind::timer:
+		slots_[e.on].timer_number = 0;
+		cpu_interrupt_timer(*e.on);
+		break;
+	case event_kind::run:
+		slots_[e.on].run_number = 0;
+		run_cpu(*e.on);
+		break;
+	case event_kind::call: {
+		// The function may add calls: it must outlive its place in the table.
+		const auto node = calls_.extract(e.number);
+		e.fn(e.arg);
+		break;
+	}
+	}
+}
+
+bool world::step()
+{
+	drop_stale();
+	if (queue_.empty())
+		return false;
+	event e = queue_.front();
+	std::pop_heap(queue_.begin(), queue_.end());
+	queue_.pop_back();
+	assert(e.when_ns >= now_ns_);
+	if (e.on && e.on->now_ns > e.when_ns) { // busy: when it is free
+		const u64 number = push(e.kind, e.on->now_ns, e.on, nullptr, nullptr);
+		cpu_slot &slot = slots_[e.on];
+		(e.kind == event_kind::timer ? slot.timer_number : slot.run_number) = number;
+		if (e.kind == event_kind::run)
+			slot.run_ns = e.on->now_ns;
+		return true;
+	}
+	now_ns_ = e.when_ns;
+	if (e.on)
+		e.on->now_ns = std::max(e.on->now_ns, now_ns_);
+	++handled_;
+	handle(e);
+	return true;
+}
+
+void world::run_until(u64 when_ns)
+{
+	while (next_event_ns() <= when_ns)
+		step();
+	now_ns_ = std::max(now_ns_, when_ns);
+	for (const auto &h : hosts_)
+		for (const auto &c : h->cpus)
+			c->now_ns = std::max(c->now_ns, now_ns_);
+}
+
+std::vector<std::string> world::end()
+{
+	std::vector<std::string> left;
+
+	if (recorder_)
+		recorder_->stop();
+	for (const auto &h : hosts_)
+		for (std::string &line : shut_down(*h, [this](u64 ns) { run_until(now_ns_ + ns); }))
+			left.push_back(hosts_.size() > 1 ? fmt::format("{}: {}", h->name, line) : std::move(line));
+	for (const auto &h : hosts_)
+		h->recorder = nullptr;
+	hosts_.clear();
+	return left;
+}
+
+} // namespace skbwalk::sim

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The world: virtual clock, event queue, hosts, the trace's recorder. Events are handled in the order of (time, insertion
+// number), so that the same scenario and seed give the same bytes. A cpu has a place of its own in world time (cpu::now_ns,
+// busy until then): an event for a cpu that is busy waits until it is free, and a running cpu gives the word back when
+// another event of the world is due. Nothing happens in idle time, so it costs nothing.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "stack/kernel/context.h"
+#include "stack/kernel/random.h"
+#include "stack/kernel/sched.h"
+#include "stack/trace/recorder.h"
+
+namespace skbwalk::sim {
+
+class world final : public platform {
+public:
+	struct options {
+		u64 seed = 1;
+		std::size_t trace_records_max = 0; // 0: nothing can be recorded, nothing is armed
+		profile_features features;
+		std::vector<trace::armed_by> probes;
+	};
+
+	explicit world(const options &o);
+	~world() override;
+	world(const world &) = delete;
+	world &operator=(const world &) = delete;
+
+	// A host that has booted (host_boot.h) at the present time.
+	host &add_host(const std::string &name, u32 cpus);
+	[[nodiscard]] host *find_host(std::string_view name) const;
+	[[nodiscard]] std::span<const std::unique_ptr<host>> hosts() const { return hosts_; }
+	[[nodiscard]] std::vector<std::string> host_names() const;
+
+	[[nodiscard]] u64 now_ns() const { return now_ns_; }
+	[[nodiscard]] u64 seed() const { return options_.seed; }
+	[[nodiscard]] random_stream random(const char *purpose, u64 extra = 0) const
+	{
+		return {options_.seed, purpose, extra};
+	}
+	[[nodiscard]] trace::recorder *recorder() const { return recorder_.get(); }
+
+	// Handles the next event; false when there is none.
+	bool step();
+	// Handles all events up to and at that time, which it then is.
+	void run_until(u64 when_ns);
+	[[nodiscard]] u64 next_event_ns() const;
+	[[nodiscard]] u64 events_handled() const { return handled_; }
+
+	// For the world's own use (links, scenarios): runs in no cpu's context.
+	u64 call_at(u64 when_ns, std::function<void()> fn);
+
+	// Ends all namespaces of all hosts and then the hosts, which must have no task left. Returns what was left over, a
+	// line each; empty is good.
+	std::vector<std::string> end();
+
+	// --- platform ---
+	void arm_timer(cpu &c, u64 when_ns) override;
+	void kick(cpu &c) override;
+	u64 at(u64 when_ns, void (*fn)(void *), void *arg) override;
+	void cancel(u64 id) override;
+
+private:
+	enum class event_kind : u8 { timer, run, call };
+	struct event {
+		u64 when_ns;
+		u64 number; // order of insertion
+		event_kind kind;
+		cpu *on;
+		void (*fn)(void *);
+		void *arg;
+		// A heap's top is its greatest.
+		friend bool operator<(const event &a, const event &b)
+		{
+			return a.when_ns != b.when_ns ? a.when_ns > b.when_ns : a.number > b.number;
+		}
+	};
+	struct cpu_slot {
+		u64 timer_number = 0; // of the timer event that counts; 0: none
+		u64 run_number = 0;
+		u64 run_ns = 0;
+	};
+
+	u64 push(event_kind kind, u64 when_ns, cpu *on, void (*fn)(void *), void *arg);
+	[[nodiscard]] u64 present() const;
+	[[nodiscard]] bool is_stale(const event &e) const;
+	void drop_stale();
+	void handle(const event &e);
+	void run_cpu(cpu &c);
+
+	options options_;
+	u64 now_ns_ = 0;
+	u64 number_ = 0;
+	u64 handled_ = 0;
+	std::vector<event> queue_; // a heap
+	std::unordered_map<const cpu *, cpu_slot> slots_;
+	std::unordered_set<u64> cancelled_;
+	std::unordered_map<u64, std::unique_ptr<std::function<void()>>> calls_;
+	std::unique_ptr<trace::recorder> recorder_;
+	std::vector<std::unique_ptr<host>> hosts_;
+};
+
+} // namespace skbwalk::sim
