@@ -62,8 +62,10 @@ void __schedule()
 	assert(c.locks_held == 0 && "sleeping with a spin lock held");
 	assert(c.rcu_nesting == 0 && "sleeping inside rcu_read_lock");
 	c.need_resched = false;
-	if ((t.state & TASK_INTERRUPTIBLE) && signal_pending(t))
+	if ((t.state & TASK_INTERRUPTIBLE) && signal_pending(t)) {
 		t.state = TASK_RUNNING;
+		return;
+	}
 	if (t.state == TASK_RUNNING) {
 		if (list_empty(c.runqueue))
 			return;
