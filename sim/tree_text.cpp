@@ -301,10 +301,16 @@ private:
 		if (body.find_first_not_of('-') == std::string_view::npos)
 			return;
 		if (const std::size_t arrow = body.find(" => "); arrow != std::string_view::npos) {
-			const std::string_view to = task_word(body, body.size());
 			const std::size_t bar = body.starts_with('|') ? 1 : 0;
-			if (!to.empty() && !cpu_word(body.substr(bar)).empty()) {
-				running_[std::string{cpu_word(body.substr(bar))}] = std::string{to};
+			const std::string cpu{cpu_word(body.substr(bar))};
+			const std::string_view from = task_word(body, arrow);
+			const std::string_view to = task_word(body, body.size());
+			if (!cpu.empty() && !from.empty() && !to.empty()) {
+				// What stood before the first banner was the former task's.
+				if (!running_.contains(cpu) &&
+				    std::ranges::find(tree_.tasks, from) == tree_.tasks.end())
+					std::ranges::replace(tree_.tasks, cpu, std::string{from});
+				running_[cpu] = std::string{to};
 				return;
 			}
 		}
