@@ -18,6 +18,13 @@ struct inet_peer_base;
 struct fqdir;
 struct tcp_congestion_ops;
 
+struct inet_hashinfo;
+// How many TIME_WAIT sockets a namespace has, and in which tables.
+struct inet_timewait_death_row {
+	u32 tw_refcount = 0;
+	inet_hashinfo *hashinfo = nullptr;
+};
+
 // X(field, name below net.ipv4, default)
 #define SKBWALK_IPV4_SYSCTLS(X)                                                                                     \
 	X(sysctl_icmp_echo_ignore_all, "icmp_echo_ignore_all", 0)                                                   \
@@ -136,7 +143,7 @@ struct netns_ipv4 {
 	u32 icmp_global_credit = 0;
 	u64 icmp_global_stamp = 0;
 	std::shared_ptr<fqdir> frags;
-	u32 tw_refcount = 0;               // TIME_WAIT sockets
+	inet_timewait_death_row tcp_death_row;
 	u32 sk_orphans = 0;
 	u32 tfo_active_disable_times = 0;
 	u32 tfo_active_disable_stamp = 0;
@@ -151,6 +158,8 @@ struct netns_core {
 	int netdev_max_backlog = 1000, netdev_budget = 300, netdev_budget_usecs = 8000, dev_weight = 64, optmem_max = 20480;
 	int sysctl_skb_defer_max = 64;
 	int bridge_nf_call_iptables = 1, bridge_nf_call_arptables = 1;
+	std::array<int, 16> prot_inuse{}; // sockets hashed, by proto_state::slot
+	int sockets_inuse = 0;            // all that hold this namespace
 };
 
 // Finds a net.ipv4 sysctl of one integer by its name; null when there is none.

@@ -23,7 +23,7 @@ struct hlist_nulls_head {
 inline std::uintptr_t NULLS_MARKER(std::uintptr_t value) { return value << 1 | 1; }
 inline bool is_a_nulls(std::uintptr_t link) { return link & 1; }
 inline std::uintptr_t get_nulls_value(std::uintptr_t link) { return link >> 1; }
-inline hlist_nulls_node *nulls_entry(std::uintptr_t link) { return reinterpret_cast<hlist_nulls_node *>(link); }
+inline hlist_nulls_node &nulls_entry(std::uintptr_t link) { return *reinterpret_cast<hlist_nulls_node *>(link); }
 inline void INIT_HLIST_NULLS_HEAD(hlist_nulls_head &h, std::uintptr_t value) { h.first.store(NULLS_MARKER(value), std::memory_order_relaxed); }
 inline std::uintptr_t hlist_nulls_first(const hlist_nulls_head &h) { return h.first.load(std::memory_order_acquire); }
 inline std::uintptr_t hlist_nulls_next(const hlist_nulls_node &n) { return n.next.load(std::memory_order_acquire); }
@@ -36,13 +36,13 @@ inline void hlist_nulls_add_head_rcu(hlist_nulls_node &n, hlist_nulls_head &h)
 	n.pprev.store(&h.first, std::memory_order_relaxed);
 	h.first.store(reinterpret_cast<std::uintptr_t>(&n), std::memory_order_release);
 	if (!is_a_nulls(first))
-		nulls_entry(first)->pprev.store(&n.next, std::memory_order_relaxed);
+		nulls_entry(first).pprev.store(&n.next, std::memory_order_relaxed);
 }
 inline void hlist_nulls_add_tail_rcu(hlist_nulls_node &n, hlist_nulls_head &h)
 {
 	std::atomic<std::uintptr_t> *at = &h.first;
 	while (!is_a_nulls(at->load(std::memory_order_relaxed)))
-		at = &nulls_entry(at->load(std::memory_order_relaxed))->next;
+		at = &nulls_entry(at->load(std::memory_order_relaxed)).next;
 	n.next.store(at->load(std::memory_order_relaxed), std::memory_order_relaxed);
 	n.pprev.store(at, std::memory_order_relaxed);
 	at->store(reinterpret_cast<std::uintptr_t>(&n), std::memory_order_release);
@@ -56,7 +56,7 @@ inline void hlist_nulls_del_init_rcu(hlist_nulls_node &n)
 	const std::uintptr_t next = n.next.load(std::memory_order_relaxed);
 	pprev->store(next, std::memory_order_relaxed);
 	if (!is_a_nulls(next))
-		nulls_entry(next)->pprev.store(pprev, std::memory_order_relaxed);
+		nulls_entry(next).pprev.store(pprev, std::memory_order_relaxed);
 	n.pprev.store(nullptr, std::memory_order_relaxed);
 }
 

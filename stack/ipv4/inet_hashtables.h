@@ -72,6 +72,12 @@ spinlock_t &inet_ehash_lockp(inet_hashinfo &h, u32 hash);
 // The lock-free heart, free of context, trace and counters (tests run it on threads): a counted socket, or null.
 sock_common *inet_ehash_lookup(const inet_hashinfo &h, const net &net, be32 saddr, be16 sport, be32 daddr, u16 hnum, u32 hash, int dif,
 			       int sdif);
+// The six comparisons of a lookup, on the first cache line of the socket.
+inline bool inet_keys_match(const net &net, const sock_common &sk, be32 saddr, be16 sport, be32 daddr, u16 hnum, int dif, int sdif)
+{
+	return sk.skc_net == &net && sk.skc_daddr == saddr && sk.skc_dport == sport && sk.skc_rcv_saddr == daddr && sk.skc_num == hnum &&
+	       (!sk.skc_bound_dev_if || sk.skc_bound_dev_if == dif || sk.skc_bound_dev_if == sdif);
+}
 bool inet_match(const net &net, const sock_common &sk, be32 saddr, be16 sport, be32 daddr, u16 hnum, int dif, int sdif); // inline
 
 sock_common *__inet_lookup_established(net &net, inet_hashinfo &h, be32 saddr, be16 sport, be32 daddr, u16 hnum, int dif, int sdif);
@@ -80,6 +86,9 @@ sock *__inet_lookup_listener(net &net, inet_hashinfo &h, sk_buff *skb, int doff,
 sock_common *__inet_lookup(net &net, inet_hashinfo &h, sk_buff *skb, int doff, be32 saddr, be16 sport, be32 daddr, be16 dport, int dif,
 			   int sdif, bool &refcounted); // inline
 sock_common *__inet_lookup_skb(inet_hashinfo &h, sk_buff &skb, int doff, be16 sport, be16 dport, int sdif, bool &refcounted); // inline
+u32 ipv4_portaddr_hash(const net &net, be32 saddr, u32 port);
+int inet_iif(const sk_buff &skb);     // inline: the interface that the packet came in by
+void sock_pfree(sk_buff &skb);        // destructor of an skb that early demux gave a listener; marks, frees nothing
 bool inet_ehash_insert(sock_common &sk, sock_common *osk, bool *found_dup_sk);
 bool inet_ehash_nolisten(sock_common &sk, sock_common *osk, bool *found_dup_sk);
 int inet_hash(sock &sk);
@@ -99,6 +108,7 @@ void inet_bind_bucket_destroy(kmem_cache &cachep, inet_bind_bucket &tb);
 inet_bind2_bucket *inet_bind2_bucket_create(kmem_cache &cachep, net &net, inet_bind2_hashbucket &head, u16 port, int l3mdev, const sock &sk);
 void inet_bind2_bucket_destroy(kmem_cache &cachep, inet_bind2_bucket &tb);
 bool inet_bind_bucket_match(const inet_bind_bucket &tb, const net &net, u16 port, int l3mdev); // inline
+inet_bind2_hashbucket &inet_bhash2_addr_any_hashbucket(const sock &sk, const net &net, u16 port);
 inet_bind2_bucket *inet_bind2_bucket_find(const inet_bind2_hashbucket &head, const net &net, u16 port, int l3mdev, const sock &sk);
 bool inet_bind2_bucket_match_addr_any(const inet_bind2_bucket &tb, const net &net, u16 port, int l3mdev, const sock &sk);
 inet_bind2_hashbucket &inet_bhashfn_portaddr(inet_hashinfo &h, const sock &sk, const net &net, u16 port); // inline
@@ -112,11 +122,6 @@ struct timewait_sock_ops {
 	void (*destruct)(inet_timewait_sock &tw); // of the C++ object
 	int (*twsk_unique)(sock &sk, sock_common &sktw, void *twp);
 	void (*twsk_destructor)(inet_timewait_sock &tw);
-};
-struct inet_timewait_death_row {
-	u32 tw_refcount = 0;
-	inet_hashinfo *hashinfo = nullptr;
-	int sysctl_max_tw_buckets = 4096;
 };
 inet_timewait_death_row &tcp_death_row(net &net);
 

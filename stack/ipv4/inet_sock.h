@@ -112,6 +112,7 @@ int inet_ioctl(socket &sock, u32 cmd, int &value);
 void inet_sock_destruct(sock &sk);
 int inet_sk_rebuild_header(sock &sk);
 int inet_ctl_sock_create(sock *&sk, u16 family, u16 type, u8 protocol, net &net);
+void inet_ctl_sock_destroy(sock &sk);
 void inet_init(); // boots IPv4 on the current host
 
 // net/ipv4/datagram.c

@@ -95,7 +95,7 @@ skb_ptr ip_make_skb(sock &sk, flowi4 &fl4, getfrag_fn getfrag, void *from, int l
 		    inet_cork &cork, u32 flags, int &err);
 skb_ptr __ip_make_skb(sock &sk, flowi4 &fl4, sk_buff_head &queue, inet_cork &cork);
 int ip_send_skb(net &net, skb_ptr skb);
-void ip_send_unicast_reply(sock &sk, sk_buff &skb, const ip_options &sopt, be32 daddr, be32 saddr, const ip_reply_arg &arg, u32 len,
+void ip_send_unicast_reply(sock &sk, sk_buff &skb, const inet_skb_cb &sopt, be32 daddr, be32 saddr, const ip_reply_arg &arg, u32 len,
 			   u64 transmit_time, u32 txhash);
 void __ip_select_ident(net &net, iphdr &iph, int segs);
 void ip_select_ident_segs(net &net, sk_buff &skb, sock *sk, int segs);  // inlines

@@ -49,11 +49,7 @@ struct tcp_skb_cb {
 			u64 first_tx_mstamp;
 			u64 delivered_mstamp;
 		} tx;
-		struct {
-			int iif;
-			u16 ip_flags;
-			u16 frag_max_size;
-		} header;
+		u8 header[24]; // on input: IP's control block, kept aside
 	};
 };
 constexpr u8 TCPCB_SACKED_ACKED = 0x01, TCPCB_SACKED_RETRANS = 0x02, TCPCB_LOST = 0x04, TCPCB_TAGBITS = 0x07, TCPCB_REPAIRED = 0x10,
@@ -290,6 +286,8 @@ struct tcp_request_sock_ops {
 	dst_entry *(*route_req)(const sock &sk, sk_buff &skb, flowi4 &fl, request_sock &req);
 	void (*init_req)(request_sock &req, const sock &sk, sk_buff &skb); // linux-4.4: apart from route_req
 	tcp_seq_and_ts_off (*init_seq_and_ts_off)(const net &net, const sk_buff &skb);
+	u32 (*init_ts_off)(const net &net, const sk_buff &skb); // linux-5.15 and older: these two in its place
+	u32 (*init_seq)(const sk_buff &skb);
 	u32 (*cookie_init_seq)(const sk_buff &skb, u16 &mss);
 	int (*send_synack)(const sock &sk, dst_entry *dst, flowi4 &fl, request_sock &req, tcp_fastopen_cookie *foc, int synack_type, sk_buff *syn_skb);
 };
@@ -345,10 +343,14 @@ u32 tcp_time_stamp_raw();                   // reads the clock
 u32 tcp_skb_timestamp(const sk_buff &skb);
 inline u64 tcp_skb_timestamp_us(const sk_buff &skb) { return skb.tstamp / 1000; }
 inline u64 tcp_clock_us() { return tcp_clock_ns() / 1000; }
-inline u32 tcp_stamp_us_delta(u64 t1, u64 t0) { const s64 d = static_cast<s64>(t1 - t0); return d > 0 ? static_cast<u32>(d) : 0; }
+inline u32 tcp_stamp_us_delta(u64 t1, u64 t0)
+{
+	TRACE_INLINE();
+	const s64 d = static_cast<s64>(t1 - t0);
+	return d > 0 ? static_cast<u32>(d) : 0;
+}
 u32 tcp_receive_window(const tcp_sock &tp);
 int tcp_win_from_space(const sock &sk, int space);
-int tcp_space_from_win(const sock &sk, int win);
 int tcp_space(const sock &sk);
 int tcp_full_space(const sock &sk);
 bool tcp_checksum_complete(sk_buff &skb);
@@ -368,7 +370,7 @@ bool tcp_stream_is_thin(const tcp_sock &tp);
 u32 tcp_max_tso_deferred_mss(const tcp_sock &tp);
 u32 tcp_rto_min(const sock &sk);
 u32 tcp_rto_min_us(const sock &sk);
-u64 tcp_rto_delta_us(sock &sk);
+s64 tcp_rto_delta_us(sock &sk);
 u32 tcp_probe0_base(const sock &sk);
 u32 tcp_probe0_when(const sock &sk, u32 max_when);
 void tcp_check_probe_timer(sock &sk);
@@ -466,16 +468,18 @@ int tcp_wmem_schedule(sock &sk, int copy);
 struct tcp_info;
 void tcp_get_info(sock &sk, tcp_info &info);
 // --- tcp_input.c ---
-int tcp_rcv_state_process(sock &sk, skb_ptr skb);
+int tcp_rcv_state_process(sock &sk, skb_ptr &skb); // 0: took the skb; 1: the caller answers it with a reset and frees it
 void tcp_rcv_established(sock &sk, skb_ptr skb);
 int tcp_conn_request(const request_sock_ops &rsk_ops, const tcp_request_sock_ops &af_ops, sock &sk, skb_ptr &skb);
+request_sock *inet_reqsk_alloc(const request_sock_ops &ops, sock &sk_listener, bool attach_listener);
+void tcp_reqsk_send_challenge_ack(sock &sk, sk_buff &skb, request_sock &req);
+u16 tcp_parse_mss_option(const tcphdr &th, u16 user_mss);
 u16 tcp_get_syncookie_mss(const request_sock_ops &rsk_ops, const tcp_request_sock_ops &af_ops, sock &sk, tcphdr &th);
 void tcp_parse_options(const net &net, const sk_buff &skb, tcp_options_received &opt_rx, bool estab, tcp_fastopen_cookie *foc);
 const u8 *tcp_parse_md5sig_option(const tcphdr &th);
 void tcp_initialize_rcv_mss(sock &sk);
 void tcp_init_transfer(sock &sk, int bpf_op, sk_buff *skb);
 void tcp_finish_connect(sock &sk, sk_buff *skb);
-void tcp_init_buffer_space(sock &sk);
 void tcp_rcv_space_adjust(sock &sk);
 void tcp_data_ready(sock &sk);
 void tcp_fin(sock &sk);
@@ -490,12 +494,9 @@ void tcp_simple_retransmit(sock &sk);
 void tcp_mark_skb_lost(sock &sk, sk_buff &skb);
 u32 tcp_init_cwnd(const tcp_sock &tp, const dst_entry *dst);
 void tcp_check_space(sock &sk);
-void tcp_new_space(sock &sk);
-void tcp_enter_quickack_mode(sock &sk, u32 max_quickacks);
 bool tcp_add_backlog(sock &sk, skb_ptr &skb, skb_drop_reason &reason); // tcp_ipv4.c; true: dropped (skb left), false: queued
 bool tcp_oow_rate_limited(net &net, const sk_buff &skb, int mib_idx, u32 &last_oow_ack_time);
 void tcp_rbtree_insert(skb_rb_root &root, skb_ptr skb);
-void tcp_send_challenge_ack(sock &sk);
 int tcp_skb_shift(sk_buff &to, sk_buff &from, int pcount, int shiftlen);
 void tcp_sack_compress_send_ack(sock &sk);
 void tcp_done_with_error(sock &sk, int err);
@@ -563,6 +564,9 @@ extern const inet_connection_sock_af_ops ipv4_specific;
 extern const request_sock_ops tcp_request_sock_ops_v4;   // the kernel's tcp_request_sock_ops
 extern const tcp_request_sock_ops tcp_request_sock_ipv4_ops;
 int tcp_v4_rcv(skb_ptr skb);
+bool tcp_prequeue(sock &sk, skb_ptr &skb); // linux-4.4's; false: not taken
+void tcp_v4_init();
+void tcp_v4_exit(); // before a host ends
 int tcp_v4_do_rcv(sock &sk, skb_ptr skb);
 int tcp_v4_err(sk_buff &skb, u32 info);
 void tcp_v4_early_demux(sk_buff &skb);
@@ -586,7 +590,7 @@ int tcp_twsk_unique(sock &sk, sock_common &sktw, void *twp);
 void tcp_time_wait(sock &sk, int state, int timeo);
 tcp_tw_status tcp_timewait_state_process(inet_timewait_sock &tw, sk_buff &skb, const tcphdr &th, u32 &tw_isn);
 sock *tcp_check_req(sock &sk, sk_buff &skb, request_sock &req, bool fastopen, bool &req_stolen);
-int tcp_child_process(sock &parent, sock &child, skb_ptr skb);
+int tcp_child_process(sock &parent, sock &child, skb_ptr &skb); // as tcp_rcv_state_process
 sock *tcp_create_openreq_child(const sock &sk, request_sock &req, sk_buff &skb);
 void tcp_openreq_init_rwin(request_sock &req, const sock &sk_listener, dst_entry *dst);
 void tcp_ca_openreq_child(sock &sk, const dst_entry *dst);
@@ -656,3 +660,5 @@ skb_segs tcp_gso_segment(sk_buff &skb, netdev_features_t features);
 // --- bpf's hooks on TCP; empty while nothing is attached ---
 
 } // namespace skbwalk
+
+#include "stack/ipv4/tcp_inline.h"

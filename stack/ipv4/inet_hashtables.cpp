@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Finding and hashing sockets (net/ipv4/inet_hashtables.c). A segment's addresses lead to a socket of the established hash
+// (__inet_lookup_established, lock-free), else to a listener (__inet_lookup_listener: exact address first, then any). Sockets
+// enter by __inet_hash and inet_ehash_insert and leave by inet_unhash. Ports are in inet_bind.cpp. Left out: BPF's
+// lookup redirect.
+
+#include "stack/ipv4/inet_hashtables.h"
+
+#include "stack/core/netdevice.h"
+#include "stack/core/sock_reuseport.h"
+#include "stack/kernel/random.h"
+#include "stack/ipv4/tcp.h"
+
+namespace skbwalk {
+
+perhost<inet_hashinfo> tcp_hashinfo;
+
+namespace {
+
+bool reads_ipv4(const sock_common &sk)
+{
+	return sk.sk_family == AF_INET || !sk.skc_ipv6only;
+}
+
+u32 sk_ehash_of(const sock_common &sk)
+{
+	return inet_ehashfn(sock_net(sk), sk.sk_rcv_saddr, sk.sk_num, sk.sk_daddr, sk.sk_dport);
+}
+
+inet_listen_hashbucket &bucket_of(inet_hashinfo &h, const net &net, be32 addr, u16 port)
+{
+	return h.lhash2[ipv4_portaddr_hash(net, addr, port) & h.lhash2_mask];
+}
+
+bool bound_dev_eq(const net &, int bound_dev_if, int dif, int sdif)
+{
+	return !bound_dev_if || bound_dev_if == dif || bound_dev_if == sdif;
+}
+
+sock_common &entry(std::uintptr_t link)
+{
+	return container_of(nulls_entry(link), &sock_common::skc_nulls_node);
+}
+
+} // namespace
+
+void inet_hashinfo_init(inet_hashinfo &h, u32 ehash_buckets, u32 bhash_buckets, u32 lhash2_buckets)
+{
+	h.ehash = std::make_unique<inet_ehash_bucket[]>(ehash_buckets);
+	h.ehash_mask = ehash_buckets - 1;
+	for (u32 i = 0; i < ehash_buckets; ++i)
+		INIT_HLIST_NULLS_HEAD(h.ehash[i].chain, i);
+	h.ehash_locks = std::vector<spinlock_t>(256);
+	h.ehash_locks_mask = 255;
+	h.ehash_secret = get_random_u32();
+	h.bind_bucket_cachep = &kmem_cache_create("tcp_bind_bucket", sizeof(inet_bind_bucket), 64);
+	h.bind2_bucket_cachep = &kmem_cache_create("tcp_bind2_bucket", sizeof(inet_bind2_bucket), 64);
+	h.bhash = std::vector<inet_bind_hashbucket>(bhash_buckets);
+	h.bhash2 = std::vector<inet_bind2_hashbucket>(bhash_buckets);
+	h.bhash_size = bhash_buckets;
+	h.lhash2 = std::vector<inet_listen_hashbucket>(lhash2_buckets);
+	h.lhash2_mask = lhash2_buckets - 1;
+	for (u32 i = 0; i < lhash2_buckets; ++i)
+		INIT_HLIST_NULLS_HEAD(h.lhash2[i].nulls_head, i);
+}
+
+spinlock_t &inet_ehash_lockp(inet_hashinfo &h, u32 hash)
+{
+	return h.ehash_locks[hash & h.ehash_locks_mask];
+}
+
+// Where an established socket's hash starts: local address and port first, as the receive path has them.
+u32 inet_ehashfn(const net &net, be32 laddr, u16 lport, be32 faddr, be16 fport)
+{
+	TRACE();
+	return jhash_3words(laddr.raw(), faddr.raw(), static_cast<u32>(lport) << 16 | fport.raw(),
+			    tcp_hashinfo->ehash_secret + net_hash_mix(net));
+}
+
+u32 ipv4_portaddr_hash(const net &net, be32 saddr, u32 port)
+{
+	return jhash_3words(saddr.raw(), 0, 0, net_hash_mix(net)) ^ port;
+}
+
+bool inet_match(const net &net, const sock_common &sk, be32 saddr, be16 sport, be32 daddr, u16 hnum, int dif, int sdif)
+{
+	TRACE_INLINE();
+	return inet_keys_match(net, sk, saddr, sport, daddr, hnum, dif, sdif);
+}
+
+// not traced: the lock-free heart, run by concurrent readers in tests; the traced functions stand around it
+sock_common *inet_ehash_lookup(const inet_hashinfo &h, const net &net, be32 saddr, be16 sport, be32 daddr, u16 hnum,
+			       u32 hash, int dif, int sdif)
+{
+	const u32 slot = hash & h.ehash_mask;
+	const hlist_nulls_head &head = h.ehash[slot].chain;
+
+	for (;;) {
+		std::uintptr_t link = hlist_nulls_first(head);
+		bool again = false;
+		while (!is_a_nulls(link)) {
+			sock_common &sk = entry(link);
+			if (sk.sk_hash == hash && inet_keys_match(net, sk, saddr, sport, daddr, hnum, dif, sdif)) {
+				if (!refcount_inc_not_zero(sk.sk_refcnt))
+					return nullptr;
+				// The socket may have been freed and reused for another connection in between.
+				if (!hlist_nulls_unhashed(sk.skc_nulls_node) &&
+				    inet_keys_match(net, sk, saddr, sport, daddr, hnum, dif, sdif))
+					return &sk;
+				sock_gen_put(sk);
+				again = true;
+				break;
+			}
+			link = hlist_nulls_next(nulls_entry(link));
+		}
+		if (!again && get_nulls_value(link) == slot)
+			return nullptr;
+	}
+}
+
+sock_common *__inet_lookup_established(net &net, inet_hashinfo &h, be32 saddr, be16 sport, be32 daddr, u16 hnum, int dif,
+				       int sdif)
+{
+	TRACE();
+	const u32 hash = inet_ehashfn(net, daddr, hnum, saddr, sport);
+	sock_common *sk = inet_ehash_lookup(h, net, saddr, sport, daddr, hnum, hash, dif, sdif);
+
+	// The comparison that found it, for a source view: inet_match on the found socket still holds.
+	if (sk && __builtin_expect(trace::armed != 0, 0) && !inet_match(net, *sk, saddr, sport, daddr, hnum, dif, sdif)) {
+		sock_gen_put(*sk);
+		return nullptr;
+	}
+	return sk;
+}
+
+static int compute_score(const sock &sk, const net &net, u16 hnum, be32 daddr, int dif, int sdif)
+{
+	TRACE(sk);
+	if (!net_eq(sock_net(sk), net) || sk.sk_num != hnum || !reads_ipv4(sk))
+		return -1;
+	if (sk.sk_rcv_saddr != daddr || !bound_dev_eq(net, sk.sk_bound_dev_if, dif, sdif))
+		return -1;
+	return (sk.sk_bound_dev_if ? 2 : 1) + (sk.sk_family == PF_INET) +
+	       (sk.sk_incoming_cpu == static_cast<int>(smp_processor_id()));
+}
+
+static sock *inet_lookup_reuseport(net &net, sock &sk, sk_buff *skb, int doff, be32 saddr, be16 sport, be32 daddr, u16 hnum)
+{
+	TRACE(sk);
+	if (!sk.sk_reuseport)
+		return nullptr;
+	return reuseport_select_sock(sk, inet_ehashfn(net, daddr, hnum, saddr, sport), skb, doff);
+}
+
+static sock *inet_lhash2_lookup(net &net, inet_listen_hashbucket &ilb2, sk_buff *skb, int doff, be32 saddr, be16 sport,
+				be32 daddr, u16 hnum, int dif, int sdif)
+{
+	TRACE();
+	sock *result = nullptr;
+	int hiscore = 0;
+
+	for (std::uintptr_t link = hlist_nulls_first(ilb2.nulls_head); !is_a_nulls(link);
+	     link = hlist_nulls_next(nulls_entry(link))) {
+		sock &sk = static_cast<sock &>(entry(link));
+		const int score = compute_score(sk, net, hnum, daddr, dif, sdif);
+		if (score <= hiscore)
+			continue;
+		if (sock *chosen = inet_lookup_reuseport(net, sk, skb, doff, saddr, sport, daddr, hnum))
+			return chosen;
+		result = &sk;
+		hiscore = score;
+	}
+	return result;
+}
+
+sock *__inet_lookup_listener(net &net, inet_hashinfo &h, sk_buff *skb, int doff, be32 saddr, be16 sport, be32 daddr,
+			     u16 hnum, int dif, int sdif)
+{
+	TRACE(skb);
+	const be32 any = htonl(INADDR_ANY);
+	sock *result = inet_lhash2_lookup(net, bucket_of(h, net, daddr, hnum), skb, doff, saddr, sport, daddr, hnum, dif,
+					  sdif);
+	if (!result)
+		result = inet_lhash2_lookup(net, bucket_of(h, net, any, hnum), skb, doff, saddr, sport, any, hnum, dif,
+					    sdif);
+	return result;
+}
+
+sock_common *__inet_lookup(net &net, inet_hashinfo &h, sk_buff *skb, int doff, be32 saddr, be16 sport, be32 daddr,
+			   be16 dport, int dif, int sdif, bool &refcounted)
+{
+	TRACE_INLINE(skb);
+	const u16 hnum = ntohs(dport);
+	sock_common *sk = __inet_lookup_established(net, h, saddr, sport, daddr, hnum, dif, sdif);
+
+	refcounted = true;
+	if (sk)
+		return sk;
+	refcounted = false;
+	return __inet_lookup_listener(net, h, skb, doff, saddr, sport, daddr, hnum, dif, sdif);
+}
+
+sock_common *__inet_lookup_skb(inet_hashinfo &h, sk_buff &skb, int doff, be16 sport, be16 dport, int sdif, bool &refcounted)
+{
+	TRACE_INLINE(skb);
+	const iphdr &iph = ip_hdr(skb);
+
+	// A socket that early demux found travels with the skb.
+	if (sock *sk = skb.sk) {
+		refcounted = skb.destructor != nullptr && skb.destructor != sock_pfree;
+		skb.destructor = nullptr;
+		skb.sk = nullptr;
+		return sk;
+	}
+	return __inet_lookup(dev_net(*skb_dst(skb)->dev), h, &skb, doff, iph.saddr, sport, iph.daddr, dport, inet_iif(skb),
+			     sdif, refcounted);
+}
+
+// Every kind of socket shares the count; each ends its own way.
+void sock_gen_put(sock_common &sk)
+{
+	TRACE();
+	if (!refcount_dec_and_test(sk.sk_refcnt))
+		return;
+	if (sk.sk_state == TCP_TIME_WAIT)
+		inet_twsk_free(inet_twsk(sk));
+	else if (sk.sk_state == TCP_NEW_SYN_RECV)
+		reqsk_free(inet_reqsk(sk));
+	else
+		sk_free(static_cast<sock &>(sk));
+}
+
+void sock_edemux(sk_buff &skb)
+{
+	TRACE(skb);
+	sock_gen_put(*skb.sk);
+}
+
+static bool inet_ehash_lookup_by_sk(const sock_common &sk, const hlist_nulls_head &list)
+{
+	TRACE();
+	for (std::uintptr_t link = hlist_nulls_first(list); !is_a_nulls(link); link = hlist_nulls_next(nulls_entry(link))) {
+		const sock_common &esk = entry(link);
+		if (esk.sk_hash == sk.sk_hash && inet_match(sock_net(sk), esk, sk.sk_daddr, sk.sk_dport, sk.sk_rcv_saddr,
+							    sk.sk_num, sk.sk_bound_dev_if, sk.sk_bound_dev_if))
+			return true;
+	}
+	return false;
+}
+
+static void __sk_nulls_add_node_rcu(sock_common &sk, hlist_nulls_head &list)
+{
+	TRACE_INLINE();
+	hlist_nulls_add_head_rcu(sk.skc_nulls_node, list);
+}
+
+static bool sk_nulls_del_node_init_rcu(sock_common &sk)
+{
+	TRACE_INLINE();
+	if (sk_unhashed(sk))
+		return false;
+	hlist_nulls_del_init_rcu(sk.skc_nulls_node);
+	return true;
+}
+
+// Puts `sk` into the established hash. With `osk`, in its stead (a request or TIME_WAIT socket): false when `osk` was gone.
+// With `found_dup_sk`, not when the same connection stands there already.
+bool inet_ehash_insert(sock_common &sk, sock_common *osk, bool *found_dup_sk)
+{
+	TRACE();
+	inet_hashinfo &h = *tcp_hashinfo;
+	bool ret = true;
+
+	assert(sk_unhashed(sk));
+	sk.sk_hash = sk_ehash_of(sk);
+	hlist_nulls_head &list = inet_ehash_bucket_of(h, sk.sk_hash).chain;
+	spinlock_t &lock = inet_ehash_lockp(h, sk.sk_hash);
+
+	spin_lock(lock);
+	if (osk) {
+		assert(sk.sk_hash == osk->sk_hash);
+		ret = sk_nulls_del_node_init_rcu(*osk);
+	} else if (found_dup_sk) {
+		*found_dup_sk = inet_ehash_lookup_by_sk(sk, list);
+		ret = !*found_dup_sk;
+	}
+	if (ret)
+		__sk_nulls_add_node_rcu(sk, list);
+	spin_unlock(lock);
+	return ret;
+}
+
+bool inet_ehash_nolisten(sock_common &sk, sock_common *osk, bool *found_dup_sk)
+{
+	TRACE();
+	if (inet_ehash_insert(sk, osk, found_dup_sk)) {
+		sock_prot_inuse_add(sock_net(sk), *sk.sk_prot, 1);
+		return true;
+	}
+	sock &full = static_cast<sock &>(sk);
+	++proto_of(*sk.sk_prot).orphan_count;
+	inet_sk_set_state(full, TCP_CLOSE);
+	sock_set_flag(full, SOCK_DEAD);
+	inet_csk_destroy_sock(full);
+	return false;
+}
+
+static inet_listen_hashbucket &inet_lhash2_bucket_sk(inet_hashinfo &h, const sock &sk)
+{
+	TRACE(sk);
+	// An IPv6 socket hashes as its IPv4 address: any for a dual-stack listener.
+	return bucket_of(h, sock_net(sk), sk.sk_rcv_saddr, sk.sk_num);
+}
+
+static int inet_reuseport_add_sock(sock &sk, inet_listen_hashbucket &ilb)
+{
+	TRACE(sk);
+	const inet_bind_bucket *tb = inet_csk(sk).icsk_bind_hash;
+
+	for (std::uintptr_t link = hlist_nulls_first(ilb.nulls_head); !is_a_nulls(link);
+	     link = hlist_nulls_next(nulls_entry(link))) {
+		sock &sk2 = static_cast<sock &>(entry(link));
+		if (&sk2 != &sk && sk2.sk_family == sk.sk_family && sk2.skc_ipv6only == sk.skc_ipv6only &&
+		    sk2.sk_bound_dev_if == sk.sk_bound_dev_if && inet_csk(sk2).icsk_bind_hash == tb &&
+		    sk2.sk_reuseport && sk2.sk_uid == sk.sk_uid && inet_rcv_saddr_equal(sk, sk2, false))
+			return reuseport_add_sock(sk, sk2, inet_rcv_saddr_any(sk));
+	}
+	return reuseport_alloc(sk, inet_rcv_saddr_any(sk));
+}
+
+int __inet_hash(sock &sk, sock *osk)
+{
+	TRACE(sk);
+	if (sk.sk_state != TCP_LISTEN) {
+		local_bh_disable();
+		inet_ehash_nolisten(sk, osk, nullptr);
+		local_bh_enable();
+		return 0;
+	}
+	assert(sk_unhashed(sk));
+	inet_listen_hashbucket &ilb2 = inet_lhash2_bucket_sk(*tcp_hashinfo, sk);
+	int err = 0;
+
+	spin_lock(ilb2.lock);
+	if (sk.sk_reuseport)
+		err = inet_reuseport_add_sock(sk, ilb2);
+	if (!err) {
+		sock_set_flag(sk, SOCK_RCU_FREE);
+		if (sk.sk_reuseport && sk.sk_family == AF_INET6)
+			hlist_nulls_add_tail_rcu(sk.skc_nulls_node, ilb2.nulls_head);
+		else
+			__sk_nulls_add_node_rcu(sk, ilb2.nulls_head);
+		sock_prot_inuse_add(sock_net(sk), *sk.sk_prot, 1);
+	}
+	spin_unlock(ilb2.lock);
+	return err;
+}
+
+int inet_hash(sock &sk)
+{
+	TRACE(sk);
+	return sk.sk_state == TCP_CLOSE ? 0 : __inet_hash(sk, nullptr);
+}
+
+void inet_unhash(sock &sk)
+{
+	TRACE(sk);
+	if (sk_unhashed(sk))
+		return;
+	if (sk.sk_state == TCP_LISTEN) {
+		inet_listen_hashbucket &ilb2 = inet_lhash2_bucket_sk(*tcp_hashinfo, sk);
+		spin_lock(ilb2.lock);
+		if (!sk_unhashed(sk)) {
+			if (sk.sk_reuseport)
+				reuseport_stop_listen_sock(sk);
+			hlist_nulls_del_init_rcu(sk.skc_nulls_node);
+			sock_prot_inuse_add(sock_net(sk), *sk.sk_prot, -1);
+		}
+		spin_unlock(ilb2.lock);
+		return;
+	}
+	spinlock_t &lock = inet_ehash_lockp(*tcp_hashinfo, sk.sk_hash);
+	spin_lock_bh(lock);
+	if (!sk_unhashed(sk)) {
+		hlist_nulls_del_init_rcu(sk.skc_nulls_node);
+		sock_prot_inuse_add(sock_net(sk), *sk.sk_prot, -1);
+	}
+	spin_unlock_bh(lock);
+}
+
+// Is the connection free to be made from local port `lport`? Takes the place in the hash when it is. A TIME_WAIT socket may
+// make way (twsk_unique): returned in `twp`, else ended.
+static int __inet_check_established(inet_timewait_death_row &death_row, sock &sk, u16 lport, inet_timewait_sock **twp)
+{
+	TRACE(sk);
+	inet_hashinfo &h = *death_row.hashinfo;
+	inet_sock &inet = inet_sk(sk);
+	net &net = sock_net(sk);
+	const int dif = sk.sk_bound_dev_if;
+	const u32 hash = inet_ehashfn(net, inet.inet_rcv_saddr, lport, inet.inet_daddr, inet.inet_dport);
+	hlist_nulls_head &head = inet_ehash_bucket_of(h, hash).chain;
+	spinlock_t &lock = inet_ehash_lockp(h, hash);
+	inet_timewait_sock *tw = nullptr;
+
+	spin_lock(lock);
+	for (std::uintptr_t link = hlist_nulls_first(head); !is_a_nulls(link); link = hlist_nulls_next(nulls_entry(link))) {
+		sock_common &sk2 = entry(link);
+		if (sk2.sk_hash != hash || !inet_match(net, sk2, inet.inet_daddr, inet.inet_dport, inet.inet_rcv_saddr,
+						       lport, dif, 0))
+			continue;
+		if (sk2.sk_state == TCP_TIME_WAIT && sk.sk_prot->twsk_prot &&
+		    sk.sk_prot->twsk_prot->twsk_unique(sk, sk2, twp)) {
+			tw = &inet_twsk(sk2);
+			break;
+		}
+		spin_unlock(lock);
+		return -EADDRNOTAVAIL;
+	}
+	inet.inet_num = lport;
+	inet.inet_sport = htons(lport);
+	sk.sk_hash = hash;
+	assert(sk_unhashed(sk));
+	__sk_nulls_add_node_rcu(sk, head);
+	if (tw) {
+		sk_nulls_del_node_init_rcu(*tw);
+		NET_INC_STATS(net, LINUX_MIB_TIMEWAITRECYCLED);
+	}
+	spin_unlock(lock);
+	sock_prot_inuse_add(net, *sk.sk_prot, 1);
+
+	if (twp)
+		*twp = tw;
+	else if (tw)
+		inet_twsk_deschedule_put(*tw);
+	return 0;
+}
+
+static u64 inet_sk_port_offset(const sock &sk)
+{
+	TRACE(sk);
+	const inet_sock &inet = inet_sk(sk);
+	return secure_ipv4_port_ephemeral(inet.inet_rcv_saddr, inet.inet_daddr, inet.inet_dport);
+}
+
+int inet_hash_connect(inet_timewait_death_row &death_row, sock &sk)
+{
+	TRACE(sk);
+	u64 port_offset = 0;
+
+	if (!inet_sk(sk).inet_num)
+		port_offset = inet_sk_port_offset(sk);
+	return __inet_hash_connect(death_row, sk, port_offset, __inet_check_established);
+}
+
+} // namespace skbwalk
