@@ -123,6 +123,7 @@ host::~host()
 cpu::cpu(host &h, u16 cpu_id) : on(h), id(cpu_id), now_ns(h.boot_ns)
 {
 	timers = std::make_unique<timer_base>(*this);
+	deferrable_timers = std::make_unique<timer_base>(*this);
 	hrtimers = std::make_unique<hrtimer_cpu_base>(*this);
 	ksoftirqd = kthread_create(*this, "ksoftirqd", ksoftirqd_body);
 	kworker = kthread_create(*this, "kworker", kworker_body);

@@ -247,7 +247,7 @@ hrtimer_restart hrtimer_wakeup(hrtimer &t)
 	return HRTIMER_NORESTART;
 }
 
-int schedule_hrtimeout_range_clock(const u64 *expires_ns, u64 delta_ns)
+int schedule_hrtimeout_range_clock(const u64 *expires_ns, u64 delta_ns, const char *wchan)
 {
 	TRACE();
 	if (expires_ns && *expires_ns == 0) {
@@ -255,7 +255,7 @@ int schedule_hrtimeout_range_clock(const u64 *expires_ns, u64 delta_ns)
 		return 0;
 	}
 	if (!expires_ns) {
-		schedule();
+		schedule(wchan);
 		return -EINTR;
 	}
 	hrtimer_sleeper s{{}, current.task};
@@ -263,7 +263,7 @@ int schedule_hrtimeout_range_clock(const u64 *expires_ns, u64 delta_ns)
 	hrtimer_init(s.timer, HRTIMER_MODE_ABS);
 	s.timer.function = hrtimer_wakeup;
 	hrtimer_start_range_ns(s.timer, static_cast<ktime_t>(*expires_ns), delta_ns, HRTIMER_MODE_ABS);
-	schedule();
+	schedule(wchan);
 	hrtimer_cancel(s.timer);
 	set_current_state(TASK_RUNNING);
 	return s.task ? -EINTR : 0;
@@ -271,10 +271,10 @@ int schedule_hrtimeout_range_clock(const u64 *expires_ns, u64 delta_ns)
 
 } // namespace
 
-int schedule_hrtimeout_range(const u64 *expires_ns, u64 delta_ns)
+int schedule_hrtimeout_range(const u64 *expires_ns, u64 delta_ns, const char *wchan)
 {
 	TRACE();
-	return schedule_hrtimeout_range_clock(expires_ns, delta_ns);
+	return schedule_hrtimeout_range_clock(expires_ns, delta_ns, wchan);
 }
 
 } // namespace skbwalk

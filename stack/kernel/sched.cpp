@@ -52,7 +52,7 @@ void task_main(void *arg)
 }
 
 // not traced: notrace in the kernel
-void __schedule()
+void __schedule(const char *wchan)
 {
 	cpu &c = *current.cpu;
 	task_struct &t = *current.task;
@@ -72,6 +72,7 @@ void __schedule()
 		enqueue(t);
 	}
 	c.curr = nullptr;
+	t.wait_channel = wchan;
 	t.stack->switch_to(*c.scheduler);
 	t.wait_channel = nullptr;
 }
@@ -93,10 +94,10 @@ task_struct::~task_struct()
 	assert(!queued && list_empty(run_entry));
 }
 
-void schedule()
+void schedule(const char *wchan)
 {
 	TRACE();
-	__schedule();
+	__schedule(wchan);
 }
 
 int __cond_resched()
@@ -108,7 +109,7 @@ int __cond_resched()
 		return 0;
 	if (current.task->state != TASK_RUNNING) // between prepare_to_wait and schedule
 		return 0;
-	__schedule();
+	__schedule("__cond_resched");
 	return 1;
 }
 
@@ -217,7 +218,8 @@ void interrupt_point()
 		return;
 	if (c.now_ns >= c.next_event_ns) {
 		sysvec_apic_timer_interrupt();
-		c.next_event_ns = cpu_next_event_ns(c);
+		// What the platform was asked for is taken care of.
+		cpu_program_timer(c);
 	}
 	if (c.now_ns >= c.run_until_ns && current.task && c.scheduler && c.locks_held == 0)
 		current.task->stack->switch_to(*c.scheduler);
@@ -227,7 +229,10 @@ u64 cpu_next_event_ns(cpu &c)
 {
 	u64 next = std::min({timer_wheel_next_ns(*c.timers), hrtimer_next_ns(*c.hrtimers), rcu_next_ns(c)});
 
-	if (c.curr && !list_empty(c.runqueue))
+	// A task that waits for its turn needs the tick, and softirqs that nobody is about to run.
+	const bool unserved = c.softirq_pending && c.ksoftirqd->state != TASK_RUNNING;
+
+	if ((c.curr && !list_empty(c.runqueue)) || unserved)
 		next = std::min(next, next_tick_ns(c));
 	return next;
 }
@@ -254,7 +259,7 @@ void task_park()
 	assert(t.depth == 0 || !trace::armed);
 	while (!t.unpark_token && !t.fatal_signal) {
 		t.state = TASK_PARKED;
-		__schedule();
+		__schedule("task_park");
 	}
 	t.unpark_token = false;
 }

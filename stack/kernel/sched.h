@@ -49,7 +49,7 @@ struct task_struct {
 	net *nsproxy_net = nullptr; // current->nsproxy->net_ns
 	std::shared_ptr<files_struct> files;
 	callback_head *task_works = nullptr;
-	const char *wait_channel = nullptr; // function that sleeps, for reports of who waits where
+	const char *wait_channel = nullptr; // who called the function that sleeps, for reports of who waits where
 	list_head run_entry;
 	std::unique_ptr<fiber> stack;
 	std::function<void()> body;
@@ -86,6 +86,7 @@ struct cpu {
 	std::unique_ptr<task_struct> kworker;
 	std::vector<struct delayed_work *> worklist;
 	std::unique_ptr<timer_base> timers;
+	std::unique_ptr<timer_base> deferrable_timers; // due at a tick that comes for another reason
 	std::unique_ptr<hrtimer_cpu_base> hrtimers;
 	std::array<u64, 10> softirq_count{};
 	object_area area;          // percpu<T>
@@ -95,9 +96,12 @@ struct cpu {
 inline int smp_processor_id() { return current.cpu->id; }
 
 // --- called by kernel code ---
-void schedule();                              // sleep unless state is TASK_RUNNING
-long schedule_timeout(long timeout_jiffies);  // returns the jiffies left
-int schedule_hrtimeout_range(const u64 *expires_ns, u64 delta_ns); // null: no limit; 0 when it expired, else -EINTR
+// `wchan` is the caller, which is what get_wchan finds: leave it alone.
+void schedule(const char *wchan = __builtin_FUNCTION()); // sleep unless state is TASK_RUNNING
+// Returns the jiffies left.
+long schedule_timeout(long timeout_jiffies, const char *wchan = __builtin_FUNCTION());
+// `expires_ns` is on the monotonic clock (ktime_get), null: no limit. 0 when it expired, else -EINTR.
+int schedule_hrtimeout_range(const u64 *expires_ns, u64 delta_ns, const char *wchan = __builtin_FUNCTION());
 int try_to_wake_up(task_struct &t, unsigned state_mask, int flags); // 1 when it was asleep
 int wake_up_process(task_struct &t);
 void set_current_state(int state);

@@ -3,7 +3,10 @@
 // The timer wheel (kernel/time/timer.c). mod_timer puts a timer into the bucket that calc_wheel_index chooses: the further
 // away, the coarser the level, rounded up so that none fires early, and never moved again. A tick at which the first pending
 // bucket is due raises TIMER_SOFTIRQ; run_timer_softirq empties the buckets that became due and calls each timer. An idle
-// cpu sleeps until that tick (timer_wheel_next_ns). Left out: deferrable timers' base of their own, migration to a busy cpu.
+// cpu sleeps until that tick (timer_wheel_next_ns), but not for deferrable timers, which have a base of their own. Left out:
+// migration to a busy cpu.
+//
+// Unlike the kernel, a busy cpu ticks only when something needs it, so that deferrable timers may be later than there.
 #include "stack/kernel/timer.h"
 
 #include <cassert>
@@ -61,7 +64,8 @@ void enqueue_timer(timer_base &base, timer_list &timer, unsigned idx, u32 bucket
 	base.next_expiry = bucket_expiry;
 	base.timers_pending = true;
 	base.next_expiry_recalc = false;
-	cpu_event_at(base.on, jiffies_to_world_ns(base.on.on, bucket_expiry));
+	if (&base == base.on.timers.get())
+		cpu_event_at(base.on, jiffies_to_world_ns(base.on.on, bucket_expiry));
 }
 
 void internal_add_timer(timer_base &base, timer_list &timer)
@@ -107,6 +111,12 @@ void forward_timer_base(timer_base &base)
 		base.clk = base.next_expiry;
 }
 
+timer_base *get_timer_this_cpu_base(u32 flags)
+{
+	TRACE();
+	return flags & TIMER_DEFERRABLE ? current.cpu->deferrable_timers.get() : current.cpu->timers.get();
+}
+
 timer_base &lock_timer_base(timer_list &timer, unsigned long &flags)
 {
 	TRACE();
@@ -149,7 +159,7 @@ int __mod_timer(timer_list &timer, u32 expires, unsigned options)
 		_raw_spin_unlock_irqrestore(base->lock, flags);
 		return ret;
 	}
-	timer_base *new_base = current.cpu->timers.get();
+	timer_base *new_base = get_timer_this_cpu_base(timer.flags);
 
 	if (base != new_base && base->running_timer != &timer) {
 		_raw_spin_unlock(base->lock);
@@ -338,7 +348,7 @@ void init_timer_key(timer_list &t, timer_list::callback fn, u32 flags)
 	assert(!timer_pending(t));
 	t.function = fn;
 	t.flags = flags;
-	t.base = current.cpu->timers.get();
+	t.base = get_timer_this_cpu_base(flags);
 }
 
 int mod_timer(timer_list &t, u32 expires)
@@ -382,12 +392,15 @@ void run_timer_softirq()
 {
 	TRACE();
 	__run_timers(*current.cpu->timers);
+	__run_timers(*current.cpu->deferrable_timers);
 }
 
 void run_local_timers()
 {
 	TRACE();
-	if (time_before(jiffies(), current.cpu->timers->next_expiry))
+	const cpu &c = *current.cpu;
+
+	if (time_before(jiffies(), c.timers->next_expiry) && time_before(jiffies(), c.deferrable_timers->next_expiry))
 		return;
 	raise_softirq(TIMER_SOFTIRQ);
 }
@@ -428,11 +441,11 @@ u32 round_jiffies_relative(u32 j)
 	return round_jiffies_common(j + j0, static_cast<u32>(smp_processor_id())) - j0;
 }
 
-long schedule_timeout(long timeout)
+long schedule_timeout(long timeout, const char *wchan)
 {
 	TRACE();
 	if (timeout == MAX_SCHEDULE_TIMEOUT) {
-		schedule();
+		schedule(wchan);
 		return timeout;
 	}
 	assert(timeout >= 0);
@@ -448,7 +461,7 @@ long schedule_timeout(long timeout)
 
 	timer_setup(t.timer, process_timeout, 0);
 	__mod_timer(t.timer, expire, MOD_TIMER_NOTPENDING);
-	schedule();
+	schedule(wchan);
 	timer_delete_sync(t.timer);
 	if (uninterruptible && signal_pending(*current.task))
 		return 0;

@@ -51,7 +51,7 @@ struct timer_list {
 	~timer_list();             // asserts that it is not pending
 };
 constexpr u32 TIMER_PINNED = 1;
-constexpr u32 TIMER_DEFERRABLE = 2;
+constexpr u32 TIMER_DEFERRABLE = 2; // an idle cpu does not wake for it
 
 void init_timer_key(timer_list &t, timer_list::callback fn, u32 flags);
 inline void timer_setup(timer_list &t, timer_list::callback fn, u32 flags) { init_timer_key(t, fn, flags); }
@@ -103,6 +103,7 @@ struct delayed_work {
 	cpu *on = nullptr;
 };
 void INIT_DELAYED_WORK(delayed_work &w, void (*fn)(delayed_work &));
+void INIT_DEFERRABLE_WORK(delayed_work &w, void (*fn)(delayed_work &)); // an idle cpu does not wake for it
 bool queue_delayed_work(delayed_work &w, u32 delay_jiffies);
 bool mod_delayed_work(delayed_work &w, u32 delay_jiffies);
 bool cancel_delayed_work(delayed_work &w);

@@ -124,12 +124,12 @@ void finish_wait(wait_queue_head &wq, wait_queue_entry &w)
 	_raw_spin_unlock_irqrestore(wq.lock, flags);
 }
 
-long wait_woken(wait_queue_entry &w, unsigned mode, long timeout)
+long wait_woken(wait_queue_entry &w, unsigned mode, long timeout, const char *wchan)
 {
 	TRACE();
 	set_current_state(static_cast<int>(mode));
 	if (!(w.flags & WQ_FLAG_WOKEN))
-		timeout = schedule_timeout(timeout);
+		timeout = schedule_timeout(timeout, wchan);
 	set_current_state(TASK_RUNNING);
 	w.flags &= ~WQ_FLAG_WOKEN;
 	return timeout;

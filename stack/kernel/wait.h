@@ -47,7 +47,7 @@ void prepare_to_wait(wait_queue_head &wq, wait_queue_entry &w, int state);
 bool prepare_to_wait_exclusive(wait_queue_head &wq, wait_queue_entry &w, int state);
 void finish_wait(wait_queue_head &wq, wait_queue_entry &w);
 // Sleeps until woken_wake_function ran for `w` or `timeout` jiffies went by; returns the jiffies left.
-long wait_woken(wait_queue_entry &w, unsigned mode, long timeout);
+long wait_woken(wait_queue_entry &w, unsigned mode, long timeout, const char *wchan = __builtin_FUNCTION());
 int woken_wake_function(wait_queue_entry &w, unsigned mode, int sync, void *key);
 int autoremove_wake_function(wait_queue_entry &w, unsigned mode, int sync, void *key);
 int default_wake_function(wait_queue_entry &w, unsigned mode, int flags, void *key);

@@ -89,6 +89,12 @@ void INIT_DELAYED_WORK(delayed_work &w, void (*fn)(delayed_work &))
 	init_timer_key(w.timer, delayed_work_timer_fn, 0);
 }
 
+void INIT_DEFERRABLE_WORK(delayed_work &w, void (*fn)(delayed_work &))
+{
+	w.function = fn;
+	init_timer_key(w.timer, delayed_work_timer_fn, TIMER_DEFERRABLE);
+}
+
 bool queue_delayed_work(delayed_work &w, u32 delay_jiffies) { return queue_delayed_work_on(w, delay_jiffies); }
 
 bool mod_delayed_work(delayed_work &w, u32 delay_jiffies) { return mod_delayed_work_on(w, delay_jiffies); }

@@ -199,6 +199,24 @@ TEST_F(sched_test, a_world_that_ends_lets_every_sleeper_run_to_its_end)
 	EXPECT_EQ(w.now_ns, 0U);
 }
 
+TEST_F(sched_test, who_waits_where_is_known)
+{
+	struct program {
+		static void inet_csk_wait_for_connect()
+		{
+			set_current_state(TASK_INTERRUPTIBLE);
+			schedule_timeout(MAX_SCHEDULE_TIMEOUT);
+		}
+	};
+	task_struct &t = start(program::inet_csk_wait_for_connect);
+
+	w.run(0);
+	EXPECT_STREQ(t.wait_channel, "inet_csk_wait_for_connect");
+	task_kill(t);
+	w.run(0);
+	EXPECT_EQ(t.wait_channel, nullptr);
+}
+
 TEST_F(sched_test, a_timed_sleep_of_an_hrtimer_ends_to_the_nanosecond)
 {
 	u64 woke = 0;

@@ -192,6 +192,21 @@ TEST_F(timer_test, a_handler_can_arm_its_own_timer_again)
 	EXPECT_EQ(left, 0);
 }
 
+TEST_F(timer_test, a_deferrable_timer_waits_for_a_tick_that_another_one_needs)
+{
+	on_cpu([&] {
+		probes.push_back(std::make_unique<probe>());
+		timer_setup(probes[0]->t, probe::handler, TIMER_DEFERRABLE);
+		mod_timer(probes[0]->t, jiffies() + 5);
+	});
+	run_ticks(100);
+	EXPECT_TRUE(probes[0]->fired.empty());
+	EXPECT_EQ(w.interrupts_or_runs, 0U);
+	timer_in(9);
+	run_ticks(20);
+	EXPECT_EQ(probes[0]->fired, std::vector<u32>{110});
+}
+
 TEST_F(timer_test, a_timer_for_the_past_fires_by_the_next_tick)
 {
 	run_ticks(100);
