@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// A host and its cpus come up and go down here: private state first, then the cpus, then the objects that are declared
-// perhost and percpu, constructed on the host's first cpu and on their own. Going down is the reverse, after the kernel
-// threads have ended and RCU has no callback left.
+// A host and its cpus come up and go down here: private state first, then the cpus, then the objects that are
+// declared perhost and percpu, constructed on the host's first cpu and on their own. Going down is the
+// reverse, after the kernel threads have ended and RCU has no callback left.
 #include "stack/kernel/context.h"
 
 #include <algorithm>
@@ -36,7 +36,7 @@ area_layout &layout(bool per_cpu)
 } // namespace
 
 std::size_t area_detail::reserve(bool per_cpu, std::size_t size, std::size_t align, void (*construct)(void *),
-				 void (*destroy)(void *))
+                                 void (*destroy)(void *))
 {
 	area_layout &l = layout(per_cpu);
 
@@ -47,15 +47,18 @@ std::size_t area_detail::reserve(bool per_cpu, std::size_t size, std::size_t ali
 	return offset;
 }
 
-void object_area::release::operator()(std::byte *p) const { ::operator delete[](p, std::align_val_t{area_align}); }
+void object_area::release::operator()(std::byte *p) const
+{
+	::operator delete[](p, std::align_val_t{area_align});
+}
 
 void object_area::construct(bool per_cpu)
 {
 	const area_layout &l = layout(per_cpu);
 
 	per_cpu_ = per_cpu;
-	memory.reset(static_cast<std::byte *>(::operator new[](std::max<std::size_t>(l.bytes, 1),
-							       std::align_val_t{area_align})));
+	memory.reset(static_cast<std::byte *>(
+		::operator new[](std::max<std::size_t>(l.bytes, 1), std::align_val_t{area_align})));
 	for (const area_detail::slot &s : l.slots)
 		s.construct(memory.get() + s.offset);
 }
@@ -76,7 +79,7 @@ host_state::host_state(host &h) : random(h.seed, "get_random", h.id) { softirq_i
 host_state::~host_state() = default;
 
 host::host(platform &p, std::string host_name, u16 host_id, u32 n_cpus, u64 host_seed)
-    : plat(p), name(std::move(host_name)), id(host_id), seed(host_seed)
+	: plat(p), name(std::move(host_name)), id(host_id), seed(host_seed)
 {
 	assert(n_cpus != 0);
 	state = std::make_unique<host_state>(*this);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Where the code that runs now runs: which host (one simulated kernel), which cpu, which task. One thread-local, as
-// the kernel has `current` and `this_cpu`; the only mutable state of stack/ that is not inside a host.
+// Where the code that runs now runs: which host (one simulated kernel), which cpu, which task. One
+// thread-local, as the kernel has `current` and `this_cpu`; the only mutable state of stack/ that is not
+// inside a host.
 #pragma once
 
 #include <cstddef>
@@ -31,8 +32,8 @@ constexpr u64 TICK_NSEC = NSEC_PER_SEC / HZ;
 // What the world above gives to a host. All times are nanoseconds of the world's clock.
 struct platform {
 	virtual ~platform() = default;
-	// Ask that `c` be entered (cpu_interrupt_timer) at `when_ns` or as soon after as it is free; one request a cpu,
-	// the latest replaces the former; ~0 cancels.
+	// Ask that `c` be entered (cpu_interrupt_timer) at `when_ns` or as soon after as it is free; one
+	// request a cpu, the latest replaces the former; ~0 cancels.
 	virtual void arm_timer(cpu &c, u64 when_ns) = 0;
 	// A task became runnable, or a softirq was raised from outside, on a cpu that may be idle.
 	virtual void kick(cpu &c) = 0;
@@ -41,26 +42,27 @@ struct platform {
 	virtual void cancel(u64 id) = 0;
 };
 
-// Structural differences between kernel releases (reference/seeds/DELTAS.md); all false is linux-6.1. A profile sets them.
+// Structural differences between kernel releases (reference/seeds/DELTAS.md); all false is linux-6.1. A
+// profile sets them.
 struct profile_features {
-	bool options_before_window = false;        // D1: tcp_options_write before tcp_select_window
-	bool ip_rcv_in_core = false;               // D2: ip_rcv called inside __netif_receive_skb_core
-	bool rcu_bh_output = false;                // D3: ip_finish_output2 and neigh_lookup disable bottom halves
-	bool nat_helper_hooks = false;             // D4
-	bool always_ct_events = false;             // D5
-	bool md5_lookup_out_of_line = false;       // D6
-	bool backlog_plain_lock = false;           // D7
-	bool bridge_hook_slow = false;             // D8
-	bool forwardable_out_of_line = false;      // D9
-	bool selinux_ipv4_hooks = false;           // D10
-	bool split_seq_and_ts_off = false;         // D11: secure_tcp_seq and secure_tcp_ts_off apart
-	bool openreq_child_md5 = false;            // D12
-	bool conn_request_44 = false;              // D13: order in tcp_conn_request and in the child's set-up
-	bool prequeue = false;                     // D14
+	bool options_before_window = false;   // D1: tcp_options_write before tcp_select_window
+	bool ip_rcv_in_core = false;          // D2: ip_rcv called inside __netif_receive_skb_core
+	bool rcu_bh_output = false;           // D3: ip_finish_output2 and neigh_lookup disable bottom halves
+	bool nat_helper_hooks = false;        // D4
+	bool always_ct_events = false;        // D5
+	bool md5_lookup_out_of_line = false;  // D6
+	bool backlog_plain_lock = false;      // D7
+	bool bridge_hook_slow = false;        // D8
+	bool forwardable_out_of_line = false; // D9
+	bool selinux_ipv4_hooks = false;      // D10
+	bool split_seq_and_ts_off = false;    // D11: secure_tcp_seq and secure_tcp_ts_off apart
+	bool openreq_child_md5 = false;       // D12
+	bool conn_request_44 = false;         // D13: order in tcp_conn_request and in the child's set-up
+	bool prequeue = false;                // D14
 };
 
-// Objects that live once a cpu or once a host are declared at namespace scope as percpu<T> / perhost<T> (percpu.h):
-// each reserves room in the areas below, as DEFINE_PER_CPU does.
+// Objects that live once a cpu or once a host are declared at namespace scope as percpu<T> / perhost<T>
+// (percpu.h): each reserves room in the areas below, as DEFINE_PER_CPU does.
 struct object_area {
 	struct release {
 		void operator()(std::byte *p) const;
@@ -106,9 +108,9 @@ struct context {
 };
 extern constinit thread_local context current;
 
-// Enter a cpu from the world (event loop, scenario set-up, tests), and leave it again. Inside, code runs as if it had
-// interrupted what the cpu was doing: a task that was left in the middle (interrupt_point), or the idle task. Leaving
-// asks the platform for the cpu's next timer interrupt.
+// Enter a cpu from the world (event loop, scenario set-up, tests), and leave it again. Inside, code runs as
+// if it had interrupted what the cpu was doing: a task that was left in the middle (interrupt_point), or the
+// idle task. Leaving asks the platform for the cpu's next timer interrupt.
 class enter_cpu {
 public:
 	explicit enter_cpu(cpu &c);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Switching stacks. A switch saves where it stopped in the fiber that is left: jump_fcontext hands that over to whom it
-// arrives at, who stores it. A fiber ends by its last switch away; its stack goes back to the pool with the fiber object.
+// Switching stacks. A switch saves where it stopped in the fiber that is left: jump_fcontext hands that over
+// to whom it arrives at, who stores it. A fiber ends by its last switch away; its stack goes back to the pool
+// with the fiber object.
 #include "stack/kernel/fiber.h"
 
 #include <sys/mman.h>
@@ -90,7 +91,7 @@ fiber_stack fiber_pool::take()
 		return s;
 	}
 	void *p = mmap(nullptr, stack_bytes + guard_bytes, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 	if (p == MAP_FAILED || mprotect(p, guard_bytes, PROT_NONE) != 0)
 		std::abort();
 	return fiber_stack{static_cast<std::byte *>(p) + guard_bytes};
@@ -112,12 +113,13 @@ fiber::fiber()
 #endif
 }
 
-fiber::fiber(fiber_pool &from, void (*fn)(void *), void *a) : pool(&from), stack(from.take()), entry(fn), arg(a)
+fiber::fiber(fiber_pool &from, void (*fn)(void *), void *a)
+	: pool(&from), stack(from.take()), entry(fn), arg(a)
 {
 	asan_bottom = stack.base;
 	asan_size = fiber_pool::stack_bytes;
 	context = ctx::make_fcontext(static_cast<std::byte *>(stack.base) + fiber_pool::stack_bytes,
-				     fiber_pool::stack_bytes, run);
+	                             fiber_pool::stack_bytes, run);
 #ifdef SKBWALK_TSAN
 	tsan_fiber = __tsan_create_fiber(0);
 #endif

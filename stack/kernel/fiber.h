@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// A stack of its own and the registers saved on it: what a task runs on. Boost.Context's two functions do the switch;
-// around them stand the annotations that the address and thread sanitizers need to follow. Stacks are 512 KiB, mapped with
-// a guard page below, and reused within a host.
+// A stack of its own and the registers saved on it: what a task runs on. Boost.Context's two functions do the
+// switch; around them stand the annotations that the address and thread sanitizers need to follow. Stacks are
+// 512 KiB, mapped with a guard page below, and reused within a host.
 #pragma once
 
 #include <cstddef>
@@ -28,7 +28,8 @@ private:
 	std::vector<fiber_stack> free_;
 };
 
-// A fiber that runs entry(arg) when first switched to; without an entry, the thread's own stack (a scheduler).
+// A fiber that runs entry(arg) when first switched to; without an entry, the thread's own stack (a
+// scheduler).
 struct fiber {
 	fiber();
 	fiber(fiber_pool &pool, void (*entry)(void *), void *arg);
@@ -36,8 +37,8 @@ struct fiber {
 	fiber(const fiber &) = delete;
 	fiber &operator=(const fiber &) = delete;
 
-	// Leaves this fiber (which must be the running one) for `to`; returns when something switches back. With `last`,
-	// nothing ever will.
+	// Leaves this fiber (which must be the running one) for `to`; returns when something switches back.
+	// With `last`, nothing ever will.
 	void switch_to(fiber &to, bool last = false);
 
 	void *context = nullptr; // where it stopped

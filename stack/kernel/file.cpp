@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Descriptors and files (fs/file.c, fs/file_table.c, fs/open.c). A descriptor is reserved first and gets its file when that
-// is complete. close_fd takes the file out of the table and drops that reference; the last one leads, by task work, to
-// __fput, which calls the file's release, and after a grace period the object goes back to its cache. Left out: locks,
-// leases, notification, LSM: a socket has none of it here.
+// Descriptors and files (fs/file.c, fs/file_table.c, fs/open.c). A descriptor is reserved first and gets its
+// file when that is complete. close_fd takes the file out of the table and drops that reference; the last one
+// leads, by task work, to
+// __fput, which calls the file's release, and after a grace period the object goes back to its cache. Left
+// out: locks, leases, notification, LSM: a socket has none of it here.
 #include "stack/kernel/file.h"
 
 #include <cassert>
@@ -20,8 +21,9 @@ namespace {
 // not traced: inlined in the kernel
 file *files_lookup_fd_raw(const files_struct &files, int fd)
 {
-	return fd >= 0 && static_cast<std::size_t>(fd) < files.fd.size() ? files.fd[static_cast<std::size_t>(fd)]
-									  : nullptr;
+	return fd >= 0 && static_cast<std::size_t>(fd) < files.fd.size()
+	               ? files.fd[static_cast<std::size_t>(fd)]
+	               : nullptr;
 }
 
 fd_ref __fget_light(int fd)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Files and descriptors, as far as a socket needs them (fs/file.c, fs/file_table.c, fs/open.c): a table per task group,
-// counted files, and the release that fput puts off to task work.
+// Files and descriptors, as far as a socket needs them (fs/file.c, fs/file_table.c, fs/open.c): a table per
+// task group, counted files, and the release that fput puts off to task work.
 #pragma once
 
 #include <map>
@@ -32,19 +32,19 @@ struct file {
 	u32 f_flags = 0;
 	const file_operations *f_op = nullptr;
 	void *private_data = nullptr;
-	callback_head f_work;        // put-off release
-	list_head f_ep;              // epitems that watch this file
+	callback_head f_work; // put-off release
+	list_head f_ep;       // epitems that watch this file
 	void *f_ep_list = nullptr;
 	void (*ep_release)(file &f) = nullptr; // eventpoll_release_file, where a poll set watches this file
 };
 
 struct files_struct {
 	std::vector<file *> fd;
-	std::vector<bool> open_fds;  // taken, installed or not
-	u32 next_fd = 0;             // none below is free
-	u32 nofile = 1024;           // RLIMIT_NOFILE
+	std::vector<bool> open_fds; // taken, installed or not
+	u32 next_fd = 0;            // none below is free
+	u32 nofile = 1024;          // RLIMIT_NOFILE
 	spinlock_t file_lock;
-	~files_struct();             // asserts that all are closed (exit_files)
+	~files_struct(); // asserts that all are closed (exit_files)
 };
 
 // A poll in progress: poll_wait calls qproc, which queues the caller on the wait queue.
@@ -58,24 +58,24 @@ inline void poll_wait(file &f, wait_queue_head *wq, poll_table *pt)
 		pt->qproc(f, *wq, *pt);
 }
 
-constexpr u32 EPOLLIN = 0x001, EPOLLPRI = 0x002, EPOLLOUT = 0x004, EPOLLERR = 0x008, EPOLLHUP = 0x010, EPOLLRDNORM = 0x040,
-	      EPOLLRDBAND = 0x080, EPOLLWRNORM = 0x100, EPOLLWRBAND = 0x200, EPOLLRDHUP = 0x2000,
-	      EPOLLEXCLUSIVE = 1u << 28, EPOLLONESHOT = 1u << 30, EPOLLET = 1u << 31;
+constexpr u32 EPOLLIN = 0x001, EPOLLPRI = 0x002, EPOLLOUT = 0x004, EPOLLERR = 0x008, EPOLLHUP = 0x010,
+	      EPOLLRDNORM = 0x040, EPOLLRDBAND = 0x080, EPOLLWRNORM = 0x100, EPOLLWRBAND = 0x200,
+	      EPOLLRDHUP = 0x2000, EPOLLEXCLUSIVE = 1u << 28, EPOLLONESHOT = 1u << 30, EPOLLET = 1u << 31;
 
 // A borrowed or counted file, as struct fd is.
 struct fd_ref {
 	file *f = nullptr;
 	bool need_put = false;
 };
-fd_ref __fdget(int fd);               // tail-calls __fget_light
-int get_unused_fd_flags(u32 flags);   // a slot, or -EMFILE
+fd_ref __fdget(int fd);             // tail-calls __fget_light
+int get_unused_fd_flags(u32 flags); // a slot, or -EMFILE
 void put_unused_fd(int fd);
 void fd_install(int fd, file &f);
 file *alloc_file_pseudo(const file_operations &ops, void *private_data, u32 flags);
-int close_fd(int fd);                 // pick_file, filp_close; 0 or -EBADF
+int close_fd(int fd); // pick_file, filp_close; 0 or -EBADF
 int filp_close(file &f);
 inline void get_file(file &f) { ++f.f_count; }
-void fput(file &f);                   // last reference: task work, or at once in a kernel thread
+void fput(file &f); // last reference: task work, or at once in a kernel thread
 void __fput(file &f);
 inline void fdput(fd_ref f)
 {

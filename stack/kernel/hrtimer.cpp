@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// High-resolution timers (kernel/time/hrtimer.c) and the tick (kernel/time/tick-sched.c, timer.c). A timer waits in its
-// cpu's tree, by expiry; the interrupt programmed for the first one calls what is due, or raises HRTIMER_SOFTIRQ for timers
-// that asked for that. Where a tick boundary has passed as well, the tick is done: local timers, RCU, the scheduler. Left
-// out: clocks other than the monotonic, migration.
+// High-resolution timers (kernel/time/hrtimer.c) and the tick (kernel/time/tick-sched.c, timer.c). A timer
+// waits in its cpu's tree, by expiry; the interrupt programmed for the first one calls what is due, or raises
+// HRTIMER_SOFTIRQ for timers that asked for that. Where a tick boundary has passed as well, the tick is done:
+// local timers, RCU, the scheduler. Left out: clocks other than the monotonic, migration.
 //
-// Unlike the kernel, the tick is no hrtimer of its own: it comes with the first interrupt after its boundary, and an
-// interrupt is asked for only when a timer, RCU or a waiting task needs it.
+// Unlike the kernel, the tick is no hrtimer of its own: it comes with the first interrupt after its boundary,
+// and an interrupt is asked for only when a timer, RCU or a waiting task needs it.
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
@@ -59,7 +59,8 @@ hrtimer_cpu_base &lock_hrtimer_base(const hrtimer &t, unsigned long &flags)
 
 bool is_relative(hrtimer_mode mode)
 {
-	return mode == HRTIMER_MODE_REL || mode == HRTIMER_MODE_REL_PINNED || mode == HRTIMER_MODE_REL_PINNED_SOFT;
+	return mode == HRTIMER_MODE_REL || mode == HRTIMER_MODE_REL_PINNED ||
+	       mode == HRTIMER_MODE_REL_PINNED_SOFT;
 }
 
 bool is_soft(hrtimer_mode mode)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What the files of stack/kernel share and nobody else sees: a host's private state, the timer wheel's and the hrtimers'
-// bases, and the scheduler's own doors.
+// What the files of stack/kernel share and nobody else sees: a host's private state, the timer wheel's and
+// the hrtimers' bases, and the scheduler's own doors.
 #pragma once
 
 #include <array>
@@ -79,7 +79,10 @@ inline void cpu_event_at(cpu &c, u64 when_ns)
 	if (when_ns < c.next_event_ns)
 		c.next_event_ns = when_ns;
 }
-inline u64 jiffies_to_world_ns(const host &h, u32 j) { return h.boot_ns + u64{j - INITIAL_JIFFIES} * TICK_NSEC; }
+inline u64 jiffies_to_world_ns(const host &h, u32 j)
+{
+	return h.boot_ns + u64{j - INITIAL_JIFFIES} * TICK_NSEC;
+}
 
 // Callbacks of one cpu between call_rcu and the end of their grace period.
 struct rcu_data {
@@ -89,7 +92,7 @@ struct rcu_data {
 	callback_head **wait_tail = &wait;
 	callback_head *done = nullptr; // wait for RCU_SOFTIRQ
 	callback_head **done_tail = &done;
-	u32 asked_jiffies = 0;         // the tick after this one is needed
+	u32 asked_jiffies = 0; // the tick after this one is needed
 };
 
 // Memory in pages, by order.
@@ -108,10 +111,10 @@ struct host_state {
 	std::vector<std::unique_ptr<kmem_cache>> caches;
 	std::array<kmem_cache *, 13> kmalloc_caches{}; // made when first asked for
 	kmem_cache *filp_cachep = nullptr;
-	u64 large_given_out = 0;                       // allocations beyond the size classes
+	u64 large_given_out = 0; // allocations beyond the size classes
 	std::function<bool(const kmem_cache &)> failslab;
 	page_pool pages;
-	std::vector<rcu_data> rcu;                     // one a cpu
+	std::vector<rcu_data> rcu; // one a cpu
 	int next_pid = 1000;
 	int next_kthread_pid = 10;
 	u16 next_task_id = 1;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Hard interrupts (arch/x86/kernel/apic/apic.c, kernel/softirq.c's irq_enter and irq_exit, kernel/sched/idle.c). The world
-// delivers one by cpu_interrupt_timer or cpu_interrupt: into the task that the cpu was left in, or into the idle loop. A
-// running cpu takes its own timer interrupt at interrupt_point. Way: entry, handler, softirqs on the way out.
+// Hard interrupts (arch/x86/kernel/apic/apic.c, kernel/softirq.c's irq_enter and irq_exit,
+// kernel/sched/idle.c). The world delivers one by cpu_interrupt_timer or cpu_interrupt: into the task that
+// the cpu was left in, or into the idle loop. A running cpu takes its own timer interrupt at interrupt_point.
+// Way: entry, handler, softirqs on the way out.
 //
-// Unlike the kernel, the idle loop is entered when the interrupt that ends the wait has come: the wait itself is the world's.
+// Unlike the kernel, the idle loop is entered when the interrupt that ends the wait has come: the wait itself
+// is the world's.
 #include <cassert>
 
 #include "stack/kernel/internal.h"
@@ -52,7 +54,8 @@ void deliver(cpu &c, const vector &v)
 
 } // namespace
 
-// Unlike the kernel, where the cpu itself does it, this disables interrupts, and leaving the outermost enables them.
+// Unlike the kernel, where the cpu itself does it, this disables interrupts, and leaving the outermost
+// enables them.
 void irq_enter_rcu()
 {
 	TRACE();

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Lists and trees: Boost.Intrusive behind a few aliases, and the kernel's own bare list_head where an object hops between
-// lists of different owners (wait entries, NAPI instances, the sk_buff lists of the receive path).
+// Lists and trees: Boost.Intrusive behind a few aliases, and the kernel's own bare list_head where an object
+// hops between lists of different owners (wait entries, NAPI instances, the sk_buff lists of the receive
+// path).
 #pragma once
 
 #include <boost/intrusive/list.hpp>
@@ -16,10 +17,12 @@ namespace bi = boost::intrusive;
 
 // A hook that may be destroyed while linked asserts; unlink first.
 using list_hook = bi::list_member_hook<bi::link_mode<bi::safe_link>>;
-template <class T, list_hook T::*Hook> using list_of = bi::list<T, bi::member_hook<T, list_hook, Hook>, bi::constant_time_size<false>>;
+template <class T, list_hook T::*Hook>
+using list_of = bi::list<T, bi::member_hook<T, list_hook, Hook>, bi::constant_time_size<false>>;
 using rb_hook = bi::set_member_hook<bi::link_mode<bi::safe_link>>;
 template <class T, rb_hook T::*Hook, class Compare>
-using rb_tree_of = bi::rbtree<T, bi::member_hook<T, rb_hook, Hook>, bi::compare<Compare>, bi::constant_time_size<false>>;
+using rb_tree_of =
+	bi::rbtree<T, bi::member_hook<T, rb_hook, Hook>, bi::compare<Compare>, bi::constant_time_size<false>>;
 
 // include/linux/list.h's circular list.
 struct list_head {

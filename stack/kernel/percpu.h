@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Objects that live once a cpu or once a host. Declared at namespace scope, each reserves an offset before main runs;
-// every host and cpu has an area in which they are constructed in order of declaration and destroyed in the reverse.
+// Objects that live once a cpu or once a host. Declared at namespace scope, each reserves an offset before
+// main runs; every host and cpu has an area in which they are constructed in order of declaration and
+// destroyed in the reverse.
 #pragma once
 
 #include <new>
@@ -17,15 +18,18 @@ struct slot {
 	void (*destroy)(void *);
 };
 // Returns the offset of the new object in its kind of area.
-std::size_t reserve(bool per_cpu, std::size_t size, std::size_t align, void (*construct)(void *), void (*destroy)(void *));
+std::size_t reserve(bool per_cpu, std::size_t size, std::size_t align, void (*construct)(void *),
+                    void (*destroy)(void *));
 template <class T> std::size_t reserve(bool per_cpu)
 {
 	return reserve(
-	    per_cpu, sizeof(T), alignof(T), [](void *p) { ::new (p) T(); }, [](void *p) { static_cast<T *>(p)->~T(); });
+		per_cpu, sizeof(T), alignof(T), [](void *p) { ::new (p) T(); },
+		[](void *p) { static_cast<T *>(p)->~T(); });
 }
 } // namespace area_detail
 
-// DEFINE_PER_CPU: `percpu<softnet_data> softnet;` then `*softnet` is this cpu's and `softnet.of(c)` another's.
+// DEFINE_PER_CPU: `percpu<softnet_data> softnet;` then `*softnet` is this cpu's and `softnet.of(c)`
+// another's.
 template <class T> class percpu {
 public:
 	percpu() : offset_(area_detail::reserve<T>(true)) {}

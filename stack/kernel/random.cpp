@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Random numbers (drivers/char/random.c, by its doors). Each host draws from one stream, splitmix64 of the world's seed, the
-// host and the purpose; other consumers make a random_stream of their own, and so disturb none.
+// Random numbers (drivers/char/random.c, by its doors). Each host draws from one stream, splitmix64 of the
+// world's seed, the host and the purpose; other consumers make a random_stream of their own, and so disturb
+// none.
 #include "stack/kernel/random.h"
 
 #include <cstring>
@@ -38,7 +39,7 @@ u64 random_stream::next()
 
 u32 random_stream::below(u32 ceil)
 {
-	// The reminder of 2^32 by ceil is left out, so that no value is likelier.
+	// The remainder of 2^32 by ceil is left out, so that no value is likelier.
 	const u32 bound = -ceil % ceil;
 	u64 product;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Random numbers (drivers/char/random.c by name). Streams are derived from (seed, host, purpose), so that a new consumer
-// disturbs no other; hashes keyed once a host are siphash.
+// Random numbers (drivers/char/random.c by name). Streams are derived from (seed, host, purpose), so that a
+// new consumer disturbs no other; hashes keyed once a host are siphash.
 #pragma once
 
 #include "stack/kernel/context.h"
@@ -46,6 +46,9 @@ u32 jhash_3words(u32 a, u32 b, u32 c, u32 initval);
 u32 jhash(const void *key, u32 length, u32 initval);
 u32 jhash2(const u32 *k, u32 length, u32 initval);
 inline u32 hash_32(u32 v, unsigned bits) { return (v * 0x61C88647u) >> (32 - bits); }
-inline u32 reciprocal_scale(u32 val, u32 ep_ro) { return static_cast<u32>((static_cast<u64>(val) * ep_ro) >> 32); }
+inline u32 reciprocal_scale(u32 val, u32 ep_ro)
+{
+	return static_cast<u32>((static_cast<u64>(val) * ep_ro) >> 32);
+}
 
 } // namespace skbwalk

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Callbacks after a grace period (kernel/rcu/tree.c, by its doors). call_rcu queues on this cpu and asks for ticks; the first
-// tick at which no cpu of the host can still see the object closes the batch, the next such tick ends its grace period and
-// raises RCU_SOFTIRQ, whose rcu_do_batch calls back.
+// Callbacks after a grace period (kernel/rcu/tree.c, by its doors). call_rcu queues on this cpu and asks for
+// ticks; the first tick at which no cpu of the host can still see the object closes the batch, the next such
+// tick ends its grace period and raises RCU_SOFTIRQ, whose rcu_do_batch calls back.
 //
-// Unlike the kernel, quiescence is looked at for all cpus at once: they run on one thread and leave the kernel's code
-// only in places that are known.
+// Unlike the kernel, quiescence is looked at for all cpus at once: they run on one thread and leave the
+// kernel's code only in places that are known.
 #include <cassert>
 
 #include "stack/kernel/internal.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// refcount_t (include/linux/refcount.h), with real atomics: readers of the established hash run on real threads in tests.
-// Underflow and resurrection assert.
+// refcount_t (include/linux/refcount.h), with real atomics: readers of the established hash run on real
+// threads in tests. Underflow and resurrection assert.
 #pragma once
 
 #include <atomic>
@@ -25,7 +25,8 @@ inline void refcount_add(int n, refcount_t &r) { r.refs.fetch_add(n, std::memory
 [[nodiscard]] inline bool refcount_inc_not_zero(refcount_t &r)
 {
 	int old = r.refs.load(std::memory_order_relaxed);
-	while (old && !r.refs.compare_exchange_weak(old, old + 1, std::memory_order_acquire, std::memory_order_relaxed))
+	while (old && !r.refs.compare_exchange_weak(old, old + 1, std::memory_order_acquire,
+	                                            std::memory_order_relaxed))
 		;
 	return old != 0;
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Tasks and the scheduler (kernel/sched/core.c). The world calls cpu_run; it takes the first runnable task, switches to its
-// stack, and gets the cpu back when the task sleeps in schedule(), yields or ends. try_to_wake_up puts a sleeper at the end
-// of its cpu's queue. Left out: classes, priorities, migration, load; a woken task preempts only who had the cpu for
-// longer than CFS's wake-up granularity, and then at the next voluntary preemption point or on the way to user mode.
+// Tasks and the scheduler (kernel/sched/core.c). The world calls cpu_run; it takes the first runnable task,
+// switches to its stack, and gets the cpu back when the task sleeps in schedule(), yields or ends.
+// try_to_wake_up puts a sleeper at the end of its cpu's queue. Left out: classes, priorities, migration,
+// load; a woken task preempts only who had the cpu for longer than CFS's wake-up granularity, and then at the
+// next voluntary preemption point or on the way to user mode.
 #include "stack/kernel/sched.h"
 
 #include <algorithm>
@@ -80,7 +81,7 @@ void __schedule(const char *wchan)
 } // namespace
 
 task_struct::task_struct(cpu &c, std::string name, std::function<void()> fn)
-    : comm(std::move(name)), on(&c), body(std::move(fn))
+	: comm(std::move(name)), on(&c), body(std::move(fn))
 {
 	host_state &s = *c.on.state;
 
@@ -288,7 +289,8 @@ void task_kill(task_struct &t)
 
 std::unique_ptr<task_struct> kthread_create(cpu &on, const char *name, std::function<void()> body)
 {
-	auto t = std::make_unique<task_struct>(on, std::string(name) + '/' + std::to_string(on.id), std::move(body));
+	auto t = std::make_unique<task_struct>(on, std::string(name) + '/' + std::to_string(on.id),
+	                                       std::move(body));
 	host_state &s = *on.on.state;
 
 	t->is_kthread = true;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Tasks with stacks of their own, cpus with a run queue (kernel/sched/core.c, as far as a sleeping system call sees it).
-// A task runs until it sleeps in schedule(); the cpu then takes the next one, first come first served. ksoftirqd is a task.
+// Tasks with stacks of their own, cpus with a run queue (kernel/sched/core.c, as far as a sleeping system
+// call sees it). A task runs until it sleeps in schedule(); the cpu then takes the next one, first come first
+// served. ksoftirqd is a task.
 #pragma once
 
 #include <array>
@@ -30,16 +31,16 @@ constexpr long MAX_SCHEDULE_TIMEOUT = 0x7fffffffffffffffL;
 
 struct task_struct {
 	task_struct(cpu &on, std::string name, std::function<void()> body);
-	~task_struct();             // it never ran, or its body has returned
+	~task_struct(); // it never ran, or its body has returned
 	task_struct(const task_struct &) = delete;
 	task_struct &operator=(const task_struct &) = delete;
 
 	std::string comm;
-	u16 id = 0;         // unique in the world; what records carry
-	u16 depth = 0;      // call depth of the trace, kept across sleeps
+	u16 id = 0;    // unique in the world; what records carry
+	u16 depth = 0; // call depth of the trace, kept across sleeps
 	int state = TASK_RUNNING;
 	int pid = 0;
-	cpu *on = nullptr;  // the cpu whose run queue it uses
+	cpu *on = nullptr; // the cpu whose run queue it uses
 	bool queued = false;
 	bool fatal_signal = false; // the world ends: every interruptible sleep returns -ERESTARTSYS or -EINTR
 	bool is_kthread = false;
@@ -49,7 +50,7 @@ struct task_struct {
 	net *nsproxy_net = nullptr; // current->nsproxy->net_ns
 	std::shared_ptr<files_struct> files;
 	callback_head *task_works = nullptr;
-	const char *wait_channel = nullptr; // who called the function that sleeps, for reports of who waits where
+	const char *wait_channel = nullptr; // the caller of the function that sleeps
 	list_head run_entry;
 	std::unique_ptr<fiber> stack;
 	std::function<void()> body;
@@ -63,23 +64,24 @@ struct cpu {
 
 	host &on;
 	u16 id;
-	u64 now_ns = 0;            // this cpu's place in world time; never behind the event it handles
-	u32 preempt_softirq = 0;   // nesting of local_bh_disable (SOFTIRQ_DISABLE_OFFSET units)
+	u64 now_ns = 0;          // this cpu's place in world time; never behind the event it handles
+	u32 preempt_softirq = 0; // nesting of local_bh_disable (SOFTIRQ_DISABLE_OFFSET units)
 	bool serving_softirq = false;
 	u32 hardirq_nesting = 0;
 	bool irqs_off = false;
 	u32 softirq_pending = 0;
 	u32 locks_held = 0;
-	u16 idle_depth = 0;        // trace depth of the idle task
-	u32 rcu_nesting = 0;       // rcu_read_lock sections that are open
+	u16 idle_depth = 0;  // trace depth of the idle task
+	u32 rcu_nesting = 0; // rcu_read_lock sections that are open
 	bool need_resched = false;
 	task_struct *curr = nullptr; // the task that runs, or that was left in the middle; null: idle
-	u64 switched_in_ns = 0;    // when curr got the cpu
-	u32 entered = 0;           // nesting of enter_cpu
+	u64 switched_in_ns = 0;      // when curr got the cpu
+	u32 entered = 0;             // nesting of enter_cpu
 	u64 next_event_ns = ~u64{0}; // no timer of this cpu is due before
-	u64 armed_ns = ~u64{0};    // what the platform was asked for last
-	// Unlike the kernel, a running cpu looks for interrupts at interrupt_point() only: from this time on it gives the
-	// word back to the world, whose next event is due. ~0: cpu_run goes on until the cpu is idle.
+	u64 armed_ns = ~u64{0};      // what the platform was asked for last
+	// Unlike the kernel, a running cpu looks for interrupts at interrupt_point() only: from this time on
+	// it gives the word back to the world, whose next event is due. ~0: cpu_run goes on until the cpu is
+	// idle.
 	u64 run_until_ns = ~u64{0};
 	list_head runqueue;
 	std::unique_ptr<task_struct> ksoftirqd;
@@ -89,7 +91,7 @@ struct cpu {
 	std::unique_ptr<timer_base> deferrable_timers; // due at a tick that comes for another reason
 	std::unique_ptr<hrtimer_cpu_base> hrtimers;
 	std::array<u64, 10> softirq_count{};
-	object_area area;          // percpu<T>
+	object_area area;           // percpu<T>
 	fiber *scheduler = nullptr; // whom a sleeping task switches back to
 };
 
@@ -107,28 +109,31 @@ int wake_up_process(task_struct &t);
 void set_current_state(int state);
 bool signal_pending(const task_struct &t);
 inline bool need_resched() { return current.cpu->need_resched; }
-int __cond_resched();                         // 1 when it gave the cpu away
+int __cond_resched(); // 1 when it gave the cpu away
 inline int cond_resched() { return __cond_resched(); }
-void might_sleep();                           // voluntary preemption: __cond_resched, where sleeping is allowed
-// A place where a hard interrupt may come, if interrupts are enabled: this cpu's due timer interrupt is taken here, and
-// when run_until_ns is reached the world gets its turn (cpu_run returns; the next cpu_run goes on from here).
+void might_sleep(); // voluntary preemption: __cond_resched, where sleeping is allowed
+// A place where a hard interrupt may come, if interrupts are enabled: this cpu's due timer interrupt is taken
+// here, and when run_until_ns is reached the world gets its turn (cpu_run returns; the next cpu_run goes on
+// from here).
 void interrupt_point();
 void kick_process(task_struct &t);
 
 // --- called by the world ---
-// Runs the cpu's runnable tasks and pending softirqs until it is idle. Where run_until_ns is set, it returns then too, with
-// cpu::curr left in the middle.
+// Runs the cpu's runnable tasks and pending softirqs until it is idle. Where run_until_ns is set, it returns
+// then too, with cpu::curr left in the middle.
 void cpu_run(cpu &c);
 bool cpu_has_work(const cpu &c);
-// A timer interrupt: due hrtimers, jiffies, the timer softirq, softirqs on the way out (in the idle task or nested).
+// A timer interrupt: due hrtimers, jiffies, the timer softirq, softirqs on the way out (in the idle task or
+// nested).
 void cpu_interrupt_timer(cpu &c);
 // A device's interrupt: handler(arg) in hard interrupt context, then the softirqs that it raised.
 void cpu_interrupt(cpu &c, void (*handler)(void *), void *arg);
 void task_start(task_struct &t);
-// A fatal signal: what sleeps interruptibly wakes, timed sleeps are over, so that the task's system call comes to its end.
+// A fatal signal: what sleeps interruptibly wakes, timed sleeps are over, so that the task's system call
+// comes to its end.
 void task_kill(task_struct &t);
-// Sleep and wake for code that is not the kernel's (a scenario's step order): untraced. An unpark that comes first lets the
-// next park return at once; task_kill unparks.
+// Sleep and wake for code that is not the kernel's (a scenario's step order): untraced. An unpark that comes
+// first lets the next park return at once; task_kill unparks.
 void task_park();
 void task_unpark(task_struct &t);
 

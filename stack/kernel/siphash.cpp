@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Hash functions: SipHash-2-4 and 1-3 (lib/siphash.c; Aumasson and Bernstein's paper) and Jenkins' lookup3 over words
-// (include/linux/jhash.h). They give what the kernel's give, so that a chain's place can be compared. None leaves a trace:
-// lib/ is built without ftrace, and jhash is inlined.
+// Hash functions: SipHash-2-4 and 1-3 (lib/siphash.c; Aumasson and Bernstein's paper) and Jenkins' lookup3
+// over words (include/linux/jhash.h). They give what the kernel's give, so that a chain's place can be
+// compared. None leaves a trace: lib/ is built without ftrace, and jhash is inlined.
 #include <bit>
 #include <cstring>
 
@@ -15,10 +15,9 @@ namespace {
 class sip_state {
 public:
 	explicit sip_state(const siphash_key_t &key)
-	    : v0_(0x736f6d6570736575 ^ key.key[0]), v1_(0x646f72616e646f6d ^ key.key[1]),
-	      v2_(0x6c7967656e657261 ^ key.key[0]), v3_(0x7465646279746573 ^ key.key[1])
-	{
-	}
+		: v0_(0x736f6d6570736575 ^ key.key[0]), v1_(0x646f72616e646f6d ^ key.key[1]),
+		  v2_(0x6c7967656e657261 ^ key.key[0]), v3_(0x7465646279746573 ^ key.key[1])
+	{}
 	template <int Rounds> void absorb(u64 word)
 	{
 		v3_ ^= word;
@@ -86,19 +85,28 @@ constexpr u64 pair(u32 low, u32 high) { return u64{high} << 32 | low; }
 
 u64 siphash_1u64(u64 a, const siphash_key_t &key) { return sip_words(key, sip_len(8), a); }
 u64 siphash_2u64(u64 a, u64 b, const siphash_key_t &key) { return sip_words(key, sip_len(16), a, b); }
-u64 siphash_3u64(u64 a, u64 b, u64 c, const siphash_key_t &key) { return sip_words(key, sip_len(24), a, b, c); }
+u64 siphash_3u64(u64 a, u64 b, u64 c, const siphash_key_t &key)
+{
+	return sip_words(key, sip_len(24), a, b, c);
+}
 u64 siphash_4u64(u64 a, u64 b, u64 c, u64 d, const siphash_key_t &key)
 {
 	return sip_words(key, sip_len(32), a, b, c, d);
 }
 u64 siphash_1u32(u32 a, const siphash_key_t &key) { return sip_words(key, sip_len(4) | a); }
 u64 siphash_2u32(u32 a, u32 b, const siphash_key_t &key) { return siphash_1u64(pair(a, b), key); }
-u64 siphash_3u32(u32 a, u32 b, u32 c, const siphash_key_t &key) { return sip_words(key, sip_len(12) | c, pair(a, b)); }
+u64 siphash_3u32(u32 a, u32 b, u32 c, const siphash_key_t &key)
+{
+	return sip_words(key, sip_len(12) | c, pair(a, b));
+}
 u64 siphash_4u32(u32 a, u32 b, u32 c, u32 d, const siphash_key_t &key)
 {
 	return siphash_2u64(pair(a, b), pair(c, d), key);
 }
-u64 siphash(const void *data, std::size_t len, const siphash_key_t &key) { return sip_bytes<2, 4>(data, len, key); }
+u64 siphash(const void *data, std::size_t len, const siphash_key_t &key)
+{
+	return sip_bytes<2, 4>(data, len, key);
+}
 u32 hsiphash(const void *data, std::size_t len, const siphash_key_t &key)
 {
 	return static_cast<u32>(sip_bytes<1, 3>(data, len, key));
@@ -164,7 +172,10 @@ u32 word_at(const u8 *p)
 } // namespace
 
 u32 jhash_1word(u32 a, u32 initval) { return jhash_nwords(a, 0, 0, initval + JHASH_INITVAL + (1 << 2)); }
-u32 jhash_2words(u32 a, u32 b, u32 initval) { return jhash_nwords(a, b, 0, initval + JHASH_INITVAL + (2 << 2)); }
+u32 jhash_2words(u32 a, u32 b, u32 initval)
+{
+	return jhash_nwords(a, b, 0, initval + JHASH_INITVAL + (2 << 2));
+}
 u32 jhash_3words(u32 a, u32 b, u32 c, u32 initval)
 {
 	return jhash_nwords(a, b, c, initval + JHASH_INITVAL + (3 << 2));

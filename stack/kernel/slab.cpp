@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Slab caches (mm/slub.c, mm/slab_common.c). A slab is 64 KiB, aligned, with its cache's address at its start, so that an
-// object leads to its cache by masking. Free objects are chained through their first word; a slab that is new is carved as
-// objects are asked for. Under the address sanitizer a free object is poisoned, which finds late use and double free.
-// Beyond 8 KiB kmalloc takes memory of its own. Left out: partial lists, per-cpu freelists, giving slabs back early.
+// Slab caches (mm/slub.c, mm/slab_common.c). A slab is 64 KiB, aligned, with its cache's address at its
+// start, so that an object leads to its cache by masking. Free objects are chained through their first word;
+// a slab that is new is carved as objects are asked for. Under the address sanitizer a free object is
+// poisoned, which finds late use and double free. Beyond 8 KiB kmalloc takes memory of its own. Left out:
+// partial lists, per-cpu freelists, giving slabs back early.
 #include "stack/kernel/slab.h"
 
 #include <cassert>
@@ -36,8 +37,8 @@ constexpr std::size_t header_bytes = 64;
 constexpr std::size_t KMALLOC_MAX_CACHE_SIZE = 8192;
 
 struct slab_header {
-	kmem_cache *cache;    // null: one large allocation
-	std::size_t size;     // of a large allocation
+	kmem_cache *cache; // null: one large allocation
+	std::size_t size;  // of a large allocation
 	host_state *owner;
 };
 static_assert(sizeof(slab_header) <= header_bytes);
@@ -115,7 +116,8 @@ constexpr unsigned size_class(std::size_t size)
 	// 8 to 64 are 2^3 to 2^6 at 0 to 3, 128 at 5, 256 to 8192 are 2^8 to 2^13 from 7.
 	return log <= 6 ? log - 3 : log == 7 ? 5 : log - 1;
 }
-static_assert(class_sizes[size_class(1)] == 8 && class_sizes[size_class(9)] == 16 && class_sizes[size_class(65)] == 96);
+static_assert(class_sizes[size_class(1)] == 8 && class_sizes[size_class(9)] == 16 &&
+              class_sizes[size_class(65)] == 96);
 static_assert(class_sizes[size_class(97)] == 128 && class_sizes[size_class(129)] == 192);
 static_assert(class_sizes[size_class(193)] == 256 && class_sizes[size_class(4097)] == 8192);
 
@@ -126,7 +128,8 @@ kmem_cache &cache_of_class(unsigned nr)
 	if (__builtin_expect(!c, 0)) {
 		const u32 size = class_sizes[nr];
 
-		c = &kmem_cache_create(("kmalloc-" + std::to_string(size)).c_str(), size, size < 64 ? size : 64);
+		c = &kmem_cache_create(("kmalloc-" + std::to_string(size)).c_str(), size,
+		                       size < 64 ? size : 64);
 	}
 	return *c;
 }
@@ -176,7 +179,10 @@ kmem_cache::~kmem_cache()
 	}
 }
 
-void set_failslab(host &h, std::function<bool(const kmem_cache &)> fails) { h.state->failslab = std::move(fails); }
+void set_failslab(host &h, std::function<bool(const kmem_cache &)> fails)
+{
+	h.state->failslab = std::move(fails);
+}
 
 int should_failslab(const kmem_cache &c, gfp_t)
 {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Slab caches (mm/slub.c): real pools with free lists, per host; kmalloc by size class. Every object is counted, so that a
-// host that ends can say what was leaked. A fault can make an allocation fail: null, as the kernel's.
+// Slab caches (mm/slub.c): real pools with free lists, per host; kmalloc by size class. Every object is
+// counted, so that a host that ends can say what was leaked. A fault can make an allocation fail: null, as
+// the kernel's.
 #pragma once
 
 #include <functional>
@@ -18,7 +19,7 @@ struct kmem_cache {
 	u32 object_size = 0;
 	u32 stride = 0;
 	void *freelist = nullptr;
-	u32 active = 0;            // objects given out
+	u32 active = 0; // objects given out
 	u64 total_allocs = 0;
 	std::byte *uncarved = nullptr; // the part of the newest slab that was never given out
 	std::byte *slab_end = nullptr;

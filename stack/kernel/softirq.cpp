@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Softirqs (kernel/softirq.c). Raised bits are run by handle_softirqs: nested in who enables bottom halves again
-// (__local_bh_enable_ip, do_softirq), on the way out of a hard interrupt (irq.cpp), or in the cpu's ksoftirqd, which takes
-// over when bits keep coming for ten rounds or two milliseconds, when a task waits, or when they were raised in plain task context. Left out: tasklets.
+// Softirqs (kernel/softirq.c). Raised bits are run by handle_softirqs: nested in who enables bottom halves
+// again
+// (__local_bh_enable_ip, do_softirq), on the way out of a hard interrupt (irq.cpp), or in the cpu's
+// ksoftirqd, which takes over when bits keep coming for ten rounds or two milliseconds, when a task waits, or
+// when they were raised in plain task context. Left out: tasklets.
 #include "stack/kernel/softirq.h"
 
 #include <cassert>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Softirqs (kernel/softirq.c): raised anywhere, run where bottom halves are enabled again, on the way out of a hard
-// interrupt, or in ksoftirqd when the restart or time limit is reached.
+// Softirqs (kernel/softirq.c): raised anywhere, run where bottom halves are enabled again, on the way out of
+// a hard interrupt, or in ksoftirqd when the restart or time limit is reached.
 #pragma once
 
 #include <cassert>
@@ -11,8 +11,19 @@
 
 namespace skbwalk {
 
-enum { HI_SOFTIRQ, TIMER_SOFTIRQ, NET_TX_SOFTIRQ, NET_RX_SOFTIRQ, BLOCK_SOFTIRQ, IRQ_POLL_SOFTIRQ, TASKLET_SOFTIRQ,
-       SCHED_SOFTIRQ, HRTIMER_SOFTIRQ, RCU_SOFTIRQ, NR_SOFTIRQS };
+enum {
+	HI_SOFTIRQ,
+	TIMER_SOFTIRQ,
+	NET_TX_SOFTIRQ,
+	NET_RX_SOFTIRQ,
+	BLOCK_SOFTIRQ,
+	IRQ_POLL_SOFTIRQ,
+	TASKLET_SOFTIRQ,
+	SCHED_SOFTIRQ,
+	HRTIMER_SOFTIRQ,
+	RCU_SOFTIRQ,
+	NR_SOFTIRQS
+};
 
 using softirq_action = void (*)();
 void open_softirq(int nr, softirq_action action);
@@ -37,17 +48,17 @@ void do_softirq();
 void __do_softirq();
 void handle_softirqs(bool ksirqd);
 void irq_enter_rcu();
-void irq_exit_rcu();                  // runs pending softirqs when it leaves the outermost interrupt
+void irq_exit_rcu(); // runs pending softirqs when it leaves the outermost interrupt
 void irq_enter();
-void irq_exit();                      // runs pending softirqs when it leaves the outermost interrupt
+void irq_exit(); // runs pending softirqs when it leaves the outermost interrupt
 inline bool in_softirq() { return current.cpu->preempt_softirq != 0 || current.cpu->serving_softirq; }
 inline bool in_serving_softirq() { return current.cpu->serving_softirq; }
 inline bool in_hardirq() { return current.cpu->hardirq_nesting != 0; }
 inline bool in_interrupt() { return in_hardirq() || in_softirq(); }
 inline bool in_task() { return !in_hardirq() && !in_serving_softirq(); }
 
-// Callbacks after a grace period: run in RCU_SOFTIRQ by the second tick after call_rcu at which no cpu of the host is in
-// a section of rcu_read_lock or holds a lock; the cpu that called asks for these ticks.
+// Callbacks after a grace period: run in RCU_SOFTIRQ by the second tick after call_rcu at which no cpu of the
+// host is in a section of rcu_read_lock or holds a lock; the cpu that called asks for these ticks.
 struct callback_head {
 	callback_head *next = nullptr;
 	void (*func)(callback_head *) = nullptr;

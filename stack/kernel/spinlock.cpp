@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Spin locks (kernel/locking/spinlock.c). A lock is its owner's mark: cpus run on one thread and leave the middle of a
-// function only where no lock is held, so that a lock that is found taken can only be misuse.
+// Spin locks (kernel/locking/spinlock.c). A lock is its owner's mark: cpus run on one thread and leave the
+// middle of a function only where no lock is held, so that a lock that is found taken can only be misuse.
 #include "stack/kernel/spinlock.h"
 
 #include <cassert>
@@ -98,7 +98,8 @@ bool _raw_spin_trylock(spinlock_t &lock)
 	return true;
 }
 
-// Unlike the kernel, a lock for readers has room for one: no reader of this model waits for another with it held.
+// Unlike the kernel, a lock for readers has room for one: no reader of this model waits for another with it
+// held.
 void _raw_read_lock_bh(rwlock_t &lock)
 {
 	TRACE();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Work put off to the way back to user mode (kernel/task_work.c, kernel/entry/common.c): last queued, first run, as long as
-// there is any. On the same way a task that should give the cpu away does.
+// Work put off to the way back to user mode (kernel/task_work.c, kernel/entry/common.c): last queued, first
+// run, as long as there is any. On the same way a task that should give the cpu away does.
 #include <cassert>
 #include <utility>
 

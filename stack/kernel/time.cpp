@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Reading the clock (kernel/time/timekeeping.c, time.c). All readings derive from the current cpu's place in world time:
-// monotonic time counts from the host's boot, jiffies count the tick boundaries since then, the wall clock is world time
-// and a constant.
+// Reading the clock (kernel/time/timekeeping.c, time.c). All readings derive from the current cpu's place in
+// world time: monotonic time counts from the host's boot, jiffies count the tick boundaries since then, the
+// wall clock is world time and a constant.
 #include <cassert>
 
 #include "stack/kernel/timer.h"
@@ -38,10 +38,7 @@ ktime_t ktime_get()
 	return static_cast<ktime_t>(since_boot());
 }
 
-u64 ktime_get_real_ns()
-{
-	return ktime_get_with_offset();
-}
+u64 ktime_get_real_ns() { return ktime_get_with_offset(); }
 
 u64 ktime_get_with_offset()
 {

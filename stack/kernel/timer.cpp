@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The timer wheel (kernel/time/timer.c). mod_timer puts a timer into the bucket that calc_wheel_index chooses: the further
-// away, the coarser the level, rounded up so that none fires early, and never moved again. A tick at which the first pending
-// bucket is due raises TIMER_SOFTIRQ; run_timer_softirq empties the buckets that became due and calls each timer. An idle
-// cpu sleeps until that tick (timer_wheel_next_ns), but not for deferrable timers, which have a base of their own. Left out:
-// migration to a busy cpu.
+// The timer wheel (kernel/time/timer.c). mod_timer puts a timer into the bucket that calc_wheel_index
+// chooses: the further away, the coarser the level, rounded up so that none fires early, and never moved
+// again. A tick at which the first pending bucket is due raises TIMER_SOFTIRQ; run_timer_softirq empties the
+// buckets that became due and calls each timer. An idle cpu sleeps until that tick (timer_wheel_next_ns), but
+// not for deferrable timers, which have a base of their own. Left out: migration to a busy cpu.
 //
-// Unlike the kernel, a busy cpu ticks only when something needs it, so that deferrable timers may be later than there.
+// Unlike the kernel, a busy cpu ticks only when something needs it, so that deferrable timers may be later
+// than there.
 #include "stack/kernel/timer.h"
 
 #include <cassert>
@@ -400,7 +401,8 @@ void run_local_timers()
 	TRACE();
 	const cpu &c = *current.cpu;
 
-	if (time_before(jiffies(), c.timers->next_expiry) && time_before(jiffies(), c.deferrable_timers->next_expiry))
+	if (time_before(jiffies(), c.timers->next_expiry) &&
+	    time_before(jiffies(), c.deferrable_timers->next_expiry))
 		return;
 	raise_softirq(TIMER_SOFTIRQ);
 }

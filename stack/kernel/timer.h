@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Time: jiffies, clock reading, timer_list on a wheel (kernel/time/timer.c, HZ=250), hrtimers (kernel/time/hrtimer.c).
-// Jiffies are the host's; a timer fires in run_timer_softirq at the first tick at which its (rounded) expiry has come.
+// Time: jiffies, clock reading, timer_list on a wheel (kernel/time/timer.c, HZ=250), hrtimers
+// (kernel/time/hrtimer.c). Jiffies are the host's; a timer fires in run_timer_softirq at the first tick at
+// which its (rounded) expiry has come.
 #pragma once
 
 #include "stack/kernel/list.h"
@@ -14,7 +15,7 @@ using ktime_t = s64;
 
 // The boot value INITIAL_JIFFIES of the kernel (five minutes before the 32-bit wrap) is kept.
 constexpr u32 INITIAL_JIFFIES = static_cast<u32>(-300 * static_cast<int>(HZ));
-u32 jiffies();                     // the kernel's `jiffies`: of the last tick boundary that passed on this cpu's clock
+u32 jiffies(); // the kernel's `jiffies`: of the last tick boundary that passed on this cpu's clock
 inline u32 tcp_jiffies32() { return jiffies(); }
 constexpr bool time_after(u32 a, u32 b) { return static_cast<s32>(b - a) < 0; }
 constexpr bool time_before(u32 a, u32 b) { return time_after(b, a); }
@@ -27,28 +28,28 @@ constexpr u32 jiffies_to_msecs(u32 j) { return j * (1000 / HZ); }
 constexpr u32 jiffies_to_usecs(u32 j) { return j * (1'000'000 / HZ); }
 u32 jiffies_to_clock_t(u32 j);
 
-ktime_t ktime_get();               // monotonic, ns since this host's boot
+ktime_t ktime_get(); // monotonic, ns since this host's boot
 inline u64 ktime_get_ns()
 {
 	TRACE_INLINE();
 	return static_cast<u64>(ktime_get());
 }
 u64 ktime_get_real_ns();
-u64 ktime_get_with_offset();       // real time, as secure_tcp_seq reads it
-u64 tcp_clock_ns();                // ktime_get_ns; no name of its own in a trace
+u64 ktime_get_with_offset(); // real time, as secure_tcp_seq reads it
+u64 tcp_clock_ns();          // ktime_get_ns; no name of its own in a trace
 s64 ktime_get_seconds();
 s64 ktime_get_real_seconds();
-ktime_t sched_clock();             // reads the clock, leaves no trace
+ktime_t sched_clock(); // reads the clock, leaves no trace
 
 struct timer_list {
 	using callback = void (*)(timer_list &);
 	u32 expires = 0;
 	callback function = nullptr;
 	u32 flags = 0;
-	list_head entry;           // empty: not pending
+	list_head entry; // empty: not pending
 	u16 bucket = 0;
 	timer_base *base = nullptr;
-	~timer_list();             // asserts that it is not pending
+	~timer_list(); // asserts that it is not pending
 };
 constexpr u32 TIMER_PINNED = 1;
 constexpr u32 TIMER_DEFERRABLE = 2; // an idle cpu does not wake for it
@@ -69,13 +70,20 @@ void run_local_timers();
 u32 round_jiffies_relative(u32 j);
 
 enum hrtimer_restart { HRTIMER_NORESTART, HRTIMER_RESTART };
-enum hrtimer_mode { HRTIMER_MODE_ABS, HRTIMER_MODE_REL, HRTIMER_MODE_ABS_PINNED, HRTIMER_MODE_REL_PINNED,
-		    HRTIMER_MODE_ABS_PINNED_SOFT, HRTIMER_MODE_REL_PINNED_SOFT, HRTIMER_MODE_ABS_SOFT };
+enum hrtimer_mode {
+	HRTIMER_MODE_ABS,
+	HRTIMER_MODE_REL,
+	HRTIMER_MODE_ABS_PINNED,
+	HRTIMER_MODE_REL_PINNED,
+	HRTIMER_MODE_ABS_PINNED_SOFT,
+	HRTIMER_MODE_REL_PINNED_SOFT,
+	HRTIMER_MODE_ABS_SOFT
+};
 struct hrtimer {
 	using callback = hrtimer_restart (*)(hrtimer &);
-	ktime_t expires = 0;       // monotonic ns
+	ktime_t expires = 0; // monotonic ns
 	callback function = nullptr;
-	bool soft = false;         // runs in HRTIMER_SOFTIRQ rather than in the interrupt
+	bool soft = false; // runs in HRTIMER_SOFTIRQ rather than in the interrupt
 	bool queued = false;
 	bool running = false;
 	rb_hook node;
@@ -94,12 +102,12 @@ int hrtimer_cancel(hrtimer &t);
 inline bool hrtimer_is_queued(const hrtimer &t) { return t.queued; }
 u64 hrtimer_forward(hrtimer &t, ktime_t now, ktime_t interval);
 
-// Deferred work in process context, as system_wq runs it: here, a task of the cpu (kworker) runs it at the next tick at which
-// it is due.
+// Deferred work in process context, as system_wq runs it: here, a task of the cpu (kworker) runs it at the
+// next tick at which it is due.
 struct delayed_work {
 	timer_list timer;
 	void (*function)(delayed_work &) = nullptr;
-	bool pending = false;      // its timer runs, or it waits in the worker's list
+	bool pending = false; // its timer runs, or it waits in the worker's list
 	cpu *on = nullptr;
 };
 void INIT_DELAYED_WORK(delayed_work &w, void (*fn)(delayed_work &));

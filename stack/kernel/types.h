@@ -27,7 +27,8 @@ using possible_net_t = struct net *;
 constexpr gfp_t GFP_KERNEL = 0;
 constexpr gfp_t GFP_ATOMIC = 1;
 
-// A 16-bit number as it stands on the wire. Stored as bytes (alignment 1); no arithmetic, no implicit conversion.
+// A 16-bit number as it stands on the wire. Stored as bytes (alignment 1); no arithmetic, no implicit
+// conversion.
 struct be16 {
 	u8 b[2];
 	friend constexpr bool operator==(be16 x, be16 y) { return x.b[0] == y.b[0] && x.b[1] == y.b[1]; }
@@ -56,15 +57,27 @@ inline be32 htonl(u32 v) { return std::bit_cast<be32>(__builtin_bswap32(v)); }
 inline u32 ntohl(be32 v) { return __builtin_bswap32(v.raw()); }
 static_assert(std::endian::native == std::endian::little);
 
-// A TCP sequence number: arithmetic modulo 2^32 (RFC 9293, section 3.4). seq + length is a seq; seq - seq is a
-// signed distance. Compare with before() and after(); relational operators do not exist.
+// A TCP sequence number: arithmetic modulo 2^32 (RFC 9293, section 3.4). seq + length is a seq; seq - seq is
+// a signed distance. Compare with before() and after(); relational operators do not exist.
 struct seq32 {
 	u32 v = 0;
 	constexpr seq32() = default;
 	constexpr explicit seq32(u32 x) : v(x) {}
-	constexpr seq32 &operator+=(u32 n) { v += n; return *this; }
-	constexpr seq32 &operator-=(u32 n) { v -= n; return *this; }
-	constexpr seq32 &operator++() { ++v; return *this; }
+	constexpr seq32 &operator+=(u32 n)
+	{
+		v += n;
+		return *this;
+	}
+	constexpr seq32 &operator-=(u32 n)
+	{
+		v -= n;
+		return *this;
+	}
+	constexpr seq32 &operator++()
+	{
+		++v;
+		return *this;
+	}
 	constexpr seq32 operator++(int) { return seq32(v++); }
 	friend constexpr seq32 operator+(seq32 s, u32 n) { return seq32(s.v + n); }
 	friend constexpr seq32 operator-(seq32 s, u32 n) { return seq32(s.v - n); }

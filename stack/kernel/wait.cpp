@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Wait queues (kernel/sched/wait.c). A sleeper queues an entry whose function decides, when the queue is woken, whether its
-// task is (default_wake_function), whether the entry leaves the queue (autoremove_wake_function), or whether a flag keeps the
-// wake-up for a task that is not asleep yet (woken_wake_function). Exclusive entries stand at the end; a wake-up of N stops
-// after N of them. Left out: bookmarks (the lock is never waited for), priority entries.
+// Wait queues (kernel/sched/wait.c). A sleeper queues an entry whose function decides, when the queue is
+// woken, whether its task is (default_wake_function), whether the entry leaves the queue
+// (autoremove_wake_function), or whether a flag keeps the wake-up for a task that is not asleep yet
+// (woken_wake_function). Exclusive entries stand at the end; a wake-up of N stops after N of them. Left out:
+// bookmarks (the lock is never waited for), priority entries.
 #include "stack/kernel/wait.h"
 
 #include <cassert>

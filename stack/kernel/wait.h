@@ -34,8 +34,8 @@ struct wait_queue_head {
 void __init_waitqueue_head(wait_queue_head &wq, const char *name);
 inline void init_waitqueue_head(wait_queue_head &wq) { __init_waitqueue_head(wq, "wait"); }
 // Unlike the kernel, these take the task from `current`.
-void init_wait(wait_queue_entry &w);                                     // autoremove_wake_function
-void init_wait_func(wait_queue_entry &w, wait_queue_func_t func);        // DEFINE_WAIT_FUNC
+void init_wait(wait_queue_entry &w);                              // autoremove_wake_function
+void init_wait_func(wait_queue_entry &w, wait_queue_func_t func); // DEFINE_WAIT_FUNC
 void init_waitqueue_func_entry(wait_queue_entry &w, wait_queue_func_t func);
 
 void add_wait_queue(wait_queue_head &wq, wait_queue_entry &w);

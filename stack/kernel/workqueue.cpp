@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Delayed work (kernel/workqueue.c). A timer puts the work on its cpu's list when it is due, and the cpu's kworker, a task,
-// runs it in process context. Left out: pools of workers; a work that sleeps holds up those behind it.
+// Delayed work (kernel/workqueue.c). A timer puts the work on its cpu's list when it is due, and the cpu's
+// kworker, a task, runs it in process context. Left out: pools of workers; a work that sleeps holds up those
+// behind it.
 #include <algorithm>
 #include <cassert>
 
@@ -95,7 +96,10 @@ void INIT_DEFERRABLE_WORK(delayed_work &w, void (*fn)(delayed_work &))
 	init_timer_key(w.timer, delayed_work_timer_fn, TIMER_DEFERRABLE);
 }
 
-bool queue_delayed_work(delayed_work &w, u32 delay_jiffies) { return queue_delayed_work_on(w, delay_jiffies); }
+bool queue_delayed_work(delayed_work &w, u32 delay_jiffies)
+{
+	return queue_delayed_work_on(w, delay_jiffies);
+}
 
 bool mod_delayed_work(delayed_work &w, u32 delay_jiffies) { return mod_delayed_work_on(w, delay_jiffies); }
 
@@ -105,7 +109,8 @@ bool cancel_delayed_work(delayed_work &w)
 	return try_to_grab_pending(w);
 }
 
-// Unlike the kernel, this does not wait for a work that sleeps: a function that sleeps must outlive its object otherwise.
+// Unlike the kernel, this does not wait for a work that sleeps: a function that sleeps must outlive its
+// object otherwise.
 bool cancel_delayed_work_sync(delayed_work &w)
 {
 	TRACE();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The smallest world that a host can live in: a clock, an event queue ordered by (time, insertion), one host. It hands out
-// interrupts when asked for and runs cpus that were kicked.
+// The smallest world that a host can live in: a clock, an event queue ordered by (time, insertion), one host.
+// It hands out interrupts when asked for and runs cpus that were kicked.
 #pragma once
 
 #include <map>
@@ -25,15 +25,18 @@ public:
 			armed_.erase(old);
 		}
 		if (when_ns != ~u64{0})
-			armed_[&c] = add(when_ns, [&c] { cpu_interrupt_timer(c); }, &c);
+			armed_[&c] = add(
+				when_ns, [&c] { cpu_interrupt_timer(c); }, &c);
 	}
 	void kick(cpu &c) override
 	{
-		add(c.now_ns, [&c] { cpu_run(c); }, &c);
+		add(
+			c.now_ns, [&c] { cpu_run(c); }, &c);
 	}
 	u64 at(u64 when_ns, void (*fn)(void *), void *arg) override
 	{
-		add(when_ns, [=] { fn(arg); }, nullptr);
+		add(
+			when_ns, [=] { fn(arg); }, nullptr);
 		return number_;
 	}
 	void cancel(u64 id) override
@@ -47,8 +50,8 @@ public:
 			const event e = std::move(events_.begin()->second);
 			const u64 when = events_.begin()->first.first;
 
-			if (const auto timer = armed_.find(e.on); timer != armed_.end() &&
-								  timer->second == events_.begin()->first)
+			if (const auto timer = armed_.find(e.on);
+			    timer != armed_.end() && timer->second == events_.begin()->first)
 				armed_.erase(timer);
 			events_.erase(events_.begin());
 			if (when > now_ns)

@@ -27,7 +27,8 @@ struct softirq_test : testing::Test {
 		cost_ns = 0;
 		who.clear();
 		open_softirq(NET_RX_SOFTIRQ, [] {
-			EXPECT_TRUE(in_serving_softirq() && in_interrupt() && !in_hardirq() && !irqs_disabled());
+			EXPECT_TRUE(in_serving_softirq() && in_interrupt() && !in_hardirq() &&
+			            !irqs_disabled());
 			++runs;
 			charge(cost_ns);
 			who = current.task ? current.task->comm : "idle";
@@ -81,13 +82,13 @@ TEST_F(softirq_test, raised_in_plain_task_context_it_runs_in_ksoftirqd)
 TEST_F(softirq_test, raised_by_an_interrupt_it_runs_on_the_way_out_in_idle_or_nested_in_the_task)
 {
 	cpu_interrupt(
-	    w.c0(),
-	    [](void *) {
-		    EXPECT_TRUE(in_hardirq() && irqs_disabled());
-		    raise();
-		    EXPECT_EQ(runs, 0);
-	    },
-	    nullptr);
+		w.c0(),
+		[](void *) {
+			EXPECT_TRUE(in_hardirq() && irqs_disabled());
+			raise();
+			EXPECT_EQ(runs, 0);
+		},
+		nullptr);
 	EXPECT_EQ(runs, 1);
 	EXPECT_EQ(who, "idle");
 	EXPECT_FALSE(w.c0().irqs_off);
@@ -137,7 +138,7 @@ TEST_F(softirq_test, idle_hands_over_to_ksoftirqd_once_a_task_was_woken)
 		raise();
 	});
 	cpu_interrupt(
-	    w.c0(), [](void *) { __raise_softirq_irqoff(NET_TX_SOFTIRQ); }, nullptr);
+		w.c0(), [](void *) { __raise_softirq_irqoff(NET_TX_SOFTIRQ); }, nullptr);
 	EXPECT_EQ(runs, 0);
 	w.run(0);
 	EXPECT_EQ(who, "ksoftirqd/0");

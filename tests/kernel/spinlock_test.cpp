@@ -66,7 +66,7 @@ TEST_F(spinlock_death_test, slept_with)
 			     set_current_state(TASK_INTERRUPTIBLE);
 			     schedule();
 		     }),
-		     "sleeping with a spin lock held");
+	             "sleeping with a spin lock held");
 }
 
 TEST_F(spinlock_death_test, slept_with_bottom_halves_disabled)
@@ -76,7 +76,7 @@ TEST_F(spinlock_death_test, slept_with_bottom_halves_disabled)
 			     set_current_state(TASK_INTERRUPTIBLE);
 			     schedule();
 		     }),
-		     "sleeping in atomic context");
+	             "sleeping in atomic context");
 }
 
 TEST_F(spinlock_death_test, taken_to_user_mode)
@@ -85,7 +85,7 @@ TEST_F(spinlock_death_test, taken_to_user_mode)
 			     spin_lock(lock);
 			     exit_to_user_mode_prepare();
 		     }),
-		     "returning to user mode with a spin lock held");
+	             "returning to user mode with a spin lock held");
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The wheel: when a timer of each level fires, what moving and deleting do, and that an idle cpu sleeps until it must not.
+// The wheel: when a timer of each level fires, what moving and deleting do, and that an idle cpu sleeps until
+// it must not.
 #include "stack/kernel/timer.h"
 
 #include <gtest/gtest.h>
@@ -90,7 +91,8 @@ TEST_F(timer_test, a_level_rounds_up_by_its_granularity_and_never_fires_early)
 			shift += 3;
 		const u32 fires = (((INITIAL_JIFFIES + ticks) >> shift) + 1) << shift;
 
-		EXPECT_EQ(probes[i]->fired, std::vector<u32>{fires - INITIAL_JIFFIES}) << "in " << ticks << " ticks";
+		EXPECT_EQ(probes[i]->fired, std::vector<u32>{fires - INITIAL_JIFFIES})
+			<< "in " << ticks << " ticks";
 	}
 }
 

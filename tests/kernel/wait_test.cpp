@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Wait queues: order, exclusive waiters, entries that leave by themselves, wake-ups that come before the sleep.
+// Wait queues: order, exclusive waiters, entries that leave by themselves, wake-ups that come before the
+// sleep.
 #include "stack/kernel/wait.h"
 
 #include <gtest/gtest.h>
