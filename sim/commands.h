@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // Commands of the program that work on traces, without the command line around them: main fills in the
-// arguments and returns what they return (0 fine, 1 traces differ or a score is below its goal, 2 wrong usage
-// or bad input, 3 a file is missing).
+// arguments and returns what they return (0 fine, 1 traces differ or a score is below its goal, 2 bad input).
 #pragma once
 
 #include <functional>
