@@ -131,6 +131,7 @@ struct netns_ipv4 {
 	fib_table *fib_default = nullptr;
 	fib_table *fib_local = nullptr;
 	bool fib_has_custom_rules = false;
+	bool fib_has_custom_local_routes = false;
 	sock *tcp_sk = nullptr;            // control socket for RST and TIME_WAIT ACKs (per cpu in the kernel)
 	sock *icmp_sk = nullptr;
 	inet_peer_base *peers = nullptr;

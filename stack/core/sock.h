@@ -19,6 +19,7 @@
 #include "stack/core/skbuff.h"
 #include "stack/core/uio.h"
 #include "stack/kernel/file.h"
+#include "stack/kernel/random.h"
 #include "stack/kernel/wait.h"
 
 namespace skbwalk {
@@ -68,6 +69,7 @@ struct sock_common {
 	u64 skc_cookie = 0;
 	u32 skc_flags = 0;             // 1 << SOCK_*
 	u16 skc_tx_queue_mapping = 0xffff;
+	u16 skc_rx_queue_mapping = 0xffff;
 	int skc_incoming_cpu = -1;
 	sock *skc_listener = nullptr;  // request socks: the listener
 };
@@ -96,7 +98,7 @@ struct page_frag {
 constexpr u32 SK_MEM_SEND = 0, SK_MEM_RECV = 1;
 constexpr int SK_MEM_QUANTUM = static_cast<int>(PAGE_SIZE);
 constexpr u8 SK_PACING_NONE = 0, SK_PACING_NEEDED = 1, SK_PACING_FQ = 2;
-constexpr u32 SOCK_SNDBUF_LOCK = 1, SOCK_RCVBUF_LOCK = 2;
+constexpr u32 SOCK_SNDBUF_LOCK = 1, SOCK_RCVBUF_LOCK = 2, SOCK_BINDADDR_LOCK = 4, SOCK_BINDPORT_LOCK = 8;
 constexpr u32 SOCK_MIN_SNDBUF = 4608, SOCK_MIN_RCVBUF = 2304; // TCP_SKB_MIN_TRUESIZE * 2, TCP_SKB_MIN_TRUESIZE
 
 struct sock : sock_common {
@@ -167,6 +169,12 @@ struct sock : sock_common {
 	socket *sk_socket = nullptr;
 	void *sk_user_data = nullptr;
 	void *sk_security = nullptr;
+	void *sk_bpf_storage = nullptr;
+	void *sk_reuseport_cb = nullptr;
+	rwlock_t sk_callback_lock;
+	u32 sk_rxhash = 0;
+	u32 sk_napi_id = 0;
+	u32 sk_zckey = 0;
 	proto *sk_prot_creator = nullptr;
 	bool sk_rcu_freed = false;
 	rcu_head sk_rcu;
@@ -270,14 +278,18 @@ struct proto {
 	const timewait_sock_ops *twsk_prot;
 	std::array<int, 3> netns_ipv4::*sysctl_wmem;
 	std::array<int, 3> netns_ipv4::*sysctl_rmem;
-	u32 index;                     // set by proto_register; index of proto_host
+	u32 index;                     // set by proto_register: where proto_of looks first
+	void (*keepalive)(sock &sk, int valbool);
 };
 // What the kernel keeps in global variables of a protocol: one for each host.
 struct proto_state {
+	const proto *prot = nullptr;
+	u32 slot = 0;
 	kmem_cache *slab = nullptr;
 	kmem_cache *rsk_slab = nullptr;
 	kmem_cache *twsk_slab = nullptr;
-	long memory_allocated = 0;     // pages
+	long memory_allocated = 0;     // pages that the cpus have booked
+	std::vector<long> per_cpu_fw_alloc; // pages that each has not
 	std::array<long, 3> sysctl_mem{0, 0, 0};
 	int memory_pressure = 0;       // jiffies | 1 since when
 	long sockets_allocated = 0;
@@ -286,6 +298,8 @@ struct proto_state {
 };
 int proto_register(proto &prot, bool alloc_slab); // on the current host
 proto_state &proto_of(const proto &prot);
+inline long sk_memory_allocated(const sock &sk) { return proto_of(*sk.sk_prot).memory_allocated; }
+inline long sk_prot_mem_limits(const sock &sk, u32 index) { return proto_of(*sk.sk_prot).sysctl_mem[index]; }
 void sock_prot_inuse_add(net &net, const proto &prot, int val); // header inline
 
 // struct socket: what the file holds (include/linux/net.h).
@@ -340,7 +354,12 @@ void lock_sock_nested(sock &sk, int subclass);
 inline void lock_sock(sock &sk) { lock_sock_nested(sk, 0); }
 void release_sock(sock &sk);
 void __release_sock(sock &sk);
-void sk_flush_backlog(sock &sk);
+bool sk_flush_backlog(sock &sk);            // header inline
+void __sk_flush_backlog(sock &sk);
+void __lock_sock(sock &sk);
+[[nodiscard]] bool __lock_sock_fast(sock &sk); // true: owned, the slow way
+bool lock_sock_fast(sock &sk);             // header inlines
+void unlock_sock_fast(sock &sk, bool slow);
 inline void bh_lock_sock(sock &sk) { spin_lock(sk.sk_lock.slock); }
 inline void bh_unlock_sock(sock &sk) { spin_unlock(sk.sk_lock.slock); }
 [[nodiscard]] int sk_add_backlog(sock &sk, skb_ptr &skb, u32 limit); // header inline; takes the skb when 0
@@ -364,11 +383,14 @@ void sock_efree(sk_buff &skb);
 void sock_edemux(sk_buff &skb);
 void sk_reset_timer(sock &sk, timer_list &timer, u32 expires);
 void sk_stop_timer(sock &sk, timer_list &timer);
+void sk_stop_timer_sync(sock &sk, timer_list &timer);
+int sk_setsockopt(sock &sk, int level, int optname, const void *optval, u32 optlen);
 int sock_setsockopt(socket &sock, int level, int optname, const void *optval, u32 optlen);
 int sk_getsockopt(sock &sk, int level, int optname, void *optval, int &optlen);
 int sock_getsockopt(socket &sock, int level, int optname, void *optval, int &optlen);
 skb_ptr sock_alloc_send_pskb(sock &sk, u64 header_len, u64 data_len, int noblock, int &errcode, int max_page_order);
 skb_ptr sock_alloc_send_skb(sock &sk, u64 size, int noblock, int &errcode);
+skb_ptr sock_omalloc(sock &sk, u64 size, gfp_t priority);
 skb_ptr sock_wmalloc(sock &sk, u64 size, int force, gfp_t priority);
 bool skb_page_frag_refill(u32 sz, page_frag &pfrag, gfp_t gfp);
 bool sk_page_frag_refill(sock &sk, page_frag &pfrag);
@@ -386,6 +408,12 @@ void sk_dst_confirm(sock &sk);
 void sock_confirm_neigh(sk_buff &skb, struct neighbour &n);
 int sock_queue_rcv_skb_reason(sock &sk, skb_ptr skb, skb_drop_reason *reason);
 int __sock_queue_rcv_skb(sock &sk, skb_ptr &skb);
+int __sk_receive_skb(sock &sk, skb_ptr skb, int nested, u32 trim_cap, bool refcounted);
+int sock_queue_err_skb(sock &sk, skb_ptr &skb);
+[[nodiscard]] skb_ptr sock_dequeue_err_skb(sock &sk);
+void sock_rmem_free(sk_buff &skb);
+void skb_orphan_partial(sk_buff &skb);
+u32 sock_i_uid(sock &sk);
 int sock_error(sock &sk);                   // and clears it
 int sock_no_bind(socket &, sockaddr_storage &, int);
 int sock_no_connect(socket &, sockaddr_storage &, int, int);
@@ -397,6 +425,10 @@ int sock_common_getsockopt(socket &sock, int level, int optname, void *optval, i
 int sock_common_recvmsg(socket &sock, msghdr &msg, std::size_t size, int flags);
 void sock_recv_cmsgs(msghdr &msg, sock &sk, sk_buff &skb);
 void sk_common_release(sock &sk);
+void sk_get_meminfo(const sock &sk, u32 *mem); // nine numbers, as ss -m prints them
+void sk_destruct(sock &sk);
+void sock_init_data_uid(socket *parent, sock &sk, u32 uid);
+bool sk_mc_loop(sock &sk);
 
 // --- memory accounting ---
 int __sk_mem_schedule(sock &sk, int size, int kind);
@@ -430,6 +462,7 @@ void sk_stream_kill_queues(sock &sk);
 bool sk_stream_memory_free(const sock &sk);
 bool __sk_stream_memory_free(const sock &sk, int wake);
 skb_ptr skb_recv_datagram(sock &sk, u32 flags, int &err);
+sk_buff *__skb_try_recv_from_queue(sock &sk, sk_buff_head &queue, u32 flags, int &off, int &err, sk_buff *&last);
 skb_ptr __skb_recv_datagram(sock &sk, sk_buff_head &queue, u32 flags, int &off, int &err);
 sk_buff *__skb_try_recv_datagram(sock &sk, sk_buff_head &queue, u32 flags, int &off, int &err, sk_buff *&last); // counted when peeked
 int __skb_wait_for_more_packets(sock &sk, sk_buff_head &queue, int &err, long &timeo, const sk_buff *last);
@@ -456,9 +489,50 @@ struct tcp_seq_and_ts_off {
 tcp_seq_and_ts_off secure_tcp_seq_and_ts_off(const net &net, be32 saddr, be32 daddr, be16 sport, be16 dport);
 u64 secure_ipv4_port_ephemeral(be32 saddr, be32 daddr, be16 dport);
 
+// --- net/core/bpf_sk_storage.c ---
+int bpf_sk_storage_clone(const sock &sk, sock &newsk);
+void bpf_sk_storage_free(sock &sk);
+
+// --- more header inlines ---
+inline u32 net_tx_rndhash()
+{
+	const u32 v = get_random_u32();
+
+	return v ? v : 1;
+}
+inline void sk_set_txhash(sock &sk) { sk.sk_txhash = net_tx_rndhash(); }
+inline bool sk_rethink_txhash(sock &sk)
+{
+	TRACE_INLINE(sk);
+	if (!sk.sk_txhash || sk.sk_txrehash != 1) // SOCK_TXREHASH_ENABLED
+		return false;
+	sk_set_txhash(sk);
+	return true;
+}
+inline void __dst_negative_advice(sock &sk)
+{
+	TRACE_INLINE(sk);
+	dst_entry *dst = __sk_dst_get(sk);
+
+	if (dst && dst->ops->negative_advice)
+		dst->ops->negative_advice(sk, *dst);
+}
+inline void skb_set_hash_from_sk(sk_buff &skb, const sock &sk)
+{
+	if (sk.sk_txhash) {
+		skb.l4_hash = 1;
+		skb.hash = sk.sk_txhash;
+	}
+}
+inline void sock_release_ownership(sock &sk) { sk.sk_lock.owned = false; }
+// For skb->sk and for programs only: below sock_common there is nothing of a request.
+template <class R> sock &req_to_sk(R &req) { return static_cast<sock &>(static_cast<sock_common &>(req)); }
+
 // --- net/socket.c: the doors, and what protocols use of it ---
 u32 sock_poll_mask_of(const sock &sk);
 void sock_init(); // of the current host
 u32 live_socks(const host &h); // full, request and TIME_WAIT
 
 } // namespace skbwalk
+
+#include "stack/core/sock_inline.h"

@@ -5,6 +5,7 @@
 // addresses (bhash2).
 #pragma once
 
+#include "stack/core/timewait_sock.h"
 #include "stack/ipv4/inet_connection_sock.h"
 
 namespace skbwalk {
@@ -116,13 +117,6 @@ void inet_bind_hash(sock &sk, inet_bind_bucket &tb, inet_bind2_bucket &tb2, u16 
 void sk_add_bind_node(sock &sk, inet_bind_bucket &tb); // inline
 
 // --- TIME_WAIT (include/net/inet_timewait_sock.h) ---
-struct timewait_sock_ops {
-	u32 twsk_obj_size;
-	inet_timewait_sock *(*construct)(void *memory);
-	void (*destruct)(inet_timewait_sock &tw); // of the C++ object
-	int (*twsk_unique)(sock &sk, sock_common &sktw, void *twp);
-	void (*twsk_destructor)(inet_timewait_sock &tw);
-};
 inet_timewait_death_row &tcp_death_row(net &net);
 
 struct inet_timewait_sock : sock_common {
