@@ -47,7 +47,8 @@ void task_main(void *arg)
 	t.body();
 	assert(current.task == &t && !in_interrupt() && t.on->locks_held == 0);
 	exit_files();
-	task_work_run();
+	if (t.task_works)
+		task_work_run();
 	t.state = TASK_DEAD;
 	t.stack->switch_to(*t.on->scheduler, true);
 }
