@@ -73,10 +73,11 @@ bool is_armed(armed_by who)
 
 u32 site_id(const site &s)
 {
-	// Where an inline function's site lies, the linker decides: its distance from the section counts, in sites.
+	// Where an inline function's site lies, the linker decides: its distance from the section counts, in
+	// sites.
 	const auto distance = (reinterpret_cast<std::intptr_t>(&s) -
-			       reinterpret_cast<std::intptr_t>(__start_skbwalk_sites)) /
-			      static_cast<std::intptr_t>(sizeof(site));
+	                       reinterpret_cast<std::intptr_t>(__start_skbwalk_sites)) /
+	                      static_cast<std::intptr_t>(sizeof(site));
 
 	if (s.kind == site_kind::header_inline)
 		return static_cast<u32>(distance) | inline_bit;
@@ -91,7 +92,7 @@ const site &site_of(u32 id)
 	const auto distance = static_cast<std::intptr_t>(static_cast<s32>(id << 1) >> 1);
 
 	return *reinterpret_cast<const site *>(reinterpret_cast<std::intptr_t>(__start_skbwalk_sites) +
-					       distance * static_cast<std::intptr_t>(sizeof(site)));
+	                                       distance * static_cast<std::intptr_t>(sizeof(site)));
 }
 
 void for_each_site(const std::function<void(const site &)> &fn)
