@@ -130,16 +130,30 @@ void in_dev_put(in_device &idev); // header inline
 using inetaddr_notifier_fn = int (*)(in_ifaddr &ifa, netdev_cmd event); // NETDEV_UP, NETDEV_DOWN
 void register_inetaddr_notifier(inetaddr_notifier_fn fn);
 inline in_device *__in_dev_get_rcu(const net_device &dev) { return dev.ip_ptr; }
-int IN_DEV_CONF(const in_device &d, ipv4_devconf_item i);              // the device's own value
-int IN_DEV_ANDCONF(const in_device &d, ipv4_devconf_item i);           // && all
-int IN_DEV_ORCONF(const in_device &d, ipv4_devconf_item i);            // || all
-int IN_DEV_MAXCONF(const in_device &d, ipv4_devconf_item i);           // max(own, all)
-bool IN_DEV_FORWARD(const in_device &d);
-bool IN_DEV_ROUTE_LOCALNET(const in_device &d);
-bool IN_DEV_NET_ROUTE_LOCALNET(const in_device &d, const net &net);
-bool IN_DEV_TX_REDIRECTS(const in_device &d);
-bool IN_DEV_RX_REDIRECTS(const in_device &d);
-bool ip_ignore_linkdown(const net_device &dev);
+inline int IPV4_DEVCONF(const ipv4_devconf &cnf, ipv4_devconf_item i) { return cnf.data[i]; }
+inline int IPV4_DEVCONF_ALL(const net &net, ipv4_devconf_item i) { return net.ipv4.devconf_all->data[i]; }
+inline int IN_DEV_CONF(const in_device &d, ipv4_devconf_item i) { return d.cnf.data[i]; }   // the device's own value
+inline int IN_DEV_ANDCONF(const in_device &d, ipv4_devconf_item i) { return IPV4_DEVCONF_ALL(dev_net(*d.dev), i) && IN_DEV_CONF(d, i); }
+inline int IN_DEV_NET_ORCONF(const in_device &d, const net &net, ipv4_devconf_item i) { return IPV4_DEVCONF_ALL(net, i) || IN_DEV_CONF(d, i); }
+inline int IN_DEV_ORCONF(const in_device &d, ipv4_devconf_item i) { return IN_DEV_NET_ORCONF(d, dev_net(*d.dev), i); }
+inline int IN_DEV_MAXCONF(const in_device &d, ipv4_devconf_item i)
+{
+	const int all = IPV4_DEVCONF_ALL(dev_net(*d.dev), i), own = IN_DEV_CONF(d, i);
+	return all > own ? all : own;
+}
+inline bool IN_DEV_FORWARD(const in_device &d) { return IN_DEV_CONF(d, IPV4_DEVCONF_FORWARDING); }
+inline bool IN_DEV_ROUTE_LOCALNET(const in_device &d) { return IN_DEV_ORCONF(d, IPV4_DEVCONF_ROUTE_LOCALNET); }
+inline bool IN_DEV_NET_ROUTE_LOCALNET(const in_device &d, const net &net) { return IN_DEV_NET_ORCONF(d, net, IPV4_DEVCONF_ROUTE_LOCALNET); }
+inline bool IN_DEV_TX_REDIRECTS(const in_device &d) { return IN_DEV_ORCONF(d, IPV4_DEVCONF_SEND_REDIRECTS); }
+inline bool IN_DEV_RX_REDIRECTS(const in_device &d)
+{
+	return IN_DEV_FORWARD(d) ? IN_DEV_ANDCONF(d, IPV4_DEVCONF_ACCEPT_REDIRECTS) : IN_DEV_ORCONF(d, IPV4_DEVCONF_ACCEPT_REDIRECTS);
+}
+inline bool ip_ignore_linkdown(const net_device &dev)
+{
+	const in_device *in_dev = __in_dev_get_rcu(dev);
+	return in_dev && IN_DEV_ORCONF(*in_dev, IPV4_DEVCONF_IGNORE_ROUTES_WITH_LINKDOWN);
+}
 // Names below net.ipv4.conf.{all,default,DEV}; null when there is none. To read only.
 int *devconf_sysctl(net &net, const std::string &dev, const std::string &name);
 // `sysctl -w net.ipv4.NAME=VALUE` where a write does more than store: NAME is conf.{all,default,DEV}.X, ip_forward or
