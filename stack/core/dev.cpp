@@ -571,6 +571,8 @@ net_device *alloc_netdev(net &net, std::string name, void (*setup)(net_device &d
 void free_netdev(net_device &dev)
 {
 	TRACE(dev);
+	if (dev.reg_state == NETREG_UNREGISTERING) // on its way already
+		return;
 	assert(dev.reg_state == NETREG_UNINITIALIZED || dev.reg_state == NETREG_UNREGISTERED);
 	if (dev.reg_state == NETREG_UNINITIALIZED && dev.priv_destructor)
 		dev.priv_destructor(dev);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "stack/kernel/types.h"
+#include "stack/trace/trace.h"
 
 namespace skbwalk {
 
@@ -30,7 +31,23 @@ struct flowi4 {
 	u8 fl4_icmp_code = 0;
 };
 
-void flowi4_init_output(flowi4 &fl4, int oif, u32 mark, u8 tos, u8 scope, u8 proto, u8 flags, be32 daddr, be32 saddr,
-			be16 dport, be16 sport, u32 uid);
+inline void flowi4_init_output(flowi4 &fl4, int oif, u32 mark, u8 tos, u8 scope, u8 proto, u8 flags, be32 daddr, be32 saddr,
+			       be16 dport, be16 sport, u32 uid)
+{
+	TRACE_INLINE();
+	fl4 = {};
+	fl4.flowi4_oif = oif;
+	fl4.flowi4_iif = LOOPBACK_IFINDEX;
+	fl4.flowi4_mark = mark;
+	fl4.flowi4_tos = tos;
+	fl4.flowi4_scope = scope;
+	fl4.flowi4_proto = proto;
+	fl4.flowi4_flags = flags;
+	fl4.flowi4_uid = uid;
+	fl4.daddr = daddr;
+	fl4.saddr = saddr;
+	fl4.fl4_dport = dport;
+	fl4.fl4_sport = sport;
+}
 
 } // namespace skbwalk

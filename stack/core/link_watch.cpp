@@ -19,6 +19,7 @@ struct link_watch {
 	u32 linkwatch_nextevent = INITIAL_JIFFIES;
 	bool urgent = false;
 	link_watch() { INIT_DELAYED_WORK(linkwatch_work, run_link_watch); }
+	~link_watch() { cancel_delayed_work(linkwatch_work); }
 };
 perhost<link_watch> watch;
 

@@ -87,6 +87,10 @@ struct neigh_hash_table {
 };
 
 struct neigh_table {
+	neigh_table() = default;
+	neigh_table(const neigh_table &) = delete;
+	neigh_table &operator=(const neigh_table &) = delete;
+	~neigh_table(); // no entry is left
 	u16 family = 0;
 	u32 key_len = 4;
 	be16 protocol{};

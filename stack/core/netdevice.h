@@ -99,15 +99,15 @@ struct net_device_ops {
 	int (*ndo_change_mtu)(net_device &dev, u32 mtu);
 	void (*ndo_get_stats64)(net_device &dev, rtnl_link_stats64 &stats);
 	int (*ndo_get_iflink)(const net_device &dev);
+	int (*ndo_add_slave)(net_device &dev, net_device &slave);
+	int (*ndo_del_slave)(net_device &dev, net_device &slave);
+	void (*ndo_set_rx_mode)(net_device &dev);
 	netdev_features_t (*ndo_fix_features)(net_device &dev, netdev_features_t features);
 	int (*ndo_set_features)(net_device &dev, netdev_features_t features);
 	int (*ndo_validate_addr)(net_device &dev);
 	u16 (*ndo_select_queue)(net_device &dev, sk_buff &skb, net_device *sb_dev);
 	void (*ndo_tx_timeout)(net_device &dev, u32 txqueue);
 	void (*ndo_set_rx_headroom)(net_device &dev, int needed_headroom);
-	int (*ndo_add_slave)(net_device &dev, net_device &slave);
-	int (*ndo_del_slave)(net_device &dev, net_device &slave);
-	void (*ndo_set_rx_mode)(net_device &dev);
 };
 
 struct header_ops {
@@ -130,6 +130,8 @@ struct netdev_queue {
 	u32 trans_start = 0;
 	u64 tx_maxrate = 0;
 	u32 trans_timeout = 0;
+	// Byte queue limit of a driver that has one: bytes it may hold and holds.
+	int dql_adj_limit = 0, dql_num_queued = 0;
 };
 
 // Who receives packets of a type, or all (ETH_P_ALL). It stands on a list of its host: one that the kernel has as a global

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// What the three files of net/core/neighbour.c share: neighbour.cpp keeps the tables, neighbour_state.cpp moves entries from
+// state to state, neighbour_output.cpp sends through them.
+#pragma once
+
+#include "stack/core/neighbour.h"
+#include "stack/core/net_namespace.h"
+#include "stack/core/netlink.h"
+
+namespace skbwalk {
+
+// --- neighbour.cpp ---
+void neigh_update_gc_list(neighbour &n);
+int neigh_blackhole(neighbour &n, skb_ptr skb);
+
+// --- neighbour_state.cpp ---
+void neigh_timer_handler(timer_list &t);
+int neigh_del_timer(neighbour &n);
+void __neigh_notify(neighbour &n, int type, int flags, u32 pid);
+
+} // namespace skbwalk

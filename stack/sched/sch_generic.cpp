@@ -1,0 +1,751 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// net/sched/sch_generic.c, the part that every discipline rests on. dev_activate attaches a device's default discipline
+// (noqueue for virtual devices) when it comes up and dev_deactivate takes it out of use; __qdisc_run takes packets out
+// (dequeue_skb) and sch_direct_xmit hands them to the driver, or keeps them when it is busy. Left out: many queues with a
+// discipline each (mq), statistics a cpu, rate estimators.
+#include "stack/sched/sch_generic.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace skbwalk {
+
+namespace {
+
+constexpr int dev_tx_weight = 64;
+
+struct schedulers {
+	Qdisc noop;
+	netdev_queue noop_queue;
+	const Qdisc_ops *default_qdisc_ops = &pfifo_fast_ops;
+	std::vector<const Qdisc_ops *> qdisc_base{&noop_qdisc_ops, &noqueue_qdisc_ops, &pfifo_fast_ops};
+	schedulers()
+	{
+		noop.ops = &noop_qdisc_ops;
+		noop.enqueue = noop_qdisc_ops.enqueue;
+		noop.dequeue = noop_qdisc_ops.dequeue;
+		noop.flags = TCQ_F_BUILTIN;
+		noop.dev_queue = &noop_queue;
+		noop_queue.qdisc = noop_queue.qdisc_sleeping = &noop;
+	}
+};
+perhost<schedulers> sched;
+
+// Guards the lists of a discipline that is not run under its root's lock.
+class list_lock {
+public:
+	explicit list_lock(Qdisc &q) : lock_(q.flags & TCQ_F_NOLOCK ? &qdisc_lock(q) : nullptr)
+	{
+		if (lock_)
+			spin_lock(*lock_);
+	}
+	~list_lock()
+	{
+		if (lock_)
+			spin_unlock(*lock_);
+	}
+	list_lock(const list_lock &) = delete;
+	list_lock &operator=(const list_lock &) = delete;
+
+private:
+	spinlock_t *lock_;
+};
+
+void count_in(Qdisc &q, const sk_buff &skb)
+{
+	qdisc_qstats_backlog_inc(q, skb);
+	++q.q.qlen;
+}
+
+void count_out(Qdisc &q, const sk_buff &skb)
+{
+	qdisc_qstats_backlog_dec(q, skb);
+	--q.q.qlen;
+}
+
+} // namespace
+
+Qdisc &noop_qdisc() { return sched->noop; }
+
+Qdisc::~Qdisc() { assert(!q.head); }
+
+void register_qdisc(const Qdisc_ops &ops)
+{
+	TRACE();
+	sched->qdisc_base.push_back(&ops);
+}
+
+const Qdisc_ops *qdisc_lookup_ops(const std::string &id)
+{
+	TRACE();
+	for (const Qdisc_ops *ops : sched->qdisc_base)
+		if (id == ops->id)
+			return ops;
+	return nullptr;
+}
+
+int qdisc_set_default(const std::string &id)
+{
+	TRACE();
+	const Qdisc_ops *ops = qdisc_lookup_ops(id);
+
+	if (!ops)
+		return -ENOENT;
+	sched->default_qdisc_ops = ops;
+	return 0;
+}
+
+// --- who runs a discipline ---
+
+bool qdisc_run_begin(Qdisc &q)
+{
+	TRACE_INLINE();
+	if (q.flags & TCQ_F_NOLOCK) {
+		if (_raw_spin_trylock(q.seqlock))
+			return true;
+		// Who has it sees this when it ends, and runs once more.
+		if (q.state & __QDISC_STATE_MISSED)
+			return false;
+		q.state |= __QDISC_STATE_MISSED;
+		return _raw_spin_trylock(q.seqlock);
+	}
+	if (q.state2 & __QDISC_STATE2_RUNNING)
+		return false;
+	q.state2 |= __QDISC_STATE2_RUNNING;
+	return true;
+}
+
+void qdisc_run_end(Qdisc &q)
+{
+	TRACE_INLINE();
+	if (q.flags & TCQ_F_NOLOCK) {
+		spin_unlock(q.seqlock);
+		if (q.state & __QDISC_STATE_MISSED)
+			__netif_schedule(q);
+	} else {
+		q.state2 &= ~__QDISC_STATE2_RUNNING;
+	}
+}
+
+void qdisc_run(Qdisc &q)
+{
+	TRACE_INLINE();
+	if (qdisc_run_begin(q)) {
+		__qdisc_run(q);
+		qdisc_run_end(q);
+	}
+}
+
+static void qdisc_maybe_clear_missed(Qdisc &q, const netdev_queue &txq)
+{
+	TRACE();
+	q.state &= ~__QDISC_STATE_MISSED;
+	q.state |= netif_xmit_frozen_or_stopped(txq) ? __QDISC_STATE_DRAINING : __QDISC_STATE_MISSED;
+}
+
+// --- taking packets out ---
+
+// From the packets that wait because their queue was stopped. `xoff`: it still is.
+static skb_ptr __skb_dequeue_bad_txq(Qdisc &q, bool &xoff)
+{
+	TRACE();
+	const list_lock lock(q);
+	const sk_buff *skb = skb_peek(q.skb_bad_txq);
+
+	if (!skb)
+		return nullptr;
+
+	const netdev_queue &txq = skb_get_tx_queue(*q.dev_queue->dev, *skb);
+
+	if (netif_xmit_frozen_or_stopped(txq)) {
+		xoff = true;
+		qdisc_maybe_clear_missed(q, txq);
+		return nullptr;
+	}
+
+	skb_ptr first = __skb_dequeue(q.skb_bad_txq);
+
+	count_out(q, *first);
+	return first;
+}
+
+static skb_ptr qdisc_dequeue_skb_bad_txq(Qdisc &q, bool &xoff)
+{
+	TRACE();
+	return skb_peek(q.skb_bad_txq) ? __skb_dequeue_bad_txq(q, xoff) : nullptr;
+}
+
+static void qdisc_enqueue_skb_bad_txq(Qdisc &q, skb_ptr skb)
+{
+	TRACE(skb);
+	const list_lock lock(q);
+
+	count_in(q, *skb);
+	__skb_queue_tail(q.skb_bad_txq, std::move(skb));
+}
+
+// What the driver did not take stands first in line.
+static void dev_requeue_skb(sk_buff *skb, Qdisc &q)
+{
+	TRACE(skb);
+	{
+		const list_lock lock(q);
+
+		while (skb) {
+			sk_buff *next = std::exchange(skb->next, nullptr);
+
+			++q.qstats.requeues;
+			count_in(q, *skb);
+			__skb_queue_tail(q.gso_skb, skb_ptr(skb));
+			skb = next;
+		}
+	}
+	if (q.flags & TCQ_F_NOLOCK)
+		q.state |= __QDISC_STATE_MISSED;
+	else
+		__netif_schedule(q);
+}
+
+// More packets as a list, as many bytes as the driver's byte queue limit leaves room for.
+static void try_bulk_dequeue_skb(Qdisc &q, sk_buff &first, const netdev_queue &txq, int &packets)
+{
+	TRACE(first);
+	int bytelimit = txq.dql_adj_limit - txq.dql_num_queued - static_cast<int>(first.len);
+	sk_buff *last = &first;
+	int cnt = 0;
+
+	while (bytelimit > 0) {
+		skb_ptr nskb = q.dequeue(q);
+
+		if (!nskb)
+			break;
+		bytelimit -= static_cast<int>(nskb->len);
+		last->next = nskb.get();
+		last = nskb.release();
+		if (++cnt >= dev_tx_weight)
+			break;
+	}
+	packets += cnt;
+	last->next = nullptr;
+}
+
+static void try_bulk_dequeue_skb_slow(Qdisc &q, sk_buff &first, int &packets)
+{
+	TRACE(first);
+	const u16 mapping = first.queue_mapping;
+	sk_buff *last = &first;
+	int cnt = 0;
+
+	do {
+		skb_ptr nskb = q.dequeue(q);
+
+		if (!nskb)
+			break;
+		if (nskb->queue_mapping != mapping) {
+			qdisc_enqueue_skb_bad_txq(q, std::move(nskb));
+			break;
+		}
+		last->next = nskb.get();
+		last = nskb.release();
+	} while (++cnt < 8);
+	packets += cnt;
+	last->next = nullptr;
+}
+
+// One packet or a list of them; `validate`: validate_xmit_skb has not seen them yet.
+static skb_ptr dequeue_skb(Qdisc &q, bool &validate, int &packets)
+{
+	TRACE();
+	const netdev_queue &own = *q.dev_queue;
+
+	packets = 1;
+	if (!skb_queue_empty(q.gso_skb)) {
+		const list_lock lock(q);
+
+		if (const sk_buff *first = skb_peek(q.gso_skb)) {
+			const netdev_queue &txq = skb_get_tx_queue(*own.dev, *first);
+
+			validate = false;
+			if (netif_xmit_frozen_or_stopped(txq)) {
+				qdisc_maybe_clear_missed(q, txq);
+				return nullptr;
+			}
+
+			skb_ptr skb = __skb_dequeue(q.gso_skb);
+
+			count_out(q, *skb);
+			return skb;
+		}
+	}
+	validate = true;
+	if ((q.flags & TCQ_F_ONETXQUEUE) && netif_xmit_frozen_or_stopped(own)) {
+		qdisc_maybe_clear_missed(q, own);
+		return nullptr;
+	}
+
+	bool xoff = false;
+	skb_ptr skb = qdisc_dequeue_skb_bad_txq(q, xoff);
+
+	if (xoff)
+		return nullptr;
+	if (!skb)
+		skb = q.dequeue(q);
+	if (skb) {
+		if (q.flags & TCQ_F_ONETXQUEUE)
+			try_bulk_dequeue_skb(q, *skb, own, packets);
+		else
+			try_bulk_dequeue_skb_slow(q, *skb, packets);
+	}
+	return skb;
+}
+
+// --- handing them to the driver ---
+
+// Called with root_lock held, where there is one, and returns so. False: the driver is busy.
+bool sch_direct_xmit(skb_ptr skb, Qdisc &q, net_device &dev, netdev_queue &txq, spinlock_t *root_lock, bool validate)
+{
+	TRACE(skb, dev);
+	int ret = NETDEV_TX_BUSY;
+	bool again = false;
+	sk_buff *list = skb.release();
+
+	if (root_lock)
+		spin_unlock(*root_lock);
+	if (validate)
+		list = validate_xmit_skb_list(list, dev, again);
+	if (list) {
+		HARD_TX_LOCK(dev, txq);
+		if (!netif_xmit_frozen_or_stopped(txq))
+			list = dev_hard_start_xmit(list, dev, txq, ret);
+		else
+			qdisc_maybe_clear_missed(q, txq);
+		HARD_TX_UNLOCK(dev, txq);
+	} else {
+		ret = NETDEV_TX_OK;
+	}
+	if (root_lock)
+		spin_lock(*root_lock);
+	if (!dev_xmit_complete(ret)) {
+		dev_requeue_skb(list, q);
+		return false;
+	}
+	return true;
+}
+
+static bool qdisc_restart(Qdisc &q, int &packets)
+{
+	TRACE();
+	bool validate;
+	skb_ptr skb = dequeue_skb(q, validate, packets);
+
+	if (!skb)
+		return false;
+
+	spinlock_t *root_lock = q.flags & TCQ_F_NOLOCK ? nullptr : &qdisc_lock(q);
+	net_device &dev = qdisc_dev(q);
+	netdev_queue &txq = skb_get_tx_queue(dev, *skb);
+
+	return sch_direct_xmit(std::move(skb), q, dev, txq, root_lock, validate);
+}
+
+void __qdisc_run(Qdisc &q)
+{
+	TRACE();
+	int quota = dev_tx_weight;
+	int packets;
+
+	while (qdisc_restart(q, packets)) {
+		quota -= packets;
+		if (quota <= 0) {
+			if (q.flags & TCQ_F_NOLOCK)
+				q.state |= __QDISC_STATE_MISSED;
+			else
+				__netif_schedule(q);
+			break;
+		}
+	}
+}
+
+// --- helpers of disciplines (header inlines) ---
+
+void qdisc_calculate_pkt_len(sk_buff &skb, const Qdisc &)
+{
+	TRACE_INLINE(skb);
+	// A size table (tc ... stab) would change the length that __dev_queue_xmit set; there is none.
+	assert(qdisc_pkt_len(skb) != 0);
+}
+
+void qdisc_bstats_update(Qdisc &q, const sk_buff &skb)
+{
+	TRACE_INLINE(skb);
+	q.bstats.bytes += qdisc_pkt_len(skb);
+	q.bstats.packets += skb_is_gso(skb) ? skb_shinfo(skb).gso_segs : 1;
+}
+
+void __qdisc_drop(skb_ptr skb, sk_buff *&to_free)
+{
+	TRACE_INLINE(skb);
+	skb->next = to_free;
+	to_free = skb.release();
+}
+
+int qdisc_drop(skb_ptr skb, Qdisc &q, sk_buff *&to_free)
+{
+	TRACE_INLINE(skb);
+	__qdisc_drop(std::move(skb), to_free);
+	++q.qstats.drops;
+	return NET_XMIT_DROP;
+}
+
+int qdisc_enqueue(skb_ptr skb, Qdisc &q, sk_buff *&to_free)
+{
+	TRACE_INLINE(skb);
+	qdisc_calculate_pkt_len(*skb, q);
+	return q.enqueue(std::move(skb), q, to_free);
+}
+
+int qdisc_enqueue_tail(skb_ptr skb, Qdisc &q)
+{
+	TRACE_INLINE(skb);
+	sk_buff *last = q.q.tail;
+
+	qdisc_qstats_backlog_inc(q, *skb);
+	skb->next = nullptr;
+	q.q.tail = skb.release();
+	if (last)
+		last->next = q.q.tail;
+	else
+		q.q.head = q.q.tail;
+	++q.q.qlen;
+	return NET_XMIT_SUCCESS;
+}
+
+skb_ptr qdisc_dequeue_head(Qdisc &q)
+{
+	TRACE_INLINE();
+	skb_ptr skb(q.q.head);
+
+	if (!skb)
+		return nullptr;
+	q.q.head = std::exchange(skb->next, nullptr);
+	if (!q.q.head)
+		q.q.tail = nullptr;
+	--q.q.qlen;
+	qdisc_qstats_backlog_dec(q, *skb);
+	qdisc_bstats_update(q, *skb);
+	return skb;
+}
+
+void qdisc_reset_queue(Qdisc &q)
+{
+	TRACE_INLINE();
+	while (sk_buff *skb = q.q.head) {
+		q.q.head = std::exchange(skb->next, nullptr);
+		kfree_skb(skb_ptr(skb));
+	}
+	q.q.tail = nullptr;
+	q.q.qlen = 0;
+	q.qstats.backlog = 0;
+}
+
+// --- coming and going ---
+
+Qdisc *qdisc_alloc(netdev_queue &dev_queue, const Qdisc_ops &ops)
+{
+	TRACE(dev_queue.dev);
+	auto *sch = new Qdisc;
+
+	if (ops.make_priv)
+		sch->priv_data = ops.make_priv();
+	sch->ops = &ops;
+	sch->flags = ops.static_flags;
+	sch->enqueue = ops.enqueue;
+	sch->dequeue = ops.dequeue;
+	sch->dev_queue = &dev_queue;
+	dev_hold(*dev_queue.dev);
+	return sch;
+}
+
+Qdisc *qdisc_create_dflt(netdev_queue &dev_queue, const Qdisc_ops &ops, u32 parentid)
+{
+	TRACE(dev_queue.dev);
+	Qdisc *sch = qdisc_alloc(dev_queue, ops);
+
+	sch->parent = parentid;
+	if (!ops.init || ops.init(*sch, nullptr) == 0)
+		return sch;
+	qdisc_put(sch);
+	return nullptr;
+}
+
+void qdisc_reset(Qdisc &q)
+{
+	TRACE();
+	if (q.ops->reset)
+		q.ops->reset(q);
+	__skb_queue_purge(q.gso_skb);
+	__skb_queue_purge(q.skb_bad_txq);
+	q.q.qlen = 0;
+	q.qstats.backlog = 0;
+}
+
+static void qdisc_free_cb(rcu_head *head)
+{
+	TRACE();
+	delete &container_of(*head, &Qdisc::rcu);
+}
+
+static void __qdisc_destroy(Qdisc &q)
+{
+	TRACE();
+	qdisc_reset(q);
+	if (q.ops->destroy)
+		q.ops->destroy(q);
+	dev_put(&qdisc_dev(q));
+	call_rcu(q.rcu, qdisc_free_cb);
+}
+
+void qdisc_put(Qdisc *q)
+{
+	TRACE();
+	if (!q || (q->flags & TCQ_F_BUILTIN) || !refcount_dec_and_test(q->refcnt))
+		return;
+	__qdisc_destroy(*q);
+}
+
+Qdisc *dev_graft_qdisc(netdev_queue &dev_queue, Qdisc *q)
+{
+	TRACE(dev_queue.dev);
+	Qdisc *oqdisc = dev_queue.qdisc_sleeping;
+	spinlock_t &root_lock = qdisc_lock(*oqdisc);
+
+	spin_lock_bh(root_lock);
+	dev_queue.qdisc_sleeping = q ? q : &noop_qdisc();
+	dev_queue.qdisc = &noop_qdisc();
+	spin_unlock_bh(root_lock);
+	return oqdisc;
+}
+
+static void attach_one_default_qdisc(net_device &dev, netdev_queue &dev_queue)
+{
+	TRACE(dev);
+	const Qdisc_ops &ops = dev.priv_flags & IFF_NO_QUEUE ? noqueue_qdisc_ops : *sched->default_qdisc_ops;
+	Qdisc *q = qdisc_create_dflt(dev_queue, ops, TC_H_ROOT);
+
+	if (!q)
+		return;
+	if (!netif_is_multiqueue(dev))
+		q->flags |= TCQ_F_ONETXQUEUE | TCQ_F_NOPARENT;
+	dev_queue.qdisc_sleeping = q;
+}
+
+// Unlike the kernel, a device with several queues gets a discipline for each without mq above them.
+static void attach_default_qdiscs(net_device &dev)
+{
+	TRACE(dev);
+	const auto attach = [&] {
+		for (const auto &txq : dev._tx)
+			attach_one_default_qdisc(dev, *txq);
+		dev.qdisc = dev._tx[0]->qdisc_sleeping;
+		qdisc_refcount_inc(*dev.qdisc);
+	};
+
+	attach();
+	if (dev.qdisc != &noop_qdisc())
+		return;
+	// The default cannot be had: none, then.
+	dev.priv_flags |= IFF_NO_QUEUE;
+	attach();
+	dev.priv_flags &= ~IFF_NO_QUEUE;
+}
+
+static void transition_one_qdisc(netdev_queue &dev_queue, bool &need_watchdog)
+{
+	TRACE(dev_queue.dev);
+	Qdisc &new_qdisc = *dev_queue.qdisc_sleeping;
+
+	if (!(new_qdisc.flags & TCQ_F_BUILTIN))
+		new_qdisc.state &= ~__QDISC_STATE_DEACTIVATED;
+	dev_queue.qdisc = &new_qdisc;
+	dev_queue.trans_start = jiffies();
+	need_watchdog = true;
+}
+
+// --- the carrier ---
+
+void netif_carrier_on(net_device &dev)
+{
+	TRACE(dev);
+	if (dev.carrier_ok)
+		return;
+	dev.carrier_ok = true;
+	if (dev.reg_state == NETREG_UNINITIALIZED)
+		return;
+	++dev.carrier_up_count;
+	linkwatch_fire_event(dev);
+}
+
+void netif_carrier_off(net_device &dev)
+{
+	TRACE(dev);
+	if (!dev.carrier_ok)
+		return;
+	dev.carrier_ok = false;
+	if (dev.reg_state == NETREG_UNINITIALIZED)
+		return;
+	++dev.carrier_down_count;
+	linkwatch_fire_event(dev);
+}
+
+// --- the driver's watchdog ---
+
+static void dev_watchdog(timer_list &t)
+{
+	TRACE(container_of(t, &net_device::watchdog_timer));
+	net_device &dev = container_of(t, &net_device::watchdog_timer);
+	bool release = true;
+
+	spin_lock(dev.tx_global_lock);
+	if (netif_device_present(dev) && netif_running(dev) && netif_carrier_ok(dev)) {
+		const u32 now = jiffies();
+		u32 oldest_start = now;
+
+		for (std::size_t i = 0; i < dev._tx.size(); ++i) {
+			netdev_queue &txq = *dev._tx[i];
+
+			if (!netif_xmit_stopped(txq))
+				continue;
+			if (time_after(now, txq.trans_start + dev.watchdog_timeo)) {
+				++txq.trans_timeout;
+				dev.netdev_ops->ndo_tx_timeout(dev, static_cast<u32>(i));
+				break;
+			}
+			if (time_after(oldest_start, txq.trans_start))
+				oldest_start = txq.trans_start;
+		}
+		mod_timer(dev.watchdog_timer, oldest_start + dev.watchdog_timeo);
+		release = false;
+	}
+	spin_unlock(dev.tx_global_lock);
+	if (release && dev.watchdog_ref_held) {
+		dev_put(&dev);
+		dev.watchdog_ref_held = false;
+	}
+}
+
+void __netdev_watchdog_up(net_device &dev)
+{
+	TRACE(dev);
+	if (!dev.netdev_ops->ndo_tx_timeout)
+		return;
+	if (!dev.watchdog_timeo)
+		dev.watchdog_timeo = 5 * HZ;
+	spin_lock_bh(dev.watchdog_lock);
+	if (!mod_timer(dev.watchdog_timer, jiffies() + dev.watchdog_timeo) && !dev.watchdog_ref_held) {
+		dev_hold(dev);
+		dev.watchdog_ref_held = true;
+	}
+	spin_unlock_bh(dev.watchdog_lock);
+}
+
+static void dev_watchdog_up(net_device &dev)
+{
+	TRACE(dev);
+	__netdev_watchdog_up(dev);
+}
+
+static void dev_watchdog_down(net_device &dev)
+{
+	TRACE(dev);
+	spin_lock_bh(dev.watchdog_lock);
+	if (del_timer(dev.watchdog_timer)) {
+		dev_put(&dev);
+		dev.watchdog_ref_held = false;
+	}
+	spin_unlock_bh(dev.watchdog_lock);
+}
+
+// --- with the device ---
+
+void dev_init_scheduler(net_device &dev)
+{
+	TRACE(dev);
+	dev.qdisc = &noop_qdisc();
+	for (const auto &txq : dev._tx)
+		txq->qdisc = txq->qdisc_sleeping = &noop_qdisc();
+	timer_setup(dev.watchdog_timer, dev_watchdog, 0);
+}
+
+void dev_activate(net_device &dev)
+{
+	TRACE(dev);
+	bool need_watchdog = false;
+
+	if (dev.qdisc == &noop_qdisc())
+		attach_default_qdiscs(dev);
+	if (!netif_carrier_ok(dev))
+		return; // when the carrier comes
+	for (const auto &txq : dev._tx)
+		transition_one_qdisc(*txq, need_watchdog);
+	if (need_watchdog)
+		dev_watchdog_up(dev);
+}
+
+static void dev_deactivate_queue(netdev_queue &dev_queue)
+{
+	TRACE(dev_queue.dev);
+	Qdisc &q = *dev_queue.qdisc;
+
+	if (!(q.flags & TCQ_F_BUILTIN))
+		q.state |= __QDISC_STATE_DEACTIVATED;
+	dev_queue.qdisc = &noop_qdisc();
+}
+
+static void dev_reset_queue(netdev_queue &dev_queue)
+{
+	TRACE(dev_queue.dev);
+	Qdisc &q = *dev_queue.qdisc_sleeping;
+	const bool nolock = q.flags & TCQ_F_NOLOCK;
+
+	if (nolock)
+		spin_lock_bh(q.seqlock);
+	spin_lock_bh(qdisc_lock(q));
+	qdisc_reset(q);
+	spin_unlock_bh(qdisc_lock(q));
+	if (nolock) {
+		q.state &= ~QDISC_STATE_NON_EMPTY;
+		spin_unlock_bh(q.seqlock);
+	}
+}
+
+void dev_deactivate(net_device &dev)
+{
+	TRACE(dev);
+	for (const auto &txq : dev._tx)
+		dev_deactivate_queue(*txq);
+	dev_watchdog_down(dev);
+	for (const auto &txq : dev._tx)
+		dev_reset_queue(*txq);
+}
+
+// Is the discipline in use another than the one that should be, because the carrier came or went?
+bool qdisc_tx_changing(const net_device &dev)
+{
+	TRACE_INLINE(dev);
+	return std::any_of(dev._tx.begin(), dev._tx.end(), [](const auto &q) { return q->qdisc != q->qdisc_sleeping; });
+}
+
+void dev_shutdown(net_device &dev)
+{
+	TRACE(dev);
+	for (const auto &txq : dev._tx) {
+		Qdisc *q = std::exchange(txq->qdisc_sleeping, &noop_qdisc());
+
+		txq->qdisc = &noop_qdisc();
+		qdisc_put(q);
+	}
+	qdisc_put(std::exchange(dev.qdisc, &noop_qdisc()));
+}
+
+} // namespace skbwalk
