@@ -114,6 +114,7 @@ int inet_sk_rebuild_header(sock &sk);
 int inet_ctl_sock_create(sock *&sk, u16 family, u16 type, u8 protocol, net &net);
 void inet_ctl_sock_destroy(sock &sk);
 void inet_init(); // boots IPv4 on the current host
+void inet_exit(); // before it ends
 
 // net/ipv4/datagram.c
 int __ip4_datagram_connect(sock &sk, sockaddr_storage &uaddr, int addr_len);
