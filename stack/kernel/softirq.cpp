@@ -4,7 +4,7 @@
 // again
 // (__local_bh_enable_ip, do_softirq), on the way out of a hard interrupt (irq.cpp), or in the cpu's
 // ksoftirqd, which takes over when bits keep coming for ten rounds or two milliseconds, when a task waits, or
-// when they were raised in plain task context. Left out: tasklets.
+// when they were raised in plain task context.
 #include "stack/kernel/softirq.h"
 
 #include <cassert>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Tasklets (kernel/softirq.c). __tasklet_schedule appends to the cpu's list and raises TASKLET_SOFTIRQ; tasklet_action takes the
-// whole list and runs each, except those that are disabled, which stay for the next round. Left out: HI_SOFTIRQ's list.
+// Tasklets (kernel/softirq.c). __tasklet_schedule appends to the cpu's list and raises TASKLET_SOFTIRQ;
+// tasklet_action takes the whole list and runs each, except those that are disabled, which stay for the next
+// round. Left out: HI_SOFTIRQ's list.
 #include "stack/kernel/tasklet.h"
 
 #include "stack/kernel/percpu.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Tasklets (include/linux/interrupt.h, kernel/softirq.c): a function to be run once, soon, by TASKLET_SOFTIRQ of the cpu on
-// which it was scheduled. Scheduled again before it ran, it still runs once.
+// Tasklets (include/linux/interrupt.h, kernel/softirq.c): a function to be run once, soon, by TASKLET_SOFTIRQ
+// of the cpu on which it was scheduled. Scheduled again before it ran, it still runs once.
 #pragma once
 
 #include "stack/kernel/softirq.h"
