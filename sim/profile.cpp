@@ -257,6 +257,8 @@ void profile::read_tail_calls(std::string text, std::string_view file)
 	each_line(keep(std::move(text)), file, [&](const std::vector<std::string_view> &words) {
 		if (words.size() < 2)
 			throw std::invalid_argument("expected a caller and a callee");
+		if (words.size() > 2) // a jump from some places only: the caller is taken to stay
+			return;
 		tails_[words[0]].insert(words[1]);
 	});
 }
