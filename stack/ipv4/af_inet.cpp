@@ -110,7 +110,7 @@ static int inet_create(net &net, socket &parent, int protocol, bool kern)
 		inet.inet_num = static_cast<u16>(protocol);
 		inet.hdrincl = protocol == IPPROTO_RAW;
 	}
-	inet.pmtudisc = net.ipv4.sysctl_ip_no_pmtu_disc ? IP_PMTUDISC_DONT : IP_PMTUDISC_WANT;
+	inet.pmtudisc = static_cast<u8>(net.ipv4.sysctl_ip_no_pmtu_disc ? IP_PMTUDISC_DONT : IP_PMTUDISC_WANT);
 
 	sock_init_data(&parent, sk);
 	sk.sk_destruct = inet_sock_destruct;
