@@ -485,7 +485,8 @@ void tcp_data_ready(sock &sk);
 void tcp_fin(sock &sk);
 void tcp_reset(sock &sk, sk_buff *skb);
 void tcp_rearm_rto(sock &sk);
-void tcp_synack_rtt_meas(sock &sk, request_sock &req);
+void tcp_synack_rtt_meas(sock &sk, request_sock *req);
+inline void tcp_synack_rtt_meas(sock &sk, request_sock &req) { tcp_synack_rtt_meas(sk, &req); }
 void tcp_enter_cwr(sock &sk);
 void tcp_enter_loss(sock &sk);
 void tcp_enter_recovery(sock &sk, bool ece_ack);

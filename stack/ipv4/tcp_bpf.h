@@ -39,10 +39,17 @@ inline u32 tcp_rwnd_init_bpf(const sock &sk)
 
 	return rwnd < 0 ? 0 : static_cast<u32>(rwnd);
 }
+inline void tcp_bpf_rtt(const sock &sk)
+{
+	if (BPF_SOCK_OPS_TEST_FLAG(tcp_sk(sk), BPF_SOCK_OPS_RTT_CB_FLAG))
+		tcp_call_bpf(sk, BPF_SOCK_OPS_RTT_CB);
+}
 inline bool tcp_bpf_ca_needs_ecn(const sock &sk) { return tcp_call_bpf(sk, BPF_SOCK_OPS_NEEDS_ECN) == 1; }
 
 void bpf_skops_hdr_opt_len(const sock &sk, sk_buff *skb, request_sock *req, sk_buff *syn_skb, int synack_type, tcp_out_options &opts,
 			   u32 &remaining);
 void bpf_skops_write_hdr_opt(const sock &sk, sk_buff &skb, request_sock *req, sk_buff *syn_skb, int synack_type, tcp_out_options &opts);
+// net/ipv4/tcp_bpf.c: a child does not take over a listener's place in a socket map.
+void tcp_bpf_clone(const sock &sk, sock &newsk);
 
 } // namespace skbwalk
