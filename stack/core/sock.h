@@ -18,6 +18,7 @@
 #include "stack/core/nulls.h"
 #include "stack/core/skbuff.h"
 #include "stack/core/uio.h"
+#include "stack/kernel/user_namespace.h"
 #include "stack/kernel/file.h"
 #include "stack/kernel/random.h"
 #include "stack/kernel/wait.h"
@@ -398,6 +399,7 @@ page_frag &sk_page_frag(sock &sk);          // the task's, or the socket's own i
 void sk_setup_caps(sock &sk, dst_entry *dst);
 dst_entry *__sk_dst_check(sock &sk, u32 cookie);
 dst_entry *sk_dst_check(sock &sk, u32 cookie);
+inline u32 sock_net_uid(const net &, const sock *sk) { return sk ? sk->sk_uid : make_kuid(init_user_ns, 0); }
 inline dst_entry *__sk_dst_get(const sock &sk) { return sk.sk_dst_cache; }
 dst_entry *sk_dst_get(sock &sk);            // counted
 void __sk_dst_set(sock &sk, dst_entry *dst);
@@ -406,13 +408,12 @@ void sk_dst_reset(sock &sk);
 void __sk_dst_reset(sock &sk);
 void sk_dst_confirm(sock &sk);
 void sock_confirm_neigh(sk_buff &skb, struct neighbour &n);
-int sock_queue_rcv_skb_reason(sock &sk, skb_ptr skb, skb_drop_reason *reason);
+int sock_queue_rcv_skb_reason(sock &sk, skb_ptr &skb, skb_drop_reason *reason); // takes the skb when 0
 int __sock_queue_rcv_skb(sock &sk, skb_ptr &skb);
 int __sk_receive_skb(sock &sk, skb_ptr skb, int nested, u32 trim_cap, bool refcounted);
 int sock_queue_err_skb(sock &sk, skb_ptr &skb);
 [[nodiscard]] skb_ptr sock_dequeue_err_skb(sock &sk);
 void sock_rmem_free(sk_buff &skb);
-void skb_orphan_partial(sk_buff &skb);
 u32 sock_i_uid(sock &sk);
 int sock_error(sock &sk);                   // and clears it
 int sock_no_bind(socket &, sockaddr_storage &, int);

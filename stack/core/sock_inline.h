@@ -267,7 +267,7 @@ inline int sk_filter(sock &sk, sk_buff &skb)
 	TRACE_INLINE(sk, skb);
 	return sk_filter_trim_cap(sk, skb, 1);
 }
-inline int sock_queue_rcv_skb(sock &sk, skb_ptr skb) { return sock_queue_rcv_skb_reason(sk, std::move(skb), nullptr); }
+inline int sock_queue_rcv_skb(sock &sk, skb_ptr &skb) { return sock_queue_rcv_skb_reason(sk, skb, nullptr); }
 inline skb_ptr sock_alloc_send_skb(sock &sk, u64 size, int noblock, int &errcode)
 {
 	TRACE_INLINE(sk);
