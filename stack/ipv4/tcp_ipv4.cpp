@@ -1032,7 +1032,7 @@ int tcp_v4_rcv(skb_ptr skb)
 		bh_lock_sock(sk);
 		tcp_segs_in(tcp_sk(sk), *skb);
 		if (!sock_owned_by_user(sk)) {
-			if (!tcp_prequeue(sk, skb))
+			if (!current.host->features.prequeue || !tcp_prequeue(sk, skb))
 				ret = tcp_v4_do_rcv(sk, std::move(skb));
 		} else if (tcp_add_backlog(sk, skb, reason)) {
 			return discard_and_relse(sk, refcounted, std::move(skb), reason); // unlocked already
