@@ -34,6 +34,7 @@ struct timewait_sock_ops;
 struct inet_timewait_sock;
 struct inet_bind_bucket;
 struct inet_bind2_bucket;
+struct sock_reuseport;
 struct sk_filter_prog; // the kernel's struct sk_filter: the name is a function's too
 struct flowi4;
 
@@ -157,7 +158,7 @@ struct sock : sock_common {
 	u8 sk_shutdown = 0;
 	u8 sk_txrehash = 1;
 	u16 sk_type = 0;
-	u32 sk_lingertime = 0;
+	u64 sk_lingertime = 0;
 	int sk_err = 0;
 	int sk_err_soft = 0;
 	u32 sk_ack_backlog = 0;
@@ -171,7 +172,7 @@ struct sock : sock_common {
 	void *sk_user_data = nullptr;
 	void *sk_security = nullptr;
 	void *sk_bpf_storage = nullptr;
-	void *sk_reuseport_cb = nullptr;
+	sock_reuseport *sk_reuseport_cb = nullptr;
 	rwlock_t sk_callback_lock;
 	u32 sk_rxhash = 0;
 	u32 sk_napi_id = 0;
