@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Runs a scenario in a world: set-up, then the steps in the file's order, each as a real system call on its task's own
+// stack. A step starts when the step before it has returned or sleeps. Recorded phases begin just after a tick and are
+// marked in the trace.
+//
+//   set-up -> warm-up steps -> [gap] [tick] phase: step, step, ... -> [gap] [tick] phase: ... -> expectations -> end
+#pragma once
+
+#include <csignal>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sim/packet_tap.h"
+#include "sim/scenario.h"
+#include "sim/world.h"
+#include "stack/core/snmp.h"
+
+namespace skbwalk::sim {
+
+struct run_report {
+	std::vector<std::string> failures; // expectations that do not hold, a line each
+	std::string deadlock;              // who waits where; empty: every step returned
+	bool interrupted = false;
+	u64 virtual_ns = 0;
+	[[nodiscard]] bool fine() const { return failures.empty() && deadlock.empty() && !interrupted; }
+};
+
+struct program;
+
+class runner {
+public:
+	// A set-up line that fails where it should not throws bad_scenario, as one that is not modelled does.
+	runner(world &w, const scenario &s);
+	~runner();
+	runner(const runner &) = delete;
+	runner &operator=(const runner &) = delete;
+
+	// Looked at between events: not zero stops the run.
+	void stop_on(const volatile std::sig_atomic_t *flag) { stop_ = flag; }
+
+	// Hosts and set-up; afterwards devices can be named.
+	void set_up();
+	// All steps, then the expectations on state that are left to the end.
+	[[nodiscard]] run_report run();
+	// Ends the tasks; the destructor does it too.
+	void end_tasks();
+	// Of all namespaces, since the steps began; what is zero is left out.
+	[[nodiscard]] std::string counters_text() const;
+
+private:
+	struct packet_log { // the frames that an expectation is about
+		u64 count = 0;
+		std::vector<std::string> tcp;
+	};
+
+	void run_line(const setup_line &line);
+	void start_programs();
+	void make_calls(program &p);
+	[[nodiscard]] bool may_start(const step &s) const;
+	[[nodiscard]] static bool sleeps(const program &p);
+	void advance();
+	bool start_one();
+	void begin_recorded();
+	void end_phase();
+	void start_phase(const step &s);
+	void wait_until(u64 when_ns);
+	[[nodiscard]] u64 present() const;
+	[[nodiscard]] std::string who_waits();
+	[[nodiscard]] std::string state_of(const program &p, const std::string &fd) const;
+	void fail(std::string text);
+	void check_result(program &p, const step &s, long result);
+	void check_expectations();
+	void watch_packets();
+	void note_counters();
+	void check_sockets();
+	void check_counters();
+	void check_packets();
+	void check_calls();
+	[[nodiscard]] net *net_of(const std::string &host, const std::string &netns) const;
+	[[nodiscard]] program &program_of(std::string_view task) const;
+
+	world &world_;
+	const scenario &scenario_;
+	const volatile std::sig_atomic_t *stop_ = nullptr;
+	run_report report_;
+	std::vector<std::unique_ptr<program>> programs_;
+	std::vector<net *> held_nets_;
+	std::vector<const step *> list_; // warm-up, then the steps
+	std::size_t warmups_ = 0;
+	std::size_t next_ = 0;
+	std::size_t steps_in_phase_ = 0;
+	const step *before_ = nullptr;
+	bool before_done_ = true;
+	bool recorded_begun_ = false;
+	bool in_phase_ = false;
+	bool phase_over_ = false; // a phase has been: the next waits for the gap
+	bool phase_aligned_ = false;
+	std::string phase_;
+	bool waiting_ = false;
+	u64 progress_ns_ = 0;
+	std::unique_ptr<packet_tap> tap_;
+	std::vector<packet_log> packet_logs_; // one for each of the expectations
+	std::map<const net *, netns_mib> counters_before_; // of the namespaces that were there when the steps began
+};
+
+} // namespace skbwalk::sim

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// A scenario as it was read from its file (docs/scenario-format.md): set-up lines, tasks, steps in order, expectations. All
+// names are resolved and all numbers checked here; the runner meets no surprise but the stack's.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "stack/wire/socket.h"
+
+namespace skbwalk::sim {
+
+// The text has the file, the JSON pointer (or line and column) and what was expected.
+struct bad_scenario : std::runtime_error {
+	using std::runtime_error::runtime_error;
+};
+// The file is not there, or cannot be read.
+struct no_scenario : std::runtime_error {
+	using std::runtime_error::runtime_error;
+};
+
+struct setup_line {
+	std::string run;
+	std::optional<std::string> fails; // the message that the tool must give
+	std::string host;                 // empty: the first
+	std::string where;                // JSON pointer
+};
+
+struct task_description {
+	std::string name;
+	std::string host;
+	std::string netns; // empty: the initial one
+	u32 cpu = 0;
+};
+
+struct address {
+	sockaddr_storage bytes;
+	int len = 0;
+	std::string text;
+};
+
+enum class call_kind : u8 {
+	run, // a set-up line between the steps
+	socket,
+	bind,
+	listen,
+	accept,
+	connect,
+	send,
+	sendto,
+	recv,
+	recvfrom,
+	read,
+	write,
+	shutdown,
+	close,
+	setsockopt,
+	getsockopt,
+	getsockname,
+	getpeername,
+	poll,
+	epoll_create,
+	epoll_ctl,
+	epoll_wait,
+	setns,
+	sleep,
+};
+[[nodiscard]] std::string_view call_name(call_kind kind);
+// Every call with a line on what it takes.
+struct call_description {
+	call_kind kind;
+	std::string_view name;
+	std::string_view takes;
+};
+[[nodiscard]] const std::vector<call_description> &all_calls();
+
+struct polled {
+	std::string fd;
+	u32 events = 0;
+};
+
+struct step_expectation {
+	bool anything = false;
+	bool is_default = true;         // nothing was said: the call must not fail
+	std::optional<long> result;
+	int error = 0;                  // an errno
+	std::optional<std::string> data;
+	std::optional<address> addr;
+	std::optional<std::string> value; // of getsockopt
+	std::optional<std::vector<polled>> events;
+};
+
+struct step {
+	u32 number = 0;    // counted from 1 over the file
+	std::string where; // JSON pointer
+	std::string task;
+	call_kind call = call_kind::sleep;
+	setup_line command; // of call_kind::run
+	std::string fd;     // the descriptor that the call is about, by name
+	std::string as;     // the name that the new descriptor gets
+	std::optional<std::string> netns;
+	int domain = AF_INET, type = SOCK_STREAM, protocol = 0;
+	std::optional<address> addr;
+	std::string data;
+	std::size_t size = 0;
+	int flags = 0;
+	int backlog = 0;
+	int how = 0;
+	int level = 0, option = 0;
+	std::vector<polled> polls; // poll; epoll_ctl has one
+	int op = 0;
+	int timeout_ms = -1;
+	u64 sleep_ns = 0;
+	bool async = false;
+	std::string phase;
+	step_expectation expect;
+	[[nodiscard]] std::string text() const; // "client connect c 127.0.0.1:80"
+};
+
+// Least and most; one value is both.
+struct range {
+	u64 least = 0;
+	u64 most = ~u64{0};
+	[[nodiscard]] std::string text() const;
+};
+
+struct socket_expectation {
+	std::string where;
+	std::string task, fd;
+	u8 state = 0;
+};
+struct counter_expectation {
+	std::string where;
+	std::string host, netns, name;
+	range value;
+};
+struct packet_expectation {
+	std::string where;
+	std::string host, netns, dev;
+	bool in = true, out = true;
+	std::optional<range> count;
+	std::optional<std::vector<std::string>> tcp; // flags as tcpdump writes them, in order
+};
+struct call_expectation {
+	std::string where;
+	std::string phase, task;        // empty: any
+	std::vector<std::string> order; // these functions run in this order, others between them
+	std::vector<std::string> never;
+};
+
+struct scenario {
+	std::string file;
+	std::string name;
+	std::string about;
+	std::optional<u64> seed;
+	std::vector<std::pair<std::string, u32>> hosts; // name and cpus, in the file's order
+	std::optional<u32> syscall_cost_ns, hop_cost_ns;
+	u64 gap_ns = 0; // passes unrecorded between two phases
+	std::vector<setup_line> setup;
+	std::vector<task_description> tasks;
+	std::vector<step> warmup;
+	std::vector<step> steps;
+	std::vector<socket_expectation> expect_sockets;
+	std::vector<counter_expectation> expect_counters;
+	std::vector<packet_expectation> expect_packets;
+	std::vector<call_expectation> expect_calls;
+
+	[[nodiscard]] bool has_phases() const;
+	[[nodiscard]] const task_description *find_task(std::string_view task) const;
+	// What of it no real kernel can be asked to do, a line each; empty: the file is portable.
+	[[nodiscard]] std::vector<std::string> unportable() const;
+};
+
+[[nodiscard]] scenario parse_scenario(std::string_view text, const std::string &file);
+[[nodiscard]] scenario load_scenario(const std::string &path);
+
+// The file of a bundled scenario by its bare name, or of a path; throws no_scenario.
+[[nodiscard]] std::string find_scenario(const std::string &name);
+// Bundled scenarios: name, first sentence of what it is about, file.
+struct bundled_scenario {
+	std::string name, about, file;
+};
+[[nodiscard]] std::vector<bundled_scenario> bundled_scenarios();
+
+// "ECONNREFUSED", or the number.
+[[nodiscard]] std::string errno_name(int error);
+[[nodiscard]] std::string_view tcp_state_name(u8 state);
+[[nodiscard]] std::string poll_names(u32 events);
+
+} // namespace skbwalk::sim
