@@ -66,11 +66,93 @@ void reqsk_queue_removed(request_sock_queue &queue, const request_sock &req);
 void reqsk_queue_added(request_sock_queue &queue);
 inline int reqsk_queue_len(const request_sock_queue &q) { return q.qlen; }
 inline int reqsk_queue_len_young(const request_sock_queue &q) { return q.young; }
-void reqsk_fastopen_remove(sock &sk, request_sock *req, bool reset);
+kmem_cache &rsk_slab_of(const request_sock_ops &ops);
 request_sock *reqsk_alloc(const proto &prot, const request_sock_ops &ops, sock *sk_listener, bool attach_listener); // header inline
 void __reqsk_free(request_sock &req);  // header inline
 void reqsk_free(request_sock &req);
 void reqsk_put(request_sock &req);     // header inline: frees at zero
 u32 reqsk_timeout(const request_sock &req, u32 max_timeout);
+
+// --- header inlines ---
+inline request_sock *reqsk_queue_remove(request_sock_queue &queue, sock &parent)
+{
+	TRACE_INLINE(parent);
+	spin_lock_bh(queue.rskq_lock);
+	request_sock *req = queue.rskq_accept_head;
+	if (req) {
+		sk_acceptq_removed(parent);
+		queue.rskq_accept_head = req->dl_next;
+		if (!queue.rskq_accept_head)
+			queue.rskq_accept_tail = nullptr;
+	}
+	spin_unlock_bh(queue.rskq_lock);
+	return req;
+}
+inline void reqsk_queue_removed(request_sock_queue &queue, const request_sock &req)
+{
+	TRACE_INLINE();
+	if (req.num_timeout == 0)
+		--queue.young;
+	--queue.qlen;
+}
+inline void reqsk_queue_added(request_sock_queue &queue)
+{
+	TRACE_INLINE();
+	++queue.young;
+	++queue.qlen;
+}
+// Holds nothing but, if asked, its listener; null when that is going, or without memory.
+inline request_sock *reqsk_alloc(const proto &, const request_sock_ops &ops, sock *sk_listener, bool attach_listener)
+{
+	TRACE_INLINE(sk_listener);
+	kmem_cache &slab = rsk_slab_of(ops);
+	void *memory = kmem_cache_alloc(slab, GFP_ATOMIC);
+
+	if (!memory)
+		return nullptr;
+	if (attach_listener && !refcount_inc_not_zero(sk_listener->skc_refcnt)) {
+		kmem_cache_free(slab, memory);
+		return nullptr;
+	}
+	std::memset(memory, 0, ops.obj_size);
+	request_sock *req = ops.construct(memory);
+	req->rsk_listener() = attach_listener ? sk_listener : nullptr;
+	req->rsk_ops = &ops;
+	req->sk_prot = sk_listener->sk_prot;
+	req->trace_id = new_sock_id();
+	sk_tx_queue_clear(*req);
+	refcount_set(req->skc_refcnt, 0);
+	return req;
+}
+inline void __reqsk_free(request_sock &req)
+{
+	TRACE_INLINE();
+	const request_sock_ops &ops = *req.rsk_ops;
+
+	ops.destructor(req);
+	if (req.rsk_listener())
+		sock_put(*req.rsk_listener());
+	delete req.saved_syn_ptr;
+	ops.destruct(req);
+	kmem_cache_free(rsk_slab_of(ops), &req);
+}
+inline void reqsk_free(request_sock &req)
+{
+	TRACE_INLINE();
+	assert(refcount_read(req.skc_refcnt) == 0);
+	__reqsk_free(req);
+}
+inline void reqsk_put(request_sock &req)
+{
+	TRACE_INLINE();
+	if (refcount_dec_and_test(req.skc_refcnt))
+		reqsk_free(req);
+}
+inline u32 reqsk_timeout(const request_sock &req, u32 max_timeout)
+{
+	const u64 timeout = u64{req.timeout} << req.num_timeout;
+
+	return static_cast<u32>(std::min<u64>(timeout, max_timeout));
+}
 
 } // namespace skbwalk

@@ -31,6 +31,9 @@ constexpr int band_in = 1, band_out = 2, band_err = 4;
 
 } // namespace
 
+// not traced: for records only
+u32 new_sock_id() { return ++sock_host->last_trace_id; }
+
 // not traced: what the kernel keeps in struct proto itself
 proto_state &proto_of(const proto &prot)
 {
@@ -41,7 +44,7 @@ proto_state &proto_of(const proto &prot)
 	for (const auto &state : protos)
 		if (state->prot == &prot)
 			return *state;
-	assert(!"a protocol that is not registered");
+	assert(false && "a protocol that is not registered");
 	__builtin_unreachable();
 }
 
@@ -51,7 +54,7 @@ kmem_cache &rsk_slab_of(const request_sock_ops &ops)
 	for (const auto &state : sock_host->protos)
 		if (state->prot->rsk_prot == &ops)
 			return *state->rsk_slab;
-	assert(!"requests of a protocol that is not registered");
+	assert(false && "requests of a protocol that is not registered");
 	__builtin_unreachable();
 }
 
@@ -127,7 +130,7 @@ static sock *sk_prot_alloc(const proto &prot, gfp_t priority, u16 family)
 		return nullptr;
 	std::memset(memory, 0, prot.obj_size);
 	sock *sk = prot.construct(memory);
-	sk->trace_id = ++sock_host->last_trace_id;
+	sk->trace_id = new_sock_id();
 	if (security_sk_alloc(*sk, family, priority)) {
 		prot.destruct(*sk);
 		if (state.slab)

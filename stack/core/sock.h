@@ -299,6 +299,7 @@ struct proto_state {
 	u32 orphan_count = 0;
 };
 int proto_register(proto &prot, bool alloc_slab); // on the current host
+u32 new_sock_id();                                // the next trace_id
 proto_state &proto_of(const proto &prot);
 inline long sk_memory_allocated(const sock &sk) { return proto_of(*sk.sk_prot).memory_allocated; }
 inline long sk_prot_mem_limits(const sock &sk, u32 index) { return proto_of(*sk.sk_prot).sysctl_mem[index]; }

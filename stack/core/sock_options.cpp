@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// net/core/sock.c: options of level SOL_SOCKET. Buffer sizes are doubled on the way in, for what the heads of packets count;
+// time-outs come as seconds and microseconds. Left out: programs (BPF), credentials, time stamping by devices, busy polling,
+// zero copy; they are answered as a kernel without them does (ENOPROTOOPT).
+#include <algorithm>
+#include <limits>
+
+#include "stack/core/netdevice.h"
+#include "stack/core/sock.h"
+
+namespace skbwalk {
+
+namespace {
+
+constexpr long usec_per_sec = 1'000'000;
+
+struct timeval {
+	s64 tv_sec;
+	s64 tv_usec;
+};
+struct linger {
+	int l_onoff;
+	int l_linger;
+};
+
+void sock_valbool_flag(sock &sk, sock_flags bit, bool on)
+{
+	if (on)
+		sock_set_flag(sk, bit);
+	else
+		sock_reset_flag(sk, bit);
+}
+
+} // namespace
+
+static int sock_set_timeout(long &timeo, const void *optval, u32 optlen)
+{
+	TRACE();
+	timeval tv;
+
+	if (optlen < sizeof(tv))
+		return -EINVAL;
+	std::memcpy(&tv, optval, sizeof(tv));
+	if (tv.tv_usec < 0 || tv.tv_usec >= usec_per_sec)
+		return -EDOM;
+	if (tv.tv_sec < 0) {
+		timeo = 0;
+		return 0;
+	}
+	timeo = MAX_SCHEDULE_TIMEOUT;
+	if ((tv.tv_sec || tv.tv_usec) && tv.tv_sec < MAX_SCHEDULE_TIMEOUT / static_cast<long>(HZ) - 1)
+		timeo = tv.tv_sec * static_cast<long>(HZ) +
+			(tv.tv_usec + usec_per_sec / static_cast<long>(HZ) - 1) / (usec_per_sec / static_cast<long>(HZ));
+	return 0;
+}
+
+static timeval sock_get_timeout(long timeo)
+{
+	TRACE();
+	if (timeo == MAX_SCHEDULE_TIMEOUT)
+		return {0, 0};
+	return {timeo / static_cast<long>(HZ), timeo % static_cast<long>(HZ) * usec_per_sec / static_cast<long>(HZ)};
+}
+
+static void __sock_set_rcvbuf(sock &sk, int val)
+{
+	TRACE(sk);
+	val = std::min(val, std::numeric_limits<int>::max() / 2);
+	sk.sk_userlocks = (sk.sk_userlocks | SOCK_RCVBUF_LOCK) & 15;
+	sk.sk_rcvbuf = std::max(val * 2, static_cast<int>(SOCK_MIN_RCVBUF));
+}
+
+// not traced: a label inside sk_setsockopt in the kernel
+static void set_sndbuf(sock &sk, int val)
+{
+	val = std::min(val, std::numeric_limits<int>::max() / 2);
+	sk.sk_userlocks = (sk.sk_userlocks | SOCK_SNDBUF_LOCK) & 15;
+	sk.sk_sndbuf = std::max(val * 2, static_cast<int>(SOCK_MIN_SNDBUF));
+	sk.sk_write_space(sk);
+}
+
+static int sock_bindtoindex_locked(sock &sk, int ifindex)
+{
+	TRACE(sk);
+	if (ifindex < 0)
+		return -EINVAL;
+	sk.sk_bound_dev_if = ifindex;
+	if (sk.sk_prot->rehash)
+		sk.sk_prot->rehash(sk);
+	sk_dst_reset(sk);
+	return 0;
+}
+
+static int sock_setbindtodevice(sock &sk, const void *optval, u32 optlen)
+{
+	TRACE(sk);
+	constexpr u32 ifnamsiz = 16;
+	const auto *bytes = static_cast<const char *>(optval);
+	const std::string devname(bytes, std::find(bytes, bytes + std::min(optlen, ifnamsiz - 1), '\0'));
+	int index = 0;
+
+	if (!devname.empty()) {
+		const net_device *dev = __dev_get_by_name(sock_net(sk), devname);
+
+		if (!dev)
+			return -ENODEV;
+		index = dev->ifindex;
+	}
+	lock_sock(sk);
+	const int ret = sock_bindtoindex_locked(sk, index);
+	release_sock(sk);
+	return ret;
+}
+
+int sk_setsockopt(sock &sk, int, int optname, const void *optval, u32 optlen)
+{
+	TRACE(sk);
+	const netns_core &core = init_net().core;
+	int ret = 0;
+	int val;
+
+	if (optname == SO_BINDTODEVICE)
+		return sock_setbindtodevice(sk, optval, optlen);
+	if (optlen < sizeof(val))
+		return -EINVAL;
+	std::memcpy(&val, optval, sizeof(val));
+	const bool valbool = val != 0;
+
+	lock_sock(sk);
+	switch (optname) {
+	case SO_DEBUG:
+		sock_valbool_flag(sk, SOCK_DBG, valbool);
+		break;
+	case SO_REUSEADDR:
+		sk.sk_reuse = (valbool ? SK_CAN_REUSE : SK_NO_REUSE) & 15;
+		break;
+	case SO_REUSEPORT:
+		if (valbool && sk.sk_family != AF_INET && sk.sk_family != AF_INET6)
+			ret = -EOPNOTSUPP;
+		else
+			sk.sk_reuseport = valbool;
+		break;
+	case SO_DONTROUTE:
+		sock_valbool_flag(sk, SOCK_LOCALROUTE, valbool);
+		sk_dst_reset(sk);
+		break;
+	case SO_BROADCAST:
+		sock_valbool_flag(sk, SOCK_BROADCAST, valbool);
+		break;
+	case SO_SNDBUF:
+		set_sndbuf(sk, static_cast<int>(std::min(static_cast<u32>(val), static_cast<u32>(core.sysctl_wmem_max))));
+		break;
+	case SO_SNDBUFFORCE:
+		set_sndbuf(sk, std::max(val, 0));
+		break;
+	case SO_RCVBUF:
+		__sock_set_rcvbuf(sk, static_cast<int>(std::min(static_cast<u32>(val), static_cast<u32>(core.sysctl_rmem_max))));
+		break;
+	case SO_RCVBUFFORCE:
+		__sock_set_rcvbuf(sk, std::max(val, 0));
+		break;
+	case SO_KEEPALIVE:
+		if (sk.sk_prot->keepalive)
+			sk.sk_prot->keepalive(sk, valbool);
+		sock_valbool_flag(sk, SOCK_KEEPOPEN, valbool);
+		break;
+	case SO_OOBINLINE:
+		sock_valbool_flag(sk, SOCK_URGINLINE, valbool);
+		break;
+	case SO_NO_CHECK:
+		sk.sk_no_check_tx = valbool;
+		break;
+	case SO_PRIORITY:
+		sk.sk_priority = static_cast<u32>(val);
+		break;
+	case SO_LINGER: {
+		linger ling;
+
+		if (optlen < sizeof(ling)) {
+			ret = -EINVAL;
+			break;
+		}
+		std::memcpy(&ling, optval, sizeof(ling));
+		if (!ling.l_onoff) {
+			sock_reset_flag(sk, SOCK_LINGER);
+			break;
+		}
+		sk.sk_lingertime = static_cast<u64>(static_cast<u32>(ling.l_linger)) * HZ;
+		sock_set_flag(sk, SOCK_LINGER);
+		break;
+	}
+	case SO_TIMESTAMP:
+		sock_valbool_flag(sk, SOCK_RCVTSTAMP, valbool);
+		sock_reset_flag(sk, SOCK_RCVTSTAMPNS);
+		sock_valbool_flag(sk, SOCK_TIMESTAMP, valbool);
+		break;
+	case SO_RCVLOWAT:
+		if (val < 0)
+			val = std::numeric_limits<int>::max();
+		if (sk.sk_socket && sk.sk_socket->ops->set_rcvlowat)
+			ret = sk.sk_socket->ops->set_rcvlowat(sk, val);
+		else
+			sk.sk_rcvlowat = val ? val : 1;
+		break;
+	case SO_RCVTIMEO:
+		ret = sock_set_timeout(sk.sk_rcvtimeo, optval, optlen);
+		break;
+	case SO_SNDTIMEO:
+		ret = sock_set_timeout(sk.sk_sndtimeo, optval, optlen);
+		break;
+	case SO_MARK:
+		if (sk.sk_mark != static_cast<u32>(val)) {
+			sk.sk_mark = static_cast<u32>(val);
+			sk_dst_reset(sk);
+		}
+		break;
+	case SO_PEEK_OFF:
+		sk.sk_peek_off = val;
+		break;
+	case SO_MAX_PACING_RATE: {
+		u64 rate = val == -1 ? ~u64{0} : static_cast<u32>(val);
+
+		if (optlen >= sizeof(rate))
+			std::memcpy(&rate, optval, sizeof(rate));
+		if (rate != ~u64{0} && sk.sk_pacing_status == SK_PACING_NONE)
+			sk.sk_pacing_status = SK_PACING_NEEDED;
+		sk.sk_max_pacing_rate = rate;
+		sk.sk_pacing_rate = std::min(sk.sk_pacing_rate, rate);
+		break;
+	}
+	case SO_INCOMING_CPU:
+		sk.sk_incoming_cpu = val;
+		break;
+	case SO_TXREHASH:
+		if (val < -1 || val > 1)
+			ret = -EINVAL;
+		else
+			sk.sk_txrehash = static_cast<u8>(val == -1 ? sock_net(sk).core.sysctl_txrehash : val);
+		break;
+	case SO_TYPE:
+	case SO_PROTOCOL:
+	case SO_DOMAIN:
+	case SO_ERROR:
+	default:
+		ret = -ENOPROTOOPT;
+		break;
+	}
+	release_sock(sk);
+	return ret;
+}
+
+int sock_setsockopt(socket &sock, int level, int optname, const void *optval, u32 optlen)
+{
+	TRACE(sock.sk);
+	return sk_setsockopt(*sock.sk, level, optname, optval, optlen);
+}
+
+int sk_getsockopt(sock &sk, int, int optname, void *optval, int &optlen)
+{
+	TRACE(sk);
+	u32 meminfo[9];
+	int val = 0;
+	const void *from = &val;
+	int lv = sizeof(val);
+	linger ling;
+	timeval tv;
+	u64 number;
+
+	if (optlen < 0)
+		return -EINVAL;
+	switch (optname) {
+	case SO_DEBUG:
+		val = sock_flag(sk, SOCK_DBG);
+		break;
+	case SO_DONTROUTE:
+		val = sock_flag(sk, SOCK_LOCALROUTE);
+		break;
+	case SO_BROADCAST:
+		val = sock_flag(sk, SOCK_BROADCAST);
+		break;
+	case SO_SNDBUF:
+		val = sk.sk_sndbuf;
+		break;
+	case SO_RCVBUF:
+		val = sk.sk_rcvbuf;
+		break;
+	case SO_REUSEADDR:
+		val = sk.sk_reuse;
+		break;
+	case SO_REUSEPORT:
+		val = sk.sk_reuseport;
+		break;
+	case SO_KEEPALIVE:
+		val = sock_flag(sk, SOCK_KEEPOPEN);
+		break;
+	case SO_TYPE:
+		val = sk.sk_type;
+		break;
+	case SO_PROTOCOL:
+		val = sk.sk_protocol;
+		break;
+	case SO_DOMAIN:
+		val = sk.sk_family;
+		break;
+	case SO_ERROR:
+		val = -sock_error(sk);
+		if (!val)
+			val = std::exchange(sk.sk_err_soft, 0);
+		break;
+	case SO_OOBINLINE:
+		val = sock_flag(sk, SOCK_URGINLINE);
+		break;
+	case SO_NO_CHECK:
+		val = sk.sk_no_check_tx;
+		break;
+	case SO_PRIORITY:
+		val = static_cast<int>(sk.sk_priority);
+		break;
+	case SO_LINGER:
+		ling = {sock_flag(sk, SOCK_LINGER), static_cast<int>(sk.sk_lingertime / HZ)};
+		from = &ling;
+		lv = sizeof(ling);
+		break;
+	case SO_TIMESTAMP:
+		val = sock_flag(sk, SOCK_RCVTSTAMP) && !sock_flag(sk, SOCK_RCVTSTAMPNS);
+		break;
+	case SO_RCVTIMEO:
+	case SO_SNDTIMEO:
+		tv = sock_get_timeout(optname == SO_RCVTIMEO ? sk.sk_rcvtimeo : sk.sk_sndtimeo);
+		from = &tv;
+		lv = sizeof(tv);
+		break;
+	case SO_RCVLOWAT:
+		val = sk.sk_rcvlowat;
+		break;
+	case SO_SNDLOWAT:
+		val = 1;
+		break;
+	case SO_ACCEPTCONN:
+		val = sk.sk_state == TCP_LISTEN;
+		break;
+	case SO_MARK:
+		val = static_cast<int>(sk.sk_mark);
+		break;
+	case SO_PEEK_OFF:
+		val = sk.sk_peek_off;
+		break;
+	case SO_MAX_PACING_RATE:
+		number = sk.sk_max_pacing_rate;
+		if (optlen >= static_cast<int>(sizeof(number))) {
+			from = &number;
+			lv = sizeof(number);
+		} else {
+			val = static_cast<int>(std::min(number, u64{0xffffffff}));
+		}
+		break;
+	case SO_INCOMING_CPU:
+		val = sk.sk_incoming_cpu;
+		break;
+	case SO_MEMINFO:
+		sk_get_meminfo(sk, meminfo);
+		from = meminfo;
+		lv = sizeof(meminfo);
+		break;
+	case SO_TXREHASH:
+		val = sk.sk_txrehash;
+		break;
+	default:
+		return -ENOPROTOOPT;
+	}
+	lv = std::min(lv, optlen);
+	std::memcpy(optval, from, static_cast<std::size_t>(lv));
+	optlen = lv;
+	return 0;
+}
+
+int sock_getsockopt(socket &sock, int level, int optname, void *optval, int &optlen)
+{
+	TRACE(sock.sk);
+	return sk_getsockopt(*sock.sk, level, optname, optval, optlen);
+}
+
+} // namespace skbwalk
