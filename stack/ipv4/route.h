@@ -119,6 +119,7 @@ struct in_device {
 	ip_mc_list *mc_list = nullptr;
 	neigh_parms *arp_parms = nullptr;
 	ipv4_devconf cnf;
+	u32 orig_mtu = 0;              // the device's, while a change is announced
 	bool dead = false;
 	rcu_head rcu;
 };
