@@ -28,9 +28,10 @@ enum class sys_nr : u32 {
 // (exit_to_user_mode_prepare). The result is in regs.ax; kernel-internal errnos (ERESTARTSYS) have become EINTR.
 void entry_SYSCALL_64_after_hwframe(pt_regs &regs);
 void do_syscall_64(pt_regs &regs, sys_nr nr);
-long x64_sys_call(pt_regs &regs, sys_nr nr);
+long x64_sys_call(const pt_regs &regs, sys_nr nr);
 
 // --- net/socket.c ---
+int move_addr_to_kernel(const sockaddr *uaddr, int ulen, sockaddr_storage &kaddr);
 long __sys_socket(int family, int type, int protocol);
 long __sys_bind(int fd, const sockaddr *umyaddr, int addrlen);
 long __sys_listen(int fd, int backlog);
@@ -60,6 +61,11 @@ struct [[gnu::packed]] epoll_event {
 };
 static_assert(sizeof(epoll_event) == 12);
 constexpr int EPOLL_CTL_ADD = 1, EPOLL_CTL_DEL = 2, EPOLL_CTL_MOD = 3;
+
+long __x64_sys_poll(const pt_regs &regs);
+long __x64_sys_epoll_create1(const pt_regs &regs);
+long __x64_sys_epoll_ctl(const pt_regs &regs);
+long __x64_sys_epoll_wait(const pt_regs &regs);
 
 // Values of socket options.
 struct old_timeval {

@@ -18,9 +18,9 @@
 #include "stack/core/nulls.h"
 #include "stack/core/skbuff.h"
 #include "stack/core/uio.h"
-#include "stack/kernel/user_namespace.h"
 #include "stack/kernel/file.h"
 #include "stack/kernel/random.h"
+#include "stack/kernel/user_namespace.h"
 #include "stack/kernel/wait.h"
 
 namespace skbwalk {
@@ -315,6 +315,7 @@ struct socket {
 	const proto_ops *ops = nullptr;
 	std::shared_ptr<socket_wq> wq;
 	u32 i_uid = 0;
+	u32 i_ino = 0; // what ss prints
 };
 
 struct proto_ops {

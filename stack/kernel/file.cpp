@@ -154,6 +154,12 @@ fd_ref __fdget(int fd)
 	return __fget_light(fd);
 }
 
+fd_ref __fdget_pos(int fd)
+{
+	TRACE();
+	return __fget_light(fd);
+}
+
 int get_unused_fd_flags(u32)
 {
 	TRACE();
@@ -238,6 +244,8 @@ void __fput(file &f)
 		f.ep_release(f);
 	if (f.f_op->release)
 		f.f_op->release(f);
+	if (f.f_op->put)
+		f.f_op->put(f);
 	file_free(f);
 }
 

@@ -23,6 +23,7 @@ struct file_operations {
 	int (*release)(file &f);
 	long (*read_iter)(file &f, void *buf, std::size_t n);
 	long (*write_iter)(file &f, const void *buf, std::size_t n);
+	void (*put)(file &f); // after release: what the file holds is let go (dput)
 };
 
 constexpr u32 O_NONBLOCK_FLAG = 04000;
@@ -68,6 +69,7 @@ struct fd_ref {
 	bool need_put = false;
 };
 fd_ref __fdget(int fd);             // tail-calls __fget_light
+fd_ref __fdget_pos(int fd);         // for a read or write; nothing here has a position to lock
 int get_unused_fd_flags(u32 flags); // a slot, or -EMFILE
 void put_unused_fd(int fd);
 void fd_install(int fd, file &f);

@@ -38,6 +38,12 @@ template <class... P, class... A> void call_void_hook(const std::vector<void (*)
 // not traced: the kernel has a global variable here
 security_hook_heads &lsm_hooks() { return *hook_heads; }
 
+int security_file_permission(file &f, int mask)
+{
+	TRACE();
+	return call_int_hook(hook_heads->file_permission, f, mask);
+}
+
 void security_file_free(file &f)
 {
 	TRACE();

@@ -22,6 +22,7 @@ struct socket;
 // One list for each: return type, name of the hook, parameters.
 #define SKBWALK_LSM_HOOKS(X) \
 	X(void, file_free_security, (file & f)) \
+	X(int, file_permission, (file & f, int mask)) \
 	X(int, socket_create, (int family, int type, int protocol, bool kern)) \
 	X(int, socket_post_create, (socket & sock, int family, int type, int protocol, bool kern)) \
 	X(int, socket_bind, (socket & sock, sockaddr_storage & address, int addrlen)) \
@@ -59,6 +60,7 @@ struct security_hook_heads {
 };
 security_hook_heads &lsm_hooks();
 
+[[nodiscard]] int security_file_permission(file &f, int mask);
 void security_file_free(file &f);
 [[nodiscard]] int security_socket_create(int family, int type, int protocol, bool kern);
 [[nodiscard]] int security_socket_post_create(socket &sock, int family, int type, int protocol, bool kern);

@@ -76,6 +76,6 @@ constexpr int MSG_OOB = 1, MSG_PEEK = 2, MSG_DONTROUTE = 4, MSG_CTRUNC = 8, MSG_
 enum socket_state { SS_FREE, SS_UNCONNECTED, SS_CONNECTING, SS_CONNECTED, SS_DISCONNECTING };
 
 // Kernel-internal errnos that never reach a user.
-constexpr int ERESTARTSYS = 512, ENOIOCTLCMD = 515;
+constexpr int ERESTARTSYS = 512, ERESTARTNOHAND = 514, ENOIOCTLCMD = 515, ERESTART_RESTARTBLOCK = 516;
 
 } // namespace skbwalk
