@@ -464,7 +464,7 @@ void skb_tx_timestamp(sk_buff &skb);
 void skb_tstamp_tx(sk_buff &orig_skb);          // software time stamp to the socket's error queue
 bool skb_defer_rx_timestamp(sk_buff &skb);
 u32 skb_get_hash(sk_buff &skb);
-u32 __skb_get_hash(sk_buff &skb);
+void __skb_get_hash_net(sk_buff &skb);         // by the flow's ends, into skb.hash
 void skb_clear_hash(sk_buff &skb);
 void skb_probe_transport_header(sk_buff &skb);
 void nf_reset_ct(sk_buff &skb);

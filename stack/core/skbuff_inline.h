@@ -216,6 +216,13 @@ inline int __skb_linearize(sk_buff &skb)
 }
 inline int skb_linearize(sk_buff &skb) { return skb_is_nonlinear(skb) ? __skb_linearize(skb) : 0; }
 inline int skb_linearize_cow(sk_buff &skb) { return skb_is_nonlinear(skb) || skb_cloned(skb) ? __skb_linearize(skb) : 0; }
+// Of an skb that nobody shares; no byte is copied, so it cannot fail.
+inline void pskb_trim_unique(sk_buff &skb, u32 len)
+{
+	[[maybe_unused]] const int err = pskb_trim(skb, len);
+
+	assert(!err);
+}
 // Zeroes beyond the end, without counting them in. A failure frees the skb.
 inline int skb_pad(skb_ptr &skb, u32 pad) { return __skb_pad(skb, pad, true); }
 inline int skb_put_padto(skb_ptr &skb, u32 len)
@@ -392,6 +399,13 @@ inline void nf_conntrack_put(nf_conntrack *nfct)
 	if (nfct && refcount_dec_and_test(nfct->use))
 		nf_conntrack_destroy(*nfct);
 }
+inline void nf_copy(sk_buff &dst, const sk_buff &src)
+{
+	nf_conntrack_put(skb_nfct(dst));
+	dst._nfct = src._nfct;
+	nf_conntrack_get(skb_nfct(src));
+	dst.nf_trace = src.nf_trace;
+}
 inline void nf_reset_ct(sk_buff &skb)
 {
 	nf_conntrack_put(skb_nfct(skb));
@@ -537,6 +551,25 @@ inline void skb_clear_tstamp(sk_buff &skb)
 	if (!skb.mono_delivery_time)
 		skb.tstamp = 0;
 }
+inline void skb_set_delivery_time(sk_buff &skb, u64 kt, bool mono)
+{
+	skb.tstamp = kt;
+	skb.mono_delivery_time = kt && mono;
+}
+// When a sender's time to leave becomes a receiver's time of arrival; nobody asks for those (netstamp_needed_key is off).
+inline void skb_clear_delivery_time(sk_buff &skb)
+{
+	if (skb.mono_delivery_time) {
+		skb.mono_delivery_time = 0;
+		skb.tstamp = 0;
+	}
+}
+inline void skb_copy_hash(sk_buff &to, const sk_buff &from)
+{
+	to.hash = from.hash;
+	to.sw_hash = from.sw_hash;
+	to.l4_hash = from.l4_hash;
+}
 inline void skb_clear_hash(sk_buff &skb)
 {
 	skb.hash = 0;
@@ -557,7 +590,7 @@ inline void __skb_set_sw_hash(sk_buff &skb, u32 hash, bool is_l4)
 inline u32 skb_get_hash(sk_buff &skb)
 {
 	if (!skb.l4_hash && !skb.sw_hash)
-		__skb_get_hash(skb);
+		__skb_get_hash_net(skb);
 	return skb.hash;
 }
 inline void skb_tx_timestamp(sk_buff &skb)
