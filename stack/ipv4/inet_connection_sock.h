@@ -23,7 +23,8 @@ struct inet_connection_sock_af_ops {
 	int (*rebuild_header)(sock &sk);
 	void (*sk_rx_dst_set)(sock &sk, const sk_buff &skb);
 	int (*conn_request)(sock &sk, skb_ptr &skb);
-	sock *(*syn_recv_sock)(const sock &sk, sk_buff &skb, request_sock &req, dst_entry *dst, request_sock *req_unhash, bool &own_req);
+	sock *(*syn_recv_sock)(const sock &sk, sk_buff &skb, request_sock &req, dst_entry *dst, request_sock *req_unhash, bool &own_req,
+			       void (*opt_child_init)(sock &newsk, const sock &sk));
 	u16 net_header_len;
 	u16 sockaddr_len;
 	int (*setsockopt)(sock &sk, int level, int optname, const void *optval, u32 optlen);

@@ -144,6 +144,12 @@ struct ack_sample {
 	u32 in_flight;
 };
 
+// What MD5 needs to know of the address family.
+struct tcp_sock_af_ops {
+	void *(*md5_lookup)(const sock &sk, const sock &addr_sk);
+};
+extern const tcp_sock_af_ops tcp_sock_ipv4_specific;
+
 struct tcp_sock : inet_connection_sock {
 	u16 tcp_header_len = 0;
 	u16 gso_segs = 0;
@@ -234,6 +240,7 @@ struct tcp_sock : inet_connection_sock {
 	} mtu_probe;
 	u32 plb_rehash = 0;
 	u32 mtu_info = 0;
+	const tcp_sock_af_ops *af_specific = nullptr;
 	void *md5sig_info = nullptr;
 	tcp_fastopen_request *fastopen_req = nullptr;
 	request_sock *fastopen_rsk = nullptr;
@@ -566,6 +573,7 @@ extern const request_sock_ops tcp_request_sock_ops_v4;   // the kernel's tcp_req
 extern const tcp_request_sock_ops tcp_request_sock_ipv4_ops;
 int tcp_v4_rcv(skb_ptr skb);
 bool tcp_prequeue(sock &sk, skb_ptr &skb); // linux-4.4's; false: not taken
+void tcp_prequeue_process(sock &sk);
 void tcp_v4_init();
 void tcp_v4_exit(); // before a host ends
 int tcp_v4_do_rcv(sock &sk, skb_ptr skb);
@@ -574,7 +582,9 @@ void tcp_v4_early_demux(sk_buff &skb);
 int tcp_v4_connect(sock &sk, sockaddr_storage &uaddr, int addr_len);
 int tcp_v4_pre_connect(sock &sk, sockaddr_storage &uaddr, int addr_len);
 int tcp_v4_conn_request(sock &sk, skb_ptr &skb);
-sock *tcp_v4_syn_recv_sock(const sock &sk, sk_buff &skb, request_sock &req, dst_entry *dst, request_sock *req_unhash, bool &own_req);
+using child_init_fn = void (*)(sock &newsk, const sock &sk);
+sock *tcp_v4_syn_recv_sock(const sock &sk, sk_buff &skb, request_sock &req, dst_entry *dst, request_sock *req_unhash, bool &own_req,
+			   child_init_fn opt_child_init);
 void tcp_v4_send_check(sock &sk, sk_buff &skb);
 void __tcp_v4_send_check(sk_buff &skb, be32 saddr, be32 daddr);
 void tcp_v4_send_reset(const sock *sk, sk_buff &skb);
@@ -641,6 +651,7 @@ bool tcp_fastopen_cookie_check(sock &sk, u16 &mss, tcp_fastopen_cookie &cookie);
 void tcp_fastopen_cache_get(sock &sk, u16 &mss, tcp_fastopen_cookie &cookie);
 void tcp_fastopen_cache_set(sock &sk, u16 mss, const tcp_fastopen_cookie *cookie, bool syn_lost, u16 try_exp);
 void tcp_fastopen_active_disable(sock &sk);
+void tcp_fastopen_add_skb(sock &sk, sk_buff &skb); // data that came with a SYN or SYN+ACK
 bool tcp_fastopen_active_should_disable(sock &sk);
 void tcp_fastopen_active_detect_blackhole(sock &sk, bool expired);
 int tcp_set_ulp(sock &sk, const char *name);

@@ -599,7 +599,7 @@ int tcp_v4_conn_request(sock &sk, skb_ptr &skb)
 
 // The handshake's last ACK: makes the child, with its route, and puts it into the hash in the request's stead.
 sock *tcp_v4_syn_recv_sock(const sock &sk, sk_buff &skb, request_sock &req, dst_entry *dst, request_sock *req_unhash,
-			   bool &own_req)
+			   bool &own_req, child_init_fn opt_child_init)
 {
 	TRACE(skb, sk);
 	if (sk_acceptq_is_full(sk)) {
@@ -646,6 +646,8 @@ sock *tcp_v4_syn_recv_sock(const sock &sk, sk_buff &skb, request_sock &req, dst_
 			return put_and_exit();
 	}
 	sk_setup_caps(newsk, dst);
+	if (opt_child_init)
+		opt_child_init(newsk, sk);
 	tcp_ca_openreq_child(newsk, dst);
 	tcp_sync_mss(newsk, dst_mtu(*dst));
 	newtp.advmss = tcp_mss_clamp(tcp_sk(sk), dst_metric_advmss(*dst));
@@ -1067,6 +1069,7 @@ int tcp_v4_init_sock(sock &sk)
 	TRACE(sk);
 	tcp_init_sock(sk);
 	inet_csk(sk).icsk_af_ops = &ipv4_specific;
+	tcp_sk(sk).af_specific = &tcp_sock_ipv4_specific;
 	return 0;
 }
 
@@ -1188,6 +1191,8 @@ const tcp_request_sock_ops tcp_request_sock_ipv4_ops = {
 	.cookie_init_seq = cookie_v4_init_sequence,
 	.send_synack = tcp_v4_send_synack,
 };
+
+const tcp_sock_af_ops tcp_sock_ipv4_specific = {tcp_v4_md5_lookup};
 
 const inet_connection_sock_af_ops ipv4_specific = {
 	.queue_xmit = ip_queue_xmit,

@@ -247,8 +247,8 @@ sock *tcp_create_openreq_child(const sock &sk, request_sock &req, sk_buff &skb)
 	}
 	newtp.tsoffset = treq.ts_off;
 	newtp.md5sig_info = nullptr;
-	const bool before_61 = current.host->features.openreq_child_md5;
-	if (tcp_v4_md5_lookup(before_61 ? *newsk : sk, before_61 ? *newsk : sk))
+	if (current.host->features.openreq_child_md5 ? newtp.af_specific->md5_lookup(sk, *newsk)
+						     : tcp_v4_md5_lookup(sk, *newsk))
 		newtp.tcp_header_len = static_cast<u16>(newtp.tcp_header_len + TCPOLEN_MD5SIG_ALIGNED);
 	if (skb.len >= TCP_MSS_DEFAULT + newtp.tcp_header_len)
 		newtp.icsk_ack.last_seg_size = static_cast<u16>(skb.len - newtp.tcp_header_len);
@@ -262,9 +262,10 @@ sock *tcp_create_openreq_child(const sock &sk, request_sock &req, sk_buff &skb)
 
 // A segment for a request. Returns the child when the handshake is done; `sk` itself when the listener shall answer with a
 // reset; null when the segment is dealt with. `req_stolen`: another cpu made the child meanwhile.
-sock *tcp_check_req(sock &sk, sk_buff &skb, request_sock &req, bool fastopen, bool &req_stolen)
+sock *tcp_check_req(sock &sk, sk_buff &skb, request_sock &req, [[maybe_unused]] bool fastopen, bool &req_stolen)
 {
 	TRACE(skb, sk);
+	assert(!fastopen); // no data is taken with a SYN, so no child exists before the handshake is done
 	const tcphdr &th = tcp_hdr(skb);
 	const tcp_skb_cb &cb = TCP_SKB_CB(skb);
 	tcp_request_sock &treq = tcp_rsk(req);
@@ -289,16 +290,12 @@ sock *tcp_check_req(sock &sk, sk_buff &skb, request_sock &req, bool fastopen, bo
 		// The SYN again: our SYN+ACK was lost.
 		if (!tcp_oow_rate_limited(net, skb, LINUX_MIB_TCPACKSKIPPEDSYNRECV, treq.last_oow_ack_time) &&
 		    !inet_rtx_syn_ack(sk, req)) {
-			const u32 expires = jiffies() + reqsk_timeout(req, TCP_RTO_MAX);
-			if (!fastopen)
-				mod_timer_pending(req.rsk_timer, expires);
-			else
-				req.rsk_timer.expires = expires;
+			mod_timer_pending(req.rsk_timer, jiffies() + reqsk_timeout(req, TCP_RTO_MAX));
 		}
 		return nullptr;
 	}
 	// An ACK of something that we never sent (RFC 9293, section 3.10.7.4).
-	if ((flg & TCPHDR_ACK) && !(flg & TCPHDR_RST) && !fastopen && cb.ack_seq != treq.snt_isn + 1)
+	if ((flg & TCPHDR_ACK) && !(flg & TCPHDR_RST) && cb.ack_seq != treq.snt_isn + 1)
 		return &sk;
 
 	if (paws_reject || !tcp_in_window(cb.seq, cb.end_seq, treq.rcv_nxt, treq.rcv_nxt + req.rsk_rcv_wnd)) {
@@ -317,18 +314,12 @@ sock *tcp_check_req(sock &sk, sk_buff &skb, request_sock &req, bool fastopen, bo
 	}
 
 	const auto embryonic_reset = [&]() -> sock * {
-		if (!(flg & TCPHDR_RST)) {
+		if (!(flg & TCPHDR_RST))
 			req.rsk_ops->send_reset(&sk, skb);
-		} else if (fastopen) {
-			reqsk_fastopen_remove(sk, &req, true);
-			tcp_reset(sk, &skb);
-		}
-		if (!fastopen) {
-			const bool unlinked = inet_csk_reqsk_queue_drop(sk, req);
-			if (unlinked)
-				NET_INC_STATS(net, LINUX_MIB_EMBRYONICRSTS);
-			req_stolen = !unlinked;
-		}
+		const bool unlinked = inet_csk_reqsk_queue_drop(sk, req);
+		if (unlinked)
+			NET_INC_STATS(net, LINUX_MIB_EMBRYONICRSTS);
+		req_stolen = !unlinked;
 		return nullptr;
 	};
 	if (flg & (TCPHDR_RST | TCPHDR_SYN)) {
@@ -337,8 +328,6 @@ sock *tcp_check_req(sock &sk, sk_buff &skb, request_sock &req, bool fastopen, bo
 	}
 	if (!(flg & TCPHDR_ACK))
 		return nullptr;
-	if (fastopen)
-		return &sk;
 	// TCP_DEFER_ACCEPT: a bare ACK is not enough.
 	if (req.num_timeout < inet_csk(sk).icsk_accept_queue.rskq_defer_accept && cb.end_seq == treq.rcv_isn + 1) {
 		treq.acked = 1;
@@ -347,7 +336,7 @@ sock *tcp_check_req(sock &sk, sk_buff &skb, request_sock &req, bool fastopen, bo
 	}
 
 	bool own_req = false;
-	sock *child = inet_csk(sk).icsk_af_ops->syn_recv_sock(sk, skb, req, nullptr, &req, own_req);
+	sock *child = inet_csk(sk).icsk_af_ops->syn_recv_sock(sk, skb, req, nullptr, &req, own_req, nullptr);
 	if (!child) {
 		if (net.ipv4.sysctl_tcp_abort_on_overflow)
 			return embryonic_reset();

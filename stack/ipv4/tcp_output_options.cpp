@@ -22,7 +22,7 @@ constexpr u32 word(u32 a, u32 b, u32 c, u32 d) { return a << 24 | b << 16 | c <<
 void *md5_key(const sock &sk)
 {
 	return tcp_sk(sk).md5sig_info || current.host->features.md5_lookup_out_of_line
-	               ? tcp_v4_md5_lookup(sk, sk)
+	               ? tcp_sk(sk).af_specific->md5_lookup(sk, sk)
 	               : nullptr;
 }
 

@@ -148,7 +148,7 @@ static void tcp_connect_init(sock &sk)
 	tp.tcp_header_len = sizeof(tcphdr);
 	if (ipv4.sysctl_tcp_timestamps)
 		tp.tcp_header_len += TCPOLEN_TSTAMP_ALIGNED;
-	if (tcp_v4_md5_lookup(sk, sk))
+	if (tcp_sk(sk).af_specific->md5_lookup(sk, sk))
 		tp.tcp_header_len += TCPOLEN_MD5SIG_ALIGNED;
 	if (tp.rx_opt.user_mss)
 		tp.rx_opt.mss_clamp = tp.rx_opt.user_mss;

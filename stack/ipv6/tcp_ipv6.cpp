@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// TCP of AF_INET6 sockets over IPv4 (net/ipv6/tcp_ipv6.c). A listener's operations hand an IPv4 segment to tcp_ipv4's and make
+// the child a mapped one (ipv6_mapped); connect to an IPv4-mapped address turns the socket into one. Left out: TCP over IPv6.
+
+#include "stack/ipv4/ip.h"
+#include "stack/ipv6/ipv6.h"
+
+namespace skbwalk {
+
+static void *tcp_v6_md5_lookup(const sock &sk, const sock &)
+{
+	TRACE(sk);
+	return tcp_sk(sk).md5sig_info; // no key can be set yet
+}
+
+namespace {
+
+const tcp_sock_af_ops tcp_sock_ipv6_specific = {tcp_v6_md5_lookup};
+const tcp_sock_af_ops tcp_sock_ipv6_mapped_specific = {tcp_v4_md5_lookup};
+
+} // namespace
+
+int tcp_v6_connect(sock &sk, sockaddr_storage &uaddr, int addr_len)
+{
+	TRACE(sk);
+	sockaddr_in6 usin = uaddr.as<sockaddr_in6>();
+	tcp_sock &tp = tcp_sk(sk);
+
+	if (addr_len < static_cast<int>(sizeof(sockaddr_in6)) - 4)
+		return -EINVAL;
+	if (usin.sin6_family != AF_INET6)
+		return -EAFNOSUPPORT;
+	if (ipv6_addr_any(usin.sin6_addr) && ipv6_addr_v4mapped(sk.sk_v6_rcv_saddr))
+		usin.sin6_addr = ipv6_addr_set_v4mapped(htonl(INADDR_LOOPBACK));
+	if (!ipv6_addr_v4mapped(usin.sin6_addr) || sk.skc_ipv6only)
+		return -ENETUNREACH;
+	if (tp.rx_opt.ts_recent_stamp && !(sk.sk_v6_daddr == usin.sin6_addr)) {
+		tp.rx_opt.ts_recent = 0;
+		tp.rx_opt.ts_recent_stamp = 0;
+		tp.write_seq = seq32(0);
+	}
+	sk.sk_v6_daddr = usin.sin6_addr;
+
+	const u16 exthdrlen = tp.icsk_ext_hdr_len;
+	sockaddr_storage v4;
+	v4.as<sockaddr_in>() = {.sin_port = usin.sin6_port, .sin_addr = ipv6_addr_v4(usin.sin6_addr)};
+	tp.icsk_af_ops = &ipv6_mapped;
+	tp.af_specific = &tcp_sock_ipv6_mapped_specific;
+	sk.sk_backlog_rcv = tcp_v4_do_rcv;
+	const int err = tcp_v4_connect(sk, v4, sizeof(sockaddr_in));
+	if (err) {
+		tp.icsk_ext_hdr_len = exthdrlen;
+		tp.icsk_af_ops = &ipv6_specific;
+		tp.af_specific = &tcp_sock_ipv6_specific;
+		sk.sk_backlog_rcv = tcp_v6_do_rcv;
+		return err;
+	}
+	sk.sk_v6_rcv_saddr = ipv6_addr_set_v4mapped(sk.sk_rcv_saddr);
+	return 0;
+}
+
+static int tcp_v6_conn_request(sock &sk, skb_ptr &skb)
+{
+	TRACE(sk, skb);
+	assert(skb->protocol == htons(ETH_P_IP)); // nothing else is received
+	return tcp_v4_conn_request(sk, skb);
+}
+
+static void tcp_v6_mapped_child_init(sock &newsk, const sock &)
+{
+	TRACE(newsk);
+	tcp_sock &newtp = tcp_sk(newsk);
+
+	newtp.pinet6 = true;
+	newsk.sk_v6_daddr = ipv6_addr_set_v4mapped(newsk.sk_daddr);
+	newsk.sk_v6_rcv_saddr = ipv6_addr_set_v4mapped(newsk.sk_rcv_saddr);
+	newtp.icsk_af_ops = &ipv6_mapped;
+	newsk.sk_backlog_rcv = tcp_v4_do_rcv;
+	newtp.af_specific = &tcp_sock_ipv6_mapped_specific;
+}
+
+static sock *tcp_v6_syn_recv_sock(const sock &sk, sk_buff &skb, request_sock &req, dst_entry *dst, request_sock *req_unhash,
+				  bool &own_req, child_init_fn)
+{
+	TRACE(sk, skb);
+	assert(skb.protocol == htons(ETH_P_IP));
+	return tcp_v4_syn_recv_sock(sk, skb, req, dst, req_unhash, own_req, tcp_v6_mapped_child_init);
+}
+
+int tcp_v6_do_rcv(sock &sk, skb_ptr skb)
+{
+	TRACE(sk, skb);
+	assert(skb->protocol == htons(ETH_P_IP));
+	return tcp_v4_do_rcv(sk, std::move(skb));
+}
+
+static int tcp_v6_init_sock(sock &sk)
+{
+	TRACE(sk);
+	tcp_init_sock(sk);
+	inet_csk(sk).icsk_af_ops = &ipv6_specific;
+	tcp_sk(sk).af_specific = &tcp_sock_ipv6_specific;
+	return 0;
+}
+
+static int inet6_hash(sock &sk)
+{
+	TRACE(sk);
+	return sk.sk_state == TCP_CLOSE ? 0 : __inet_hash(sk, nullptr);
+}
+
+// Before a connection is mapped nothing can be sent; the functions of IPv4 stand where only a mapped socket gets.
+const inet_connection_sock_af_ops ipv6_specific = {
+	.queue_xmit = ip_queue_xmit,
+	.send_check = tcp_v4_send_check,
+	.rebuild_header = inet_sk_rebuild_header,
+	.sk_rx_dst_set = inet_sk_rx_dst_set,
+	.conn_request = tcp_v6_conn_request,
+	.syn_recv_sock = tcp_v6_syn_recv_sock,
+	.net_header_len = 40,
+	.sockaddr_len = sizeof(sockaddr_in6),
+	.setsockopt = ipv6_setsockopt,
+	.getsockopt = ipv6_getsockopt,
+	.addr2sockaddr = inet6_csk_addr2sockaddr,
+	.mtu_reduced = tcp_v4_mtu_reduced,
+};
+
+const inet_connection_sock_af_ops ipv6_mapped = {
+	.queue_xmit = ip_queue_xmit,
+	.send_check = tcp_v4_send_check,
+	.rebuild_header = inet_sk_rebuild_header,
+	.sk_rx_dst_set = inet_sk_rx_dst_set,
+	.conn_request = tcp_v6_conn_request,
+	.syn_recv_sock = tcp_v6_syn_recv_sock,
+	.net_header_len = sizeof(iphdr),
+	.sockaddr_len = sizeof(sockaddr_in6),
+	.setsockopt = ipv6_setsockopt,
+	.getsockopt = ipv6_getsockopt,
+	.addr2sockaddr = inet6_csk_addr2sockaddr,
+	.mtu_reduced = tcp_v4_mtu_reduced,
+};
+
+namespace {
+
+// All that is not of the family is IPv4's.
+proto of_ipv4()
+{
+	proto p = tcp_prot;
+	p.name = "TCPv6";
+	p.connect = tcp_v6_connect;
+	p.init = tcp_v6_init_sock;
+	p.backlog_rcv = tcp_v6_do_rcv;
+	p.hash = inet6_hash;
+	return p;
+}
+
+} // namespace
+
+proto tcpv6_prot = of_ipv4();
+
+} // namespace skbwalk
