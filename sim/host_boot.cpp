@@ -15,6 +15,7 @@
 #include "stack/core/skbuff.h"
 #include "stack/core/sock.h"
 #include "stack/ipv4/inet_sock.h"
+#include "stack/ipv6/ipv6.h"
 #include "stack/kernel/slab.h"
 #include "stack/kernel/softirq.h"
 
@@ -35,6 +36,7 @@ void boot(host &h)
 	sock_init();
 	net_dev_init();
 	inet_init();
+	inet6_init();
 }
 
 std::vector<std::string> shut_down(host &h, const std::function<void(u64)> &wait)
