@@ -12,6 +12,7 @@
 #include "stack/core/netdevice.h"
 #include "stack/core/skbuff_private.h"
 #include "stack/core/sock.h"
+#include "stack/kernel/leaks.h"
 
 namespace skbwalk {
 
@@ -59,6 +60,13 @@ percpu<napi_alloc_cache> napi_cache;
 
 } // namespace
 
+skbuff_globals::~skbuff_globals()
+{
+	if (dropped_unspecified)
+		note_leak("skb freed as NOT_SPECIFIED by a destructor: " + std::to_string(dropped_unspecified));
+}
+
+// not traced: what the kernel does in line
 sk_buff *make_head(void *memory)
 {
 	auto *skb = ::new (memory) sk_buff();
@@ -615,6 +623,7 @@ void __copy_skb_header(sk_buff &to, const sk_buff &from)
 static skb_ptr __skb_clone(sk_buff *n, sk_buff &skb)
 {
 	TRACE(skb);
+	n->next = n->prev = nullptr;
 	n->sk = nullptr;
 	__copy_skb_header(*n, skb);
 	n->len = skb.len;
@@ -637,6 +646,14 @@ static skb_ptr __skb_clone(sk_buff *n, sk_buff &skb)
 	skb_shinfo(skb).dataref.fetch_add(1, std::memory_order_relaxed);
 	skb.cloned = 1;
 	return skb_ptr(n);
+}
+
+// `dst` lets go of all it holds and becomes a clone of `src`.
+void skb_morph(sk_buff &dst, sk_buff &src)
+{
+	TRACE(dst);
+	skb_release_all(dst);
+	static_cast<void>(__skb_clone(&dst, src).release());
 }
 
 skb_ptr skb_clone(sk_buff &skb, gfp_t flags)

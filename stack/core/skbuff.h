@@ -191,6 +191,7 @@ constexpr int SKB_ALLOC_FCLONE = 1, SKB_ALLOC_RX = 2, SKB_ALLOC_NAPI = 4;
 [[nodiscard]] skb_ptr __napi_alloc_skb(net_device &dev, u32 len, gfp_t flags);
 [[nodiscard]] skb_ptr alloc_skb_with_frags(u64 header_len, u64 data_len, int order, int &err, gfp_t flags);
 [[nodiscard]] skb_ptr skb_clone(sk_buff &skb, gfp_t flags);
+void skb_morph(sk_buff &dst, sk_buff &src);
 [[nodiscard]] skb_ptr skb_copy(const sk_buff &skb, gfp_t flags);
 [[nodiscard]] skb_ptr __pskb_copy_fclone(sk_buff &skb, int headroom, gfp_t flags, bool fclone);
 [[nodiscard]] skb_ptr pskb_copy(sk_buff &skb, gfp_t flags);

@@ -19,6 +19,11 @@ struct skbuff_globals {
 	u32 last_trace_id = 0;
 	u64 dropped_unspecified = 0; // by destructors of skb_ptr
 	std::array<u64, SKB_DROP_REASON_MAX> drops{};
+
+	skbuff_globals() = default;
+	skbuff_globals(const skbuff_globals &) = delete;
+	skbuff_globals &operator=(const skbuff_globals &) = delete;
+	~skbuff_globals(); // tells tests of dropped_unspecified
 };
 extern perhost<skbuff_globals> skbuff_host;
 

@@ -10,6 +10,7 @@
 #include <new>
 
 #include "stack/kernel/internal.h"
+#include "stack/kernel/leaks.h"
 #include "stack/kernel/percpu.h"
 
 namespace skbwalk {
@@ -82,6 +83,7 @@ host::host(platform &p, std::string host_name, u16 host_id, u32 n_cpus, u64 host
 	: plat(p), name(std::move(host_name)), id(host_id), seed(host_seed)
 {
 	assert(n_cpus != 0);
+	++live_hosts();
 	state = std::make_unique<host_state>(*this);
 	state->rcu.resize(n_cpus);
 	for (u16 i = 0; i < n_cpus; ++i)
@@ -118,6 +120,8 @@ host::~host()
 		area.destroy();
 	}
 	rcu_process_callbacks(*this);
+	note_slab_leaks(*this);
+	--live_hosts();
 	for (const auto &c : cpus)
 		plat.arm_timer(*c, KTIME_NEVER);
 	cpus.clear();

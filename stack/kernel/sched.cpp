@@ -49,6 +49,7 @@ void task_main(void *arg)
 	exit_files();
 	if (t.task_works)
 		task_work_run();
+	t.task_frag.reset();
 	t.state = TASK_DEAD;
 	t.stack->switch_to(*t.on->scheduler, true);
 }
