@@ -15,6 +15,8 @@ target_compile_options(skbwalk_flags INTERFACE
 	-Wno-sign-conversion
 	# Operation tables name the members that they fill, as the kernel's do.
 	-Wno-missing-field-initializers
+	# As the kernel: control blocks and headers are seen through more than one type.
+	-fno-strict-aliasing
 	# Position-dependent code: the current context is one TLS load away.
 	-fno-pie -fno-plt
 	# __FILE__ names a file from the root of the tree, wherever that is.
