@@ -31,6 +31,13 @@ enum tsq_enum { TSQ_THROTTLED, TSQ_QUEUED, TCP_TSQ_DEFERRED, TCP_WRITE_TIMER_DEF
 constexpr u32 TSQF_THROTTLED = 1, TSQF_QUEUED = 2, TCPF_TSQ_DEFERRED = 4, TCPF_WRITE_TIMER_DEFERRED = 8, TCPF_DELACK_TIMER_DEFERRED = 16,
 	      TCPF_MTU_REDUCED_DEFERRED = 32, TCPF_ACK_DEFERRED = 64;
 
+// What the rate sampler keeps with a sent segment until it is acknowledged.
+struct tcp_skb_cb_tx {
+	u32 is_app_limited : 1, delivered_ce : 20, unused2 : 11;
+	u32 delivered;
+	u64 first_tx_mstamp;
+	u64 delivered_mstamp;
+};
 // The control block. `seq` first: the trees order by it.
 struct tcp_skb_cb {
 	seq32 seq;
@@ -43,12 +50,7 @@ struct tcp_skb_cb {
 	u8 txstamp_ack : 1, eor : 1, has_rxtstamp : 1, unused : 5;
 	seq32 ack_seq;
 	union {
-		struct {
-			u32 is_app_limited : 1, delivered_ce : 20, unused2 : 11;
-			u32 delivered;
-			u64 first_tx_mstamp;
-			u64 delivered_mstamp;
-		} tx;
+		tcp_skb_cb_tx tx;
 		u8 header[24]; // on input: IP's control block, kept aside
 	};
 };
@@ -650,6 +652,7 @@ void tcp_free_fastopen_req(tcp_sock &tp); // tcp.c
 bool tcp_fastopen_cookie_check(sock &sk, u16 &mss, tcp_fastopen_cookie &cookie);
 void tcp_fastopen_cache_get(sock &sk, u16 &mss, tcp_fastopen_cookie &cookie);
 void tcp_fastopen_cache_set(sock &sk, u16 mss, const tcp_fastopen_cookie *cookie, bool syn_lost, u16 try_exp);
+void reqsk_fastopen_remove(sock &sk, request_sock *req, bool reset); // request_sock.c
 void tcp_fastopen_active_disable(sock &sk);
 void tcp_fastopen_add_skb(sock &sk, sk_buff &skb); // data that came with a SYN or SYN+ACK
 bool tcp_fastopen_active_should_disable(sock &sk);
