@@ -36,11 +36,6 @@ void tcp_ecn_send_synack(sock &sk, sk_buff &skb);
 void tcp_ecn_send_syn(sock &sk, sk_buff &skb);
 void tcp_ecn_clear_syn(sock &sk, sk_buff &skb);
 inline bool tcp_urg_mode(const tcp_sock &tp) { return tp.snd_una != tp.snd_up; }
-inline void skb_set_delivery_time(sk_buff &skb, u64 kt, bool mono)
-{
-	skb.tstamp = kt;
-	skb.mono_delivery_time = kt && mono;
-}
 inline void tcp_add_tx_delay(sk_buff &skb, const tcp_sock &tp)
 {
 	if (tp.tcp_tx_delay)
