@@ -61,7 +61,10 @@ void runner::run_line(const setup_line &line)
 {
 	host &h = line.host.empty() ? *world_.hosts().front() : *world_.find_host(line.host);
 	try {
-		static_cast<void>(run_command(h, line.run));
+		const std::string out = run_command(h, line.run);
+		if (line.prints && out.find(*line.prints) == std::string::npos)
+			fail(fmt::format("{}: `{}`: expected it to print \"{}\", it printed \"{}\"", line.where, line.run,
+			                 *line.prints, out));
 	} catch (const bad_command &e) {
 		throw bad_scenario(fmt::format("{}: {}: {}", scenario_.file, line.where, e.what()));
 	} catch (const command_failed &e) {

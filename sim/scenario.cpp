@@ -507,10 +507,12 @@ private:
 			line.run = n.name("a command");
 			return line;
 		}
-		n.keys("a command: a string, or an object with \"run\"", {"run", "fails", "host", "note"});
+		n.keys("a command: a string, or an object with \"run\"", {"run", "fails", "prints", "host", "note"});
 		line.run = n.at("run").name("a command");
 		if (n.has("fails"))
 			line.fails = n.at("fails").name("the message that the command fails with");
+		if (n.has("prints"))
+			line.prints = n.at("prints").name("text that the command prints");
 		if (n.has("host"))
 			line.host = host_of(n.at("host"));
 		return line;

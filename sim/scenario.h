@@ -26,7 +26,8 @@ struct no_scenario : std::runtime_error {
 
 struct setup_line {
 	std::string run;
-	std::optional<std::string> fails; // the message that the tool must give
+	std::optional<std::string> fails;  // the message that the tool must give
+	std::optional<std::string> prints; // what must be in its output
 	std::string host;                 // empty: the first
 	std::string where;                // JSON pointer
 };

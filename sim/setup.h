@@ -9,7 +9,6 @@
 #include <string_view>
 #include <vector>
 
-#include "stack/core/net_namespace.h"
 #include "stack/kernel/context.h"
 
 namespace skbwalk::sim {
@@ -31,7 +30,5 @@ std::string run_command(host &h, std::string_view line);
 
 // Why a real kernel cannot be given this line; empty where it can.
 [[nodiscard]] std::string why_unportable(std::string_view line);
-// Throws bad_command if the line can never run: its command is not known.
-void check_command(std::string_view line);
 
 } // namespace skbwalk::sim

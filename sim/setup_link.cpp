@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// ip link: devices come (veth pairs), change and go. What one command changes is done in the order of the kernel's
+// do_setlink: namespace, address, MTU, name, queue length, flags.
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "devices/veth.h"
+#include "sim/setup_command.h"
+
+namespace skbwalk::sim {
+
+namespace {
+
+struct link_change {
+	std::optional<std::string> netns;
+	std::optional<mac_addr> addr;
+	std::optional<u32> mtu;
+	std::optional<std::string> name;
+	std::optional<u32> queue;
+	u32 set = 0, clear = 0; // IFF_*
+	bool any = false;
+};
+
+void flag(command &c, link_change &change, u32 bit, std::string_view what, bool turned = false)
+{
+	const bool on = c.take_on_off(what) != turned;
+	(on ? change.set : change.clear) |= bit;
+}
+
+mac_addr take_mac(command &c)
+{
+	const std::string word = c.take("a link-layer address");
+	const auto mac = parse_mac(word);
+	if (!mac)
+		c.bad(fmt::format("expected a link-layer address, found \"{}\"", word));
+	return *mac;
+}
+
+// One argument that both add and set take.
+bool common_argument(command &c, link_change &change)
+{
+	if (c.eat("netns", 4)) {
+		change.netns = c.take("a namespace");
+		return true;
+	}
+	if (c.eat("address", 4) || c.eat("lladdr", 2)) {
+		change.addr = take_mac(c);
+		return true;
+	}
+	if (c.eat("mtu", 2)) {
+		change.mtu = static_cast<u32>(c.take_number("an MTU", 0x7fffffff));
+		return true;
+	}
+	if (c.eat("txqueuelen", 3) || c.eat("txqlen", 3) || c.eat("qlen", 4)) {
+		change.queue = static_cast<u32>(c.take_number("a queue length", 0x7fffffff));
+		return true;
+	}
+	return false;
+}
+
+net &asked_space(const std::string &name)
+{
+	if (net *n = name == "1" ? &init_net() : get_net_ns_by_name(name))
+		return *n;
+	command::fails(fmt::format("Error: argument \"{}\" is wrong: Invalid \"netns\" value", name));
+}
+
+void apply(net_device &dev, const link_change &change)
+{
+	if (change.netns)
+		command::answer(dev_change_net_namespace(dev, asked_space(*change.netns), nullptr));
+	if (change.addr)
+		command::answer(dev_set_mac_address(dev, *change.addr));
+	if (change.mtu)
+		command::answer(dev_set_mtu(dev, *change.mtu));
+	if (change.name)
+		command::answer(dev_change_name(dev, *change.name));
+	if (change.queue)
+		dev.tx_queue_len = *change.queue;
+	if (change.set || change.clear)
+		command::answer(dev_change_flags(dev, (dev.flags | change.set) & ~change.clear));
+}
+
+void check_name(command &c, const std::string &name)
+{
+	if (name.empty() || name.size() > 15 || name.find_first_of("/: ") != std::string::npos || name == "." || name == "..")
+		command::fails(fmt::format("Error: argument \"{}\" is wrong: \"name\" not a valid ifname", name));
+	static_cast<void>(c);
+}
+
+void add(command &c)
+{
+	link_change own, peers;
+	std::string name, peer_name, type;
+
+	while (c.more()) {
+		if (c.eat("type", 1)) {
+			type = c.take("a type");
+			break;
+		}
+		if (common_argument(c, own))
+			continue;
+		static_cast<void>(c.eat("name", 4) || c.eat("dev", 3));
+		name = c.take("a name");
+		check_name(c, name);
+	}
+	if (type.empty())
+		c.bad("expected type TYPE");
+	if (type != "veth")
+		c.not_modelled(fmt::format("type {}", type));
+	if (c.eat("peer")) {
+		while (c.more()) {
+			if (common_argument(c, peers))
+				continue;
+			static_cast<void>(c.eat("name", 4) || c.eat("dev", 3));
+			peer_name = c.take("a name");
+			check_name(c, peer_name);
+		}
+	}
+	c.done();
+
+	net &space = own.netns ? asked_space(*own.netns) : *c.in;
+	net &peer_space = peers.netns ? asked_space(*peers.netns) : space;
+	own.netns.reset();
+	peers.netns.reset();
+	if ((!name.empty() && __dev_get_by_name(space, name)) || (!peer_name.empty() && __dev_get_by_name(peer_space, peer_name)))
+		command::answer(-EEXIST);
+	const int before = space.ifindex;
+	command::answer(veth_newlink(space, name.empty() ? "veth%d" : name, peer_space,
+	                             peer_name.empty() ? "veth%d" : peer_name));
+	for (net_device *dev : std::vector<net_device *>(space.dev_list)) {
+		if (dev->ifindex <= before || (!name.empty() && dev->name != name))
+			continue;
+		net_device *const peer = veth_peer_dev(*dev);
+		apply(*dev, own);
+		if (peer)
+			apply(*peer, peers);
+		break;
+	}
+}
+
+void set(command &c)
+{
+	link_change change;
+	std::string name;
+
+	while (c.more()) {
+		if (c.eat("up")) {
+			change.set |= IFF_UP;
+		} else if (c.eat("down", 2)) {
+			change.clear |= IFF_UP;
+		} else if (c.eat("name", 4)) {
+			change.name = c.take("a name");
+			check_name(c, *change.name);
+		} else if (c.eat("arp", 3)) {
+			flag(c, change, IFF_NOARP, "arp", true);
+		} else if (c.eat("promisc", 2)) {
+			flag(c, change, IFF_PROMISC, "promisc");
+		} else if (c.eat("allmulticast", 4)) {
+			flag(c, change, IFF_ALLMULTI, "allmulticast");
+		} else if (c.eat("multicast", 2)) {
+			flag(c, change, IFF_MULTICAST, "multicast");
+		} else if (c.eat("master", 3) || c.eat("nomaster", 5)) {
+			c.not_modelled("a master device");
+		} else if (common_argument(c, change)) {
+			continue;
+		} else {
+			static_cast<void>(c.eat("dev", 3));
+			if (!name.empty())
+				c.bad(fmt::format("expected an argument of `ip link set' that is modelled, found \"{}\"", c.peek()));
+			name = c.take("a device");
+		}
+	}
+	if (name.empty())
+		c.bad("expected a device");
+	apply(c.device(name), change);
+}
+
+void del(command &c)
+{
+	static_cast<void>(c.eat("dev", 3));
+	net_device &dev = c.take_device("a device");
+	if (c.eat("type"))
+		static_cast<void>(c.take("a type"));
+	c.done();
+	if (dev.link_kind.empty())
+		command::answer(-EOPNOTSUPP);
+	if (dev.dellink)
+		dev.dellink(dev);
+	else
+		unregister_netdevice(dev);
+	netdev_run_todo();
+}
+
+std::string flags_text(const net_device &dev)
+{
+	struct {
+		u32 bit;
+		const char *name;
+	} const names[] = {{IFF_LOOPBACK, "LOOPBACK"}, {IFF_BROADCAST, "BROADCAST"}, {IFF_MULTICAST, "MULTICAST"},
+	                   {IFF_NOARP, "NOARP"},       {IFF_PROMISC, "PROMISC"},     {IFF_UP, "UP"},
+	                   {IFF_LOWER_UP, "LOWER_UP"}};
+	const u32 flags = dev_get_flags(dev);
+	std::string out;
+	if ((flags & IFF_UP) && !netif_carrier_ok(dev))
+		out = "NO-CARRIER";
+	for (const auto &n : names)
+		if (flags & n.bit)
+			out += (out.empty() ? "" : ",") + std::string{n.name};
+	return out;
+}
+
+} // namespace
+
+std::string link_text(const net_device &dev)
+{
+	std::string name = dev.name;
+	if (const net_device *peer = dev.link_kind == "veth" ? veth_peer_dev(dev) : nullptr)
+		name += peer->nd_net == dev.nd_net ? "@" + peer->name : fmt::format("@if{}", peer->ifindex);
+	return fmt::format("{}: {}: <{}> mtu {} state {}\n    link/{} {} brd {}\n", dev.ifindex, name, flags_text(dev), dev.mtu,
+	                   operstate_name(dev.operstate), dev.flags & IFF_LOOPBACK ? "loopback" : "ether",
+	                   mac_text(dev.dev_addr), mac_text(dev.broadcast));
+}
+
+void ip_link(command &c)
+{
+	if (c.eat("add")) {
+		add(c);
+	} else if (c.eat("set")) {
+		set(c);
+	} else if (c.eat("delete") || c.eat("del")) {
+		del(c);
+	} else if (!c.more() || c.eat("show") || c.eat("list") || c.eat("ls")) {
+		static_cast<void>(c.eat("dev", 3));
+		if (c.more())
+			c.out += link_text(c.take_device("a device"));
+		else
+			for (const net_device *dev : c.in->dev_list)
+				c.out += link_text(*dev);
+		c.done();
+	} else {
+		c.not_modelled(fmt::format("`ip link {}'", c.peek()));
+	}
+}
+
+} // namespace skbwalk::sim

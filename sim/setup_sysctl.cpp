@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// sysctl and ethtool -K.
+#include <algorithm>
+#include <functional>
+#include <sstream>
+
+#include <fmt/format.h>
+
+#include "sim/setup_command.h"
+#include "stack/core/neighbour.h"
+#include "stack/ipv4/route.h"
+#include "stack/ipv4/tcp.h"
+
+namespace skbwalk::sim {
+
+namespace {
+
+// A sysctl: its numbers as text, and a way to store others (0 or -errno).
+struct setting {
+	std::function<std::string()> read;
+	std::function<int(const std::vector<long> &)> write;
+	std::size_t numbers = 1;
+};
+
+template <class T> setting number(T &place)
+{
+	return {[&place] { return fmt::format("{}", place); },
+	        [&place](const std::vector<long> &v) {
+			place = static_cast<T>(v[0]);
+			return 0;
+	        }};
+}
+
+template <class A> setting numbers(A &place)
+{
+	return {[&place] { return fmt::format("{}", fmt::join(place, "\t")); },
+	        [&place](const std::vector<long> &v) {
+			for (std::size_t i = 0; i < place.size(); ++i)
+				place[i] = static_cast<typename A::value_type>(v[i]);
+			return 0;
+	        },
+	        place.size()};
+}
+
+struct core_name {
+	std::string_view name;
+	int netns_core::*place;
+};
+constexpr core_name core_names[] = {{"somaxconn", &netns_core::sysctl_somaxconn},
+                                    {"txrehash", &netns_core::sysctl_txrehash},
+                                    {"rmem_default", &netns_core::sysctl_rmem_default},
+                                    {"rmem_max", &netns_core::sysctl_rmem_max},
+                                    {"wmem_default", &netns_core::sysctl_wmem_default},
+                                    {"wmem_max", &netns_core::sysctl_wmem_max},
+                                    {"netdev_max_backlog", &netns_core::netdev_max_backlog},
+                                    {"netdev_budget", &netns_core::netdev_budget},
+                                    {"netdev_budget_usecs", &netns_core::netdev_budget_usecs},
+                                    {"dev_weight", &netns_core::dev_weight},
+                                    {"optmem_max", &netns_core::optmem_max},
+                                    {"skb_defer_max", &netns_core::sysctl_skb_defer_max}};
+
+struct neigh_name {
+	std::string_view name;
+	int item;
+	u32 per_second; // 0: a plain number; else the value is a time, this many units a second
+};
+constexpr neigh_name neigh_names[] = {{"mcast_solicit", NEIGH_VAR_MCAST_PROBES, 0},
+                                      {"ucast_solicit", NEIGH_VAR_UCAST_PROBES, 0},
+                                      {"app_solicit", NEIGH_VAR_APP_PROBES, 0},
+                                      {"mcast_resolicit", NEIGH_VAR_MCAST_REPROBES, 0},
+                                      {"retrans_time_ms", NEIGH_VAR_RETRANS_TIME, 1000},
+                                      {"base_reachable_time_ms", NEIGH_VAR_BASE_REACHABLE_TIME, 1000},
+                                      {"base_reachable_time", NEIGH_VAR_BASE_REACHABLE_TIME, 1},
+                                      {"delay_first_probe_time", NEIGH_VAR_DELAY_PROBE_TIME, 1},
+                                      {"gc_stale_time", NEIGH_VAR_GC_STALETIME, 1},
+                                      {"unres_qlen_bytes", NEIGH_VAR_QUEUE_LEN_BYTES, 0},
+                                      {"locktime", NEIGH_VAR_LOCKTIME, 100}};
+
+std::optional<setting> neigh_setting(net &space, const std::string &rest)
+{
+	const std::size_t dot = rest.rfind('.');
+	if (dot == std::string::npos)
+		return {};
+	const std::string dev_name = rest.substr(0, dot), item = rest.substr(dot + 1);
+	neigh_table &tbl = arp_tbl();
+	if (dev_name == "default" && item == "gc_thresh1")
+		return number(tbl.gc_thresh1);
+	if (dev_name == "default" && item == "gc_thresh2")
+		return number(tbl.gc_thresh2);
+	if (dev_name == "default" && item == "gc_thresh3")
+		return number(tbl.gc_thresh3);
+	neigh_parms *parms = &tbl.parms;
+	if (dev_name != "default") {
+		const net_device *dev = __dev_get_by_name(space, dev_name);
+		const in_device *in = dev ? __in_dev_get_rcu(*dev) : nullptr;
+		parms = in ? in->arp_parms : nullptr;
+	}
+	const auto known = std::ranges::find(neigh_names, item, &neigh_name::name);
+	if (!parms || known == std::end(neigh_names))
+		return {};
+	int &place = parms->data[static_cast<std::size_t>(known->item)];
+	if (!known->per_second)
+		return number(place);
+	const u32 unit = known->per_second;
+	const bool reachable = known->item == NEIGH_VAR_BASE_REACHABLE_TIME;
+	return setting{[&place, unit] { return fmt::format("{}", static_cast<u64>(place) * unit / HZ); },
+	               [&place, unit, parms, reachable](const std::vector<long> &v) {
+			       place = static_cast<int>((static_cast<u64>(v[0]) * HZ + unit - 1) / unit);
+			       if (reachable)
+				       parms->reachable_time = neigh_rand_reach_time(static_cast<u32>(place));
+			       return 0;
+	               }};
+}
+
+std::optional<setting> ipv4_setting(net &space, const std::string &rest)
+{
+	netns_ipv4 &v4 = space.ipv4;
+	if (rest.starts_with("neigh."))
+		return neigh_setting(space, rest.substr(6));
+	if (rest == "tcp_rmem")
+		return numbers(v4.sysctl_tcp_rmem);
+	if (rest == "tcp_wmem")
+		return numbers(v4.sysctl_tcp_wmem);
+	if (rest == "tcp_mem")
+		return numbers(proto_of(tcp_prot).sysctl_mem);
+	if (rest == "ip_local_port_range")
+		return numbers(v4.ip_local_ports);
+	if (rest == "ping_group_range")
+		return numbers(v4.ping_group_range);
+
+	const auto special = [&space, rest](const std::vector<long> &v) {
+		return devinet_sysctl_write(space, rest, static_cast<int>(v[0]));
+	};
+	if (rest.starts_with("conf.")) {
+		const std::size_t dot = rest.rfind('.');
+		const int *place = dot > 5 ? devconf_sysctl(space, rest.substr(5, dot - 5), rest.substr(dot + 1)) : nullptr;
+		if (!place)
+			return {};
+		return setting{[place] { return fmt::format("{}", *place); }, special};
+	}
+	if (rest == "route.flush")
+		return setting{nullptr, special};
+	int *place = ipv4_sysctl(v4, rest.c_str());
+	if (!place)
+		return {};
+	if (rest == "ip_forward")
+		return setting{[place] { return fmt::format("{}", *place); }, special};
+	return number(*place);
+}
+
+std::optional<setting> find_setting(command &c, const std::string &key)
+{
+	if (key.starts_with("net.ipv4."))
+		return ipv4_setting(*c.in, key.substr(9));
+	if (key.starts_with("net.core.")) {
+		const auto known = std::ranges::find(core_names, key.substr(9), &core_name::name);
+		if (known != std::end(core_names))
+			return number(c.in->core.*known->place);
+	}
+	return {};
+}
+
+// Is that a name of a kernel's that we have no use for?
+[[noreturn]] void no_setting(command &c, const std::string &key)
+{
+	static constexpr std::string_view ours[] = {"net.ipv4.", "net.core."};
+	if (std::ranges::none_of(ours, [&](std::string_view p) { return key.starts_with(p); }))
+		c.not_modelled(fmt::format("the sysctl {}", key));
+	std::string path = key;
+	std::ranges::replace(path, '.', '/');
+	command::fails(fmt::format("sysctl: cannot stat /proc/sys/{}: No such file or directory (or it is not modelled)", path));
+}
+
+void write_setting(command &c, const std::string &key, const std::string &value)
+{
+	// There is no IPv6 to disable.
+	if (key.starts_with("net.ipv6.conf.") && key.ends_with(".disable_ipv6") && value == "1")
+		return;
+	if (key == "net.ipv4.tcp_congestion_control") {
+		if (tcp_set_default_congestion_control(*c.in, value.c_str()))
+			command::fails("sysctl: setting key \"net.ipv4.tcp_congestion_control\": No such file or directory");
+		return;
+	}
+	const auto s = find_setting(c, key);
+	if (!s)
+		no_setting(c, key);
+	std::istringstream in{value};
+	std::vector<long> values;
+	for (long v = 0; in >> v;)
+		values.push_back(v);
+	if (!in.eof() || values.size() != s->numbers)
+		command::fails(fmt::format("sysctl: setting key \"{}\": Invalid argument", key));
+	if (s->write(values))
+		command::fails(fmt::format("sysctl: setting key \"{}\": Invalid argument", key));
+}
+
+void read_setting(command &c, const std::string &key, bool bare)
+{
+	std::string value;
+	if (key == "net.ipv4.tcp_congestion_control") {
+		const tcp_congestion_ops *ca = c.in->ipv4.tcp_congestion_control;
+		value = ca ? ca->name : "";
+	} else {
+		const auto s = find_setting(c, key);
+		if (!s || !s->read)
+			no_setting(c, key);
+		value = s->read();
+	}
+	c.out += bare ? value + "\n" : fmt::format("{} = {}\n", key, value);
+}
+
+// `net/ipv4/conf/eth0.5/x' keeps the dot of the name; `net.ipv4...' is the same with the two exchanged.
+std::string plain_key(std::string key)
+{
+	if (key.find('/') != std::string::npos && key.find('/') < key.find('.'))
+		for (char &ch : key)
+			ch = ch == '/' ? '.' : ch == '.' ? '/' : ch;
+	return key;
+}
+
+// ---- ethtool --------------------------------------------------------------------------------------------
+
+struct feature_name {
+	std::string_view name;
+	netdev_features_t bits;
+};
+constexpr feature_name feature_names[] = {{"tso", NETIF_F_ALL_TSO},
+                                          {"tcp-segmentation-offload", NETIF_F_ALL_TSO},
+                                          {"gso", NETIF_F_GSO},
+                                          {"generic-segmentation-offload", NETIF_F_GSO},
+                                          {"gro", NETIF_F_GRO},
+                                          {"generic-receive-offload", NETIF_F_GRO},
+                                          {"tx", NETIF_F_CSUM_MASK | NETIF_F_SCTP_CRC},
+                                          {"tx-checksumming", NETIF_F_CSUM_MASK | NETIF_F_SCTP_CRC},
+                                          {"rx", NETIF_F_RXCSUM},
+                                          {"rx-checksumming", NETIF_F_RXCSUM},
+                                          {"sg", NETIF_F_SG | NETIF_F_FRAGLIST},
+                                          {"scatter-gather", NETIF_F_SG | NETIF_F_FRAGLIST}};
+
+void set_features(command &c)
+{
+	const std::string name = c.take("a device");
+	net_device *dev = __dev_get_by_name(*c.in, name);
+	if (!dev)
+		command::fails(fmt::format("Cannot get device feature names: No such device"));
+	netdev_features_t on = 0, off = 0;
+	while (c.more()) {
+		const std::string word = c.take("a feature");
+		const auto known = std::ranges::find(feature_names, word, &feature_name::name);
+		if (known == std::end(feature_names))
+			c.not_modelled(fmt::format("the feature {}", word));
+		(c.take_on_off(word) ? on : off) |= known->bits;
+	}
+	if (!(on | off))
+		c.bad("expected FEATURE on|off");
+	if (!((on | off) & dev->hw_features))
+		command::fails("Cannot change any device features");
+	dev->wanted_features = (dev->wanted_features | (on & dev->hw_features)) & ~(off & dev->hw_features);
+	netdev_update_features(*dev);
+}
+
+} // namespace
+
+void sysctl(command &c)
+{
+	bool writes = false, bare = false;
+	while (c.peek().starts_with('-')) {
+		const std::string option = c.take("an option");
+		if (option == "-w")
+			writes = true;
+		else if (option == "-n")
+			bare = true;
+		else if (option != "-q" && option != "-e")
+			c.not_modelled(fmt::format("`sysctl {}'", option));
+	}
+	if (!c.more())
+		c.bad("expected a name, or NAME=VALUE");
+	while (c.more()) {
+		std::string word = c.take("a name");
+		const std::size_t equals = word.find('=');
+		if (equals == std::string::npos && writes)
+			command::fails(fmt::format("sysctl: \"{}\" must be of the form name=value", word));
+		if (equals == std::string::npos) {
+			read_setting(c, plain_key(word), bare);
+			continue;
+		}
+		write_setting(c, plain_key(word.substr(0, equals)), word.substr(equals + 1));
+	}
+}
+
+void ethtool(command &c)
+{
+	if (c.peek() != "-K" && c.peek() != "--features" && c.peek() != "--offload")
+		c.not_modelled(fmt::format("`ethtool {}'", c.peek()));
+	static_cast<void>(c.take("-K"));
+	set_features(c);
+}
+
+} // namespace skbwalk::sim
