@@ -1,10 +1,264 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The program's entry. Prints its usage until the command line exists.
+// The command line. Results go to stdout, all else to stderr; nothing is on stdout when the file or the usage is wrong.
+// Exit status: 0 fine, 1 an expectation failed or traces differ, 2 wrong usage or bad scenario, 3 the environment, 4 internal,
+// 130 interrupted.
+#include <csignal>
 #include <cstdio>
+#include <exception>
+#include <fstream>
+#include <iostream>
+#include <unistd.h>
 
-int main()
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "sim/cmd_run.h"
+#include "sim/commands.h"
+#include "sim/pcap.h"
+#include "sim/profile.h"
+#include "sim/scenario.h"
+#include "stack/trace/recorder.h"
+
+namespace {
+
+using namespace skbwalk;
+using namespace skbwalk::sim;
+
+constexpr int exit_failed = 1, exit_usage = 2, exit_environment = 3, exit_internal = 4, exit_interrupted = 130;
+
+volatile std::sig_atomic_t interrupted = 0;
+
+void on_interrupt(int) { interrupted = 1; }
+
+struct wrong_usage : std::runtime_error {
+	using std::runtime_error::runtime_error;
+};
+struct no_environment : std::runtime_error {
+	using std::runtime_error::runtime_error;
+};
+
+// Options of `run` as they come from the command line.
+struct run_words {
+	run_args args;
+	std::string format = "tree", view = "graph", output_file;
+	std::size_t ring = args.records_max;
+
+	run_args finish()
+	{
+		const auto f = format_by_name(format);
+		const auto v = view_by_name(view);
+		if (!f)
+			throw wrong_usage(fmt::format("--format: expected tree, graph or none, found {}", format));
+		if (!v)
+			throw wrong_usage(fmt::format("--view: expected graph, stack or source, found {}", view));
+		args.output.format = *f;
+		args.output.view = *v;
+		args.records_max = ring;
+		return args;
+	}
+};
+
+void add_run_options(CLI::App &app, run_words &w)
 {
-	std::fputs("usage: skbwalk run SCENARIO\n", stderr);
-	return 2;
+	trace_selection &s = w.args.output.selection;
+
+	app.add_option("SCENARIO", w.args.scenario, "a bundled scenario's name, or a file")->required();
+	app.add_option("--format", w.format, "tree (default), graph (ftrace's function_graph) or none");
+	app.add_option("--phase", s.phases, "print this phase alone");
+	app.add_option("--task", s.tasks, "print this task alone");
+	app.add_option("--root", s.roots, "print this function and what it calls");
+	app.add_option("--filter", s.only, "a glob: print these functions alone");
+	app.add_option("--notrace", s.notrace, "a glob: leave these functions out");
+	app.add_option("--fold", s.fold, "a glob: print these without what they call");
+	app.add_option("--max-depth", s.depth_max, "so many levels");
+	app.add_option("--profile", w.args.profile, "the kernel release (skbwalk list profiles)");
+	app.add_option("--view", w.view, "graph (default): what ftrace shows; stack: a backtrace; source: everything");
+	app.add_option("--functions", w.args.functions_file, "a kernel's available_filter_functions");
+	app.add_option("--seed", w.args.seed, "of the random streams");
+	app.add_option("--pcap", w.args.pcap_file, "write the packets there");
+	app.add_option("--pcap-dev", w.args.pcap_device, "only those of [HOST/][NETNS:]DEVICE");
+	app.add_option("-o,--output", w.output_file, "write the result there");
+	app.add_option("--ring", w.ring, "records that the trace can hold")->check(CLI::Range(std::size_t{1}, std::size_t{1} << 32));
+	app.add_flag("--stats", w.args.stats, "print the counters that moved");
+	app.add_flag("--irqs", s.irqs, "hard interrupts too");
+	graph_options &g = w.args.output.graph;
+	app.add_flag("--cpu,!--no-cpu", g.cpu, "graph: a column for the cpu (on)");
+	app.add_flag("--duration,!--no-duration", g.duration, "graph: a column for the duration (on)");
+	app.add_flag("--overhead,!--no-overhead", g.overhead, "graph: marks before long durations (on)");
+	app.add_flag("--proc,!--no-proc", g.proc, "graph: a column for the task");
+	app.add_flag("--abstime,!--no-abstime", g.abstime, "graph: a column for the time");
+	app.add_flag("--tail,!--no-tail", g.tail, "graph: names behind closing braces");
+}
+
+// What `run` prints, for the commands that compare.
+std::string run_to_string(const std::vector<std::string> &words)
+{
+	CLI::App app{"run"};
+	run_words w;
+	add_run_options(app, w);
+	std::vector<std::string> reversed{words.rbegin(), words.rend()};
+	if (!reversed.empty() && reversed.back() == "run")
+		reversed.pop_back();
+	try {
+		app.parse(reversed);
+	} catch (const CLI::Error &e) {
+		throw wrong_usage(e.what());
+	}
+	const run_result r = run_scenario(w.finish());
+	for (const std::string &line : r.messages)
+		fmt::print(stderr, "skbwalk: {}\n", line);
+	return r.text;
+}
+
+void put(const std::string &text, const std::string &file)
+{
+	if (file.empty() || file == "-") {
+		if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout))
+			throw no_environment("stdout: cannot be written");
+		return;
+	}
+	std::ofstream out{file, std::ios::binary};
+	out << text;
+	out.close();
+	if (!out)
+		throw no_environment(fmt::format("{}: cannot be written", file));
+}
+
+int run(run_words &w)
+{
+	w.args.stop = &interrupted;
+	const run_args args = w.finish();
+	std::signal(SIGINT, on_interrupt);
+	std::signal(SIGTERM, on_interrupt);
+	const run_result r = run_scenario(args);
+	put(r.text, w.output_file);
+	for (const std::string &line : r.messages)
+		fmt::print(stderr, "skbwalk: {}\n", line);
+	if (r.interrupted)
+		return exit_interrupted;
+	return r.fine ? 0 : exit_failed;
+}
+
+int list(const std::string &what, const std::string &profile_name)
+{
+	std::string out;
+	if (what == "scenarios") {
+		for (const bundled_scenario &b : bundled_scenarios())
+			out += fmt::format("{:<24} {}\n", b.name, b.about);
+	} else if (what == "profiles") {
+		for (const auto &[name, summary] : profile::list())
+			out += fmt::format("{:<16} {}\n", name, summary);
+	} else if (what == "calls") {
+		for (const call_description &c : all_calls())
+			out += fmt::format("{:<16} {}\n", c.name, c.takes);
+	} else if (what == "functions") {
+		const profile p = profile::load(profile_name);
+		std::map<std::string, std::string> lines;
+		trace::for_each_site([&](const trace::site &s) {
+			const auto symbol = p.symbol(s.name);
+			lines[s.name] = fmt::format("{:<44} {:<10} {}\n", s.name,
+			                            s.kind == trace::site_kind::header_inline ? "header"
+			                            : symbol                                  ? "traceable"
+			                                                                      : "inlined",
+			                            s.file);
+		});
+		for (const auto &[name, line] : lines)
+			out += line;
+	} else {
+		throw wrong_usage(fmt::format("list: expected scenarios, profiles, functions or calls, found {}", what));
+	}
+	put(out, "");
+	return 0;
+}
+
+int check(const std::vector<std::string> &names)
+{
+	std::string out;
+	for (const std::string &name : names)
+		out += check_scenario(name).text;
+	put(out, "");
+	return 0;
+}
+
+int command_line(int argc, char **argv)
+{
+	CLI::App app{"Walks a packet through the Linux network stack, in userspace."};
+	app.require_subcommand(1);
+	app.set_version_flag("--version", std::string{"skbwalk "} + SKBWALK_VERSION);
+
+	run_words run_options;
+	CLI::App *run_command = app.add_subcommand("run", "run a scenario and print the call tree");
+	add_run_options(*run_command, run_options);
+
+	std::vector<std::string> check_names;
+	CLI::App *check_command = app.add_subcommand("check", "validate scenarios; say whether a real kernel can run them");
+	check_command->add_option("SCENARIO", check_names)->required();
+
+	std::string list_what, list_profile = "linux-6.1";
+	CLI::App *list_command = app.add_subcommand("list", "scenarios, profiles, functions or calls");
+	list_command->add_option("WHAT", list_what, "scenarios, profiles, functions or calls")->required();
+	list_command->add_option("--profile", list_profile, "for functions");
+
+	diff_args diff;
+	CLI::App *diff_command = app.add_subcommand("diff", "compare two call trees: files, or scenarios with options of run");
+	diff_command->add_option("A", diff.a)->required();
+	diff_command->add_option("B", diff.b)->required();
+	diff_command->add_option("--scope", diff.scope, "a file of function names; else the network's functions");
+	diff_command->add_flag("--all", diff.all, "equal parts too");
+
+	conform_args conform;
+	CLI::App *conform_command = app.add_subcommand("conform", "compare the model with the reference call trees");
+	conform_command->add_option("NAME", conform.names, "rows of map.tsv, side by side; none: scores of all");
+	conform_command->add_option("--reference", conform.reference, "the folder of map.tsv");
+
+	try {
+		app.parse(argc, argv);
+	} catch (const CLI::Success &e) { // --help, --version
+		return app.exit(e, std::cout, std::cerr);
+	} catch (const CLI::Error &e) {
+		app.exit(e, std::cerr, std::cerr);
+		return exit_usage;
+	}
+	diff.colour = conform.colour = isatty(STDOUT_FILENO) != 0;
+	if (*run_command)
+		return run(run_options);
+	if (*check_command)
+		return check(check_names);
+	if (*list_command)
+		return list(list_what, list_profile);
+	if (*diff_command)
+		return cmd_diff(diff, run_to_string);
+	return cmd_conform(conform, run_to_string);
+}
+
+int say(int status, const char *what)
+{
+	fmt::print(stderr, "skbwalk: {}\n", what);
+	return status;
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+	try {
+		return command_line(argc, argv);
+	} catch (const wrong_usage &e) {
+		return say(exit_usage, e.what());
+	} catch (const bad_scenario &e) {
+		return say(exit_usage, e.what());
+	} catch (const bad_profile &e) {
+		return say(exit_usage, e.what());
+	} catch (const bad_selection &e) {
+		return say(exit_usage, e.what());
+	} catch (const no_scenario &e) {
+		return say(exit_usage, e.what());
+	} catch (const no_environment &e) {
+		return say(exit_environment, e.what());
+	} catch (const pcap_error &e) {
+		return say(exit_environment, e.what());
+	} catch (const std::exception &e) {
+		return say(exit_internal, e.what());
+	}
 }

@@ -12,6 +12,7 @@
 
 #include "sim/runner_program.h"
 #include "sim/setup.h"
+#include "stack/core/net_namespace.h"
 #include "stack/kernel/file.h"
 
 namespace skbwalk::sim {

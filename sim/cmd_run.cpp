@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// A world is made for the run with what the profile and the output need: a recorder of some size, or a small one that only
+// carries hooks, or none.
+#include "sim/cmd_run.h"
+
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "sim/pcap.h"
+#include "sim/runner.h"
+#include "sim/scenario.h"
+#include "sim/world.h"
+
+namespace skbwalk::sim {
+
+namespace {
+
+world::options options_for(const run_args &args, const scenario &s, const profile &p)
+{
+	world::options o;
+	o.seed = args.seed.value_or(s.seed.value_or(1));
+	o.features = p.features();
+	if (args.output.format != trace_format::none || !s.expect_calls.empty())
+		o.trace_records_max = args.records_max;
+	else if (!args.pcap_file.empty() || !s.expect_packets.empty())
+		o.trace_records_max = 1;
+	return o;
+}
+
+} // namespace
+
+run_result run_scenario(const run_args &args)
+{
+	const scenario s = load_scenario(find_scenario(args.scenario));
+	const profile p = profile_for(args.profile, args.functions_file);
+	run_result result;
+	world w{options_for(args, s, p)};
+	std::optional<pcap_file> pcap;
+	if (!args.pcap_file.empty())
+		pcap.emplace(args.pcap_file);
+
+	run_report report;
+	{
+		runner r{w, s};
+		std::optional<packet_tap> tap;
+		r.stop_on(args.stop);
+		r.set_up();
+		if (pcap) {
+			tap.emplace(w);
+			dump_packets(*tap, *pcap, args.pcap_device);
+		}
+		report = r.run();
+		if (args.stats)
+			result.text = r.counters_text();
+		if (const trace::recorder *recorder = w.recorder()) {
+			result.text = trace_text(*recorder, w.host_names(), p, args.output) + result.text;
+			if (recorder->lost() && args.output.format != trace_format::none)
+				result.messages.push_back(fmt::format(
+					"the trace lost {} records: the ring was full (--ring makes it larger)", recorder->lost()));
+		}
+		r.end_tasks();
+		if (pcap)
+			pcap->flush();
+	}
+	for (const std::string &line : report.failures)
+		result.messages.push_back(fmt::format("{}: {}", s.file, line));
+	if (!report.deadlock.empty())
+		result.messages.push_back(fmt::format("{}: deadlock: every task waits for ever\n{}", s.file, report.deadlock));
+	result.interrupted = report.interrupted;
+	result.fine = report.fine();
+	for (const std::string &line : w.end()) {
+		result.messages.push_back(fmt::format("{}: left over at the end: {}", s.file, line));
+		result.fine = false;
+	}
+	return result;
+}
+
+check_result check_scenario(const std::string &name)
+{
+	const scenario s = load_scenario(find_scenario(name));
+	check_result result;
+	{
+		world w{{}};
+		{
+			runner r{w, s};
+			r.set_up();
+		}
+		static_cast<void>(w.end());
+	}
+	const std::vector<std::string> why = s.unportable();
+	result.portable = why.empty();
+	result.text = fmt::format("{}: valid, {} steps, {}\n", s.file, s.steps.size(),
+	                          why.empty() ? "portable: a real kernel can run it" : "not portable:");
+	for (const std::string &line : why)
+		result.text += fmt::format("  {}\n", line);
+	return result;
+}
+
+} // namespace skbwalk::sim
