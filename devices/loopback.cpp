@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// drivers/net/loopback.c: what is sent on lo comes back at once (loopback_xmit, into this cpu's backlog), with its route. One in
-// each namespace, made with it. The blackhole device is where routes point to when their device goes away.
+// drivers/net/loopback.c: what is sent on lo comes back at once (loopback_xmit, into this cpu's backlog),
+// with its route. One in each namespace, made with it. The blackhole device is where routes point to when
+// their device goes away.
 #include "devices/loopback.h"
 
 #include <cassert>
@@ -89,9 +90,9 @@ static void gen_lo_setup(net_device &dev, u32 mtu, const net_device_ops &ops)
 	netif_keep_dst(dev);
 	dev.broadcast = {};
 	dev.hw_features = NETIF_F_GSO_SOFTWARE;
-	dev.features = NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_GSO_SOFTWARE | NETIF_F_HW_CSUM | NETIF_F_RXCSUM |
-		       NETIF_F_SCTP_CRC | NETIF_F_HIGHDMA | NETIF_F_LLTX | NETIF_F_NETNS_LOCAL | NETIF_F_VLAN_CHALLENGED |
-		       NETIF_F_LOOPBACK;
+	dev.features = NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_GSO_SOFTWARE | NETIF_F_HW_CSUM |
+	               NETIF_F_RXCSUM | NETIF_F_SCTP_CRC | NETIF_F_HIGHDMA | NETIF_F_LLTX |
+	               NETIF_F_NETNS_LOCAL | NETIF_F_VLAN_CHALLENGED | NETIF_F_LOOPBACK;
 	netif_set_tso_max_size(dev, GSO_MAX_SIZE);
 }
 

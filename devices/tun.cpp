@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// drivers/net/tun.c, with one queue. tun_net_xmit puts a packet in the ring and tells the reader; tun_do_read takes it out.
-// tun_get_user makes a packet of a frame that was written and gives it to netif_receive_skb, with bottom halves off. The
-// descriptor's owner is offered no offloads (TUNSETOFFLOAD), so that packets in the ring are cut and summed. Left out: several
-// queues, IFF_VNET_HDR, filters, XDP, NAPI.
+// drivers/net/tun.c, with one queue. tun_net_xmit puts a packet in the ring and tells the reader; tun_do_read
+// takes it out. tun_get_user makes a packet of a frame that was written and gives it to netif_receive_skb,
+// with bottom halves off. The descriptor's owner is offered no offloads (TUNSETOFFLOAD), so that packets in
+// the ring are cut and summed. Left out: several queues, IFF_VNET_HDR, filters, XDP, NAPI.
 #include "devices/tun.h"
 
 #include <algorithm>
@@ -15,7 +15,8 @@ namespace skbwalk {
 namespace {
 
 constexpr u32 TUN_READQ_SIZE = 500;
-constexpr netdev_features_t TUN_USER_FEATURES = NETIF_F_HW_CSUM | NETIF_F_TSO_ECN | NETIF_F_TSO | NETIF_F_TSO6;
+constexpr netdev_features_t TUN_USER_FEATURES =
+	NETIF_F_HW_CSUM | NETIF_F_TSO_ECN | NETIF_F_TSO | NETIF_F_TSO6;
 
 struct tun_struct {
 	u32 flags = 0;
@@ -133,13 +134,14 @@ static void tun_net_initialize(net_device &dev)
 	dev.max_mtu = 65535u - dev.hard_header_len;
 }
 
-net_device *tun_set_iff(net &net, const std::string &name, u32 flags, void (*readable)(net_device &dev, void *arg), void *arg,
-			int &err)
+net_device *tun_set_iff(net &net, const std::string &name, u32 flags,
+                        void (*readable)(net_device &dev, void *arg), void *arg, int &err)
 {
 	TRACE();
 	const u32 kind = flags & (IFF_TUN | IFF_TAP);
 
-	if ((kind != IFF_TUN && kind != IFF_TAP) || (flags & ~(IFF_TUN | IFF_TAP | IFF_NO_PI)) || !(flags & IFF_NO_PI)) {
+	if ((kind != IFF_TUN && kind != IFF_TAP) || (flags & ~(IFF_TUN | IFF_TAP | IFF_NO_PI)) ||
+	    !(flags & IFF_NO_PI)) {
 		err = -EINVAL;
 		return nullptr;
 	}

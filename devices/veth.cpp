@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// drivers/net/veth.c: veth_xmit hands a packet to the peer device (__dev_forward_skb, which strips what is of this side only)
-// and into this cpu's backlog. A side has a carrier while both are up. Made in pairs (veth_newlink), gone in pairs
-// (veth_dellink). Left out: XDP, and NAPI with GRO, which is off unless asked for.
+// drivers/net/veth.c: veth_xmit hands a packet to the peer device (__dev_forward_skb, which strips what is of
+// this side only) and into this cpu's backlog. A side has a carrier while both are up. Made in pairs
+// (veth_newlink), gone in pairs (veth_dellink). Left out: XDP, and NAPI with GRO, which is off unless asked
+// for.
 #include "devices/veth.h"
 
 #include "stack/ethernet/eth.h"
@@ -17,9 +18,9 @@ struct veth_priv {
 	u64 tx_packets = 0, tx_bytes = 0;
 };
 
-constexpr netdev_features_t VETH_FEATURES = NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_HW_CSUM | NETIF_F_RXCSUM | NETIF_F_SCTP_CRC |
-					    NETIF_F_HIGHDMA | NETIF_F_GSO_SOFTWARE | NETIF_F_HW_VLAN_CTAG_TX |
-					    NETIF_F_HW_VLAN_CTAG_RX;
+constexpr netdev_features_t VETH_FEATURES = NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_HW_CSUM | NETIF_F_RXCSUM |
+                                            NETIF_F_SCTP_CRC | NETIF_F_HIGHDMA | NETIF_F_GSO_SOFTWARE |
+                                            NETIF_F_HW_VLAN_CTAG_TX | NETIF_F_HW_VLAN_CTAG_RX;
 
 } // namespace
 
@@ -74,10 +75,7 @@ static void veth_get_stats64(net_device &dev, rtnl_link_stats64 &tot)
 }
 
 // Fake: there are no addresses to filter by.
-static void veth_set_multicast_list(net_device &dev)
-{
-	TRACE(dev);
-}
+static void veth_set_multicast_list(net_device &dev) { TRACE(dev); }
 
 static int veth_open(net_device &dev)
 {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The life of a network device: the half of net/core/dev.c that configures. alloc_netdev makes one, register_netdevice gives
-// it an index and a name in its namespace, dev_change_flags opens and closes it, dev_change_net_namespace moves it,
-// unregister_netdevice takes it away, and each step tells the notifiers. It is freed after a grace period when nobody refers
-// to it. dev_xmit.cpp and dev_receive.cpp hold the two ways of a packet. Left out: the RTM_NEWLINK messages to user space,
-// address lists of multicast filters, stacked devices' adjacency (net_device::master is all there is), XDP.
+// The life of a network device: the half of net/core/dev.c that configures. alloc_netdev makes one,
+// register_netdevice gives it an index and a name in its namespace, dev_change_flags opens and closes it,
+// dev_change_net_namespace moves it, unregister_netdevice takes it away, and each step tells the notifiers.
+// It is freed after a grace period when nobody refers to it. dev_xmit.cpp and dev_receive.cpp hold the two
+// ways of a packet. Left out: the RTM_NEWLINK messages to user space, address lists of multicast filters,
+// stacked devices' adjacency (net_device::master is all there is), XDP.
 //
 // Unlike the kernel, no rtnl mutex is taken: who configures does not sleep in between.
 #include <algorithm>
@@ -219,7 +220,8 @@ static netdev_features_t netdev_fix_features(net_device &dev, netdev_features_t 
 int __netdev_update_features(net_device &dev)
 {
 	TRACE(dev);
-	netdev_features_t features = (dev.features & ~dev.hw_features) | (dev.wanted_features & dev.hw_features);
+	netdev_features_t features =
+		(dev.features & ~dev.hw_features) | (dev.wanted_features & dev.hw_features);
 	int err = 0;
 
 	if (dev.netdev_ops->ndo_fix_features)
@@ -348,7 +350,7 @@ static int __dev_change_flags(net_device &dev, u32 flags)
 	int ret = 0;
 
 	dev.flags = (flags & (IFF_NOARP | IFF_MULTICAST)) |
-		    (dev.flags & (IFF_UP | IFF_VOLATILE | IFF_PROMISC | IFF_ALLMULTI));
+	            (dev.flags & (IFF_UP | IFF_VOLATILE | IFF_PROMISC | IFF_ALLMULTI));
 	dev_set_rx_mode(dev);
 	if ((old_flags ^ flags) & IFF_UP) {
 		if (old_flags & IFF_UP)
@@ -360,7 +362,8 @@ static int __dev_change_flags(net_device &dev, u32 flags)
 		const u32 before = dev.flags;
 
 		dev.gflags ^= IFF_PROMISC;
-		if (__dev_set_promiscuity(dev, flags & IFF_PROMISC ? 1 : -1, false) >= 0 && dev.flags != before)
+		if (__dev_set_promiscuity(dev, flags & IFF_PROMISC ? 1 : -1, false) >= 0 &&
+		    dev.flags != before)
 			dev_set_rx_mode(dev);
 	}
 	if ((flags ^ dev.gflags) & IFF_ALLMULTI) {
@@ -385,7 +388,7 @@ u32 dev_get_flags(const net_device &dev)
 {
 	TRACE(dev);
 	u32 flags = (dev.flags & ~(IFF_PROMISC | IFF_ALLMULTI | IFF_RUNNING | IFF_LOWER_UP)) |
-		    (dev.gflags & (IFF_PROMISC | IFF_ALLMULTI));
+	            (dev.gflags & (IFF_PROMISC | IFF_ALLMULTI));
 
 	if (netif_running(dev)) {
 		if (netif_oper_up(dev))
@@ -748,13 +751,13 @@ static void default_device_exit_net(net &net)
 {
 	TRACE();
 	for (net_device *dev : std::vector(net.dev_list)) {
-		if ((dev->features & NETIF_F_NETNS_LOCAL) || dev->dellink)
+		if ((dev->features & NETIF_F_NETNS_LOCAL) || !dev->link_kind.empty())
 			continue;
 
 		const std::string fb_name = "dev" + std::to_string(dev->ifindex);
 
 		[[maybe_unused]] const int err = dev_change_net_namespace(
-		    *dev, init_net(), __dev_get_by_name(init_net(), fb_name) ? "dev%d" : fb_name.c_str());
+			*dev, init_net(), __dev_get_by_name(init_net(), fb_name) ? "dev%d" : fb_name.c_str());
 		assert(!err);
 	}
 }
@@ -782,7 +785,8 @@ static int default_device_init(net &)
 	return 0;
 }
 
-static constexpr pernet_operations default_device_ops = {"default_device", default_device_init, default_device_exit};
+static constexpr pernet_operations default_device_ops = {"default_device", default_device_init,
+                                                         default_device_exit};
 
 void net_dev_init()
 {

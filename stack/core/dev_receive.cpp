@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The receive half of net/core/dev.c. Packets of devices without a poll function come into netif_rx, wait in this cpu's
-// backlog (enqueue_to_backlog) and leave it in NET_RX_SOFTIRQ: net_rx_action polls each scheduled NAPI instance, the backlog's
-// being process_backlog, and __netif_receive_skb_core gives each packet to the taps, to the device's rx_handler (a bridge's)
-// and to the protocols of its type; the last protocol gets the packet itself. Devices that poll hand theirs to
-// netif_receive_skb or, through GRO, to netif_receive_skb_list_internal. Left out: receive packet steering, generic XDP,
-// ingress hooks and time stamps (off: their static keys), VLAN devices, memory reserves.
+// The receive half of net/core/dev.c. Packets of devices without a poll function come into netif_rx, wait in
+// this cpu's backlog (enqueue_to_backlog) and leave it in NET_RX_SOFTIRQ: net_rx_action polls each scheduled
+// NAPI instance, the backlog's being process_backlog, and __netif_receive_skb_core gives each packet to the
+// taps, to the device's rx_handler (a bridge's) and to the protocols of its type; the last protocol gets the
+// packet itself. Devices that poll hand theirs to netif_receive_skb or, through GRO, to
+// netif_receive_skb_list_internal. Left out: receive packet steering, generic XDP, ingress hooks and time
+// stamps (off: their static keys), VLAN devices, memory reserves.
 #include "stack/core/dst.h"
 #include "stack/core/gro.h"
-#include "stack/core/netdevice.h"
 #include "stack/core/net_namespace.h"
+#include "stack/core/netdevice.h"
 #include "stack/core/sock.h"
 #include "stack/ethernet/eth.h"
 
@@ -80,7 +81,8 @@ void dev_add_pack(packet_type &pt)
 	list_add(pt.list, ptype_head(pt));
 }
 
-// Unlike the kernel, nobody waits for readers: hosts run on one thread and no walk over a list is left in the middle.
+// Unlike the kernel, nobody waits for readers: hosts run on one thread and no walk over a list is left in the
+// middle.
 void dev_remove_pack(packet_type &pt)
 {
 	TRACE(pt.dev);
@@ -99,7 +101,8 @@ static int deliver_skb(sk_buff &skb, packet_type &pt_prev, net_device &orig_dev)
 	return pt_prev.func(skb_get(skb), *skb.dev, pt_prev, orig_dev);
 }
 
-static void deliver_ptype_list_skb(sk_buff &skb, packet_type *&pt_prev, net_device &orig_dev, be16 type, list_head &list)
+static void deliver_ptype_list_skb(sk_buff &skb, packet_type *&pt_prev, net_device &orig_dev, be16 type,
+                                   list_head &list)
 {
 	TRACE(skb);
 	for_each_type(list, [&](packet_type &pt) {
@@ -359,8 +362,8 @@ int unhandled(skb_ptr &skb, bool deliver_exact)
 
 } // namespace
 
-// Gives the packet to all but the last of its receivers. The last is left in *ppt_prev, with the packet; without ppt_prev
-// (4.18) it is called here.
+// Gives the packet to all but the last of its receivers. The last is left in *ppt_prev, with the packet;
+// without ppt_prev (4.18) it is called here.
 static int __netif_receive_skb_core(skb_ptr &skb, bool, packet_type **ppt_prev)
 {
 	TRACE(skb, skb->dev);
@@ -412,7 +415,8 @@ static int __netif_receive_skb_core(skb_ptr &skb, bool, packet_type **ppt_prev)
 	const be16 type = skb->protocol;
 
 	if (!deliver_exact)
-		deliver_ptype_list_skb(*skb, pt_prev, orig_dev, type, ptypes->base[ntohs(type) & PTYPE_HASH_MASK]);
+		deliver_ptype_list_skb(*skb, pt_prev, orig_dev, type,
+		                       ptypes->base[ntohs(type) & PTYPE_HASH_MASK]);
 	deliver_ptype_list_skb(*skb, pt_prev, orig_dev, type, orig_dev.ptype_specific);
 	if (skb->dev != &orig_dev)
 		deliver_ptype_list_skb(*skb, pt_prev, orig_dev, type, skb->dev->ptype_specific);
@@ -633,7 +637,8 @@ void napi_enable(napi_struct &n)
 	n.state &= ~(NAPI_STATE_SCHED | NAPI_STATE_NPSVC);
 }
 
-// Unlike the kernel, an instance that is scheduled is not waited for but taken from the list of those to poll.
+// Unlike the kernel, an instance that is scheduled is not waited for but taken from the list of those to
+// poll.
 void napi_disable(napi_struct &n)
 {
 	TRACE(n.dev);
@@ -758,8 +763,9 @@ bool is_skb_forwardable(const net_device &dev, const sk_buff &skb)
 static int ____dev_forward_skb(net_device &dev, skb_ptr &skb, bool check_mtu)
 {
 	TRACE_INLINE(skb, dev);
-	const bool fits = current.host->features.forwardable_out_of_line ? is_skb_forwardable(dev, *skb) :
-									     __is_skb_forwardable(dev, *skb, check_mtu);
+	const bool fits = current.host->features.forwardable_out_of_line
+	                          ? is_skb_forwardable(dev, *skb)
+	                          : __is_skb_forwardable(dev, *skb, check_mtu);
 
 	if (!fits) {
 		++dev.rx_dropped;

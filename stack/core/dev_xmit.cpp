@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The transmit half of net/core/dev.c. A packet with its link-layer header comes into __dev_queue_xmit, which picks a queue
-// (netdev_core_pick_tx) and either hands it to the queue's discipline (__dev_xmit_skb, net/sched) or, where the queue has
-// none, on at once: validate_xmit_skb makes of it what the device can send (netif_skb_features; software GSO, a linear
-// buffer, a checksum), and dev_hard_start_xmit shows it to the taps and calls the driver. Left out: XPS, traffic classes,
-// subordinate devices, VLAN tags in hardware, egress hooks (nothing can be attached: their static keys are off).
+// The transmit half of net/core/dev.c. A packet with its link-layer header comes into __dev_queue_xmit, which
+// picks a queue (netdev_core_pick_tx) and either hands it to the queue's discipline (__dev_xmit_skb,
+// net/sched) or, where the queue has none, on at once: validate_xmit_skb makes of it what the device can send
+// (netif_skb_features; software GSO, a linear buffer, a checksum), and dev_hard_start_xmit shows it to the
+// taps and calls the driver. Left out: XPS, traffic classes, subordinate devices, VLAN tags in hardware,
+// egress hooks (nothing can be attached: their static keys are off).
 #include <cstddef>
 
 #include "stack/core/dst.h"
@@ -92,8 +93,8 @@ netdev_queue *netdev_core_pick_tx(net_device &dev, sk_buff &skb, net_device *sb_
 	if (dev.real_num_tx_queues != 1) {
 		const net_device_ops &ops = *dev.netdev_ops;
 
-		queue_index = ops.ndo_select_queue ? ops.ndo_select_queue(dev, skb, sb_dev) :
-						     netdev_pick_tx(dev, skb, sb_dev);
+		queue_index = ops.ndo_select_queue ? ops.ndo_select_queue(dev, skb, sb_dev)
+		                                   : netdev_pick_tx(dev, skb, sb_dev);
 		if (queue_index >= dev.real_num_tx_queues)
 			queue_index = 0;
 	}
@@ -114,7 +115,7 @@ be16 skb_network_protocol(sk_buff &skb, int *depth)
 		be16 tag[2];
 		const u32 offset = vlan_depth ? vlan_depth : ETH_HLEN;
 		const auto *vh = static_cast<const be16 *>(
-		    skb_header_pointer(skb, static_cast<int>(offset), sizeof(tag), tag));
+			skb_header_pointer(skb, static_cast<int>(offset), sizeof(tag), tag));
 
 		if (!vh || tags == 8)
 			return be16{};
@@ -159,7 +160,8 @@ static netdev_features_t dflt_features_check(sk_buff &skb, net_device &dev, netd
 {
 	TRACE(skb, dev);
 	if (skb.vlan_present && skb.protocol == htons(ETH_P_8021Q))
-		features &= NETIF_F_SG | NETIF_F_HIGHDMA | NETIF_F_HW_CSUM | NETIF_F_FRAGLIST | NETIF_F_HW_VLAN_CTAG_TX;
+		features &= NETIF_F_SG | NETIF_F_HIGHDMA | NETIF_F_HW_CSUM | NETIF_F_FRAGLIST |
+		            NETIF_F_HW_VLAN_CTAG_TX;
 	return features;
 }
 
@@ -177,7 +179,7 @@ static netdev_features_t gso_features_check(sk_buff &skb, net_device &dev, netde
 	if (shinfo.gso_type & SKB_GSO_TCPV4) {
 		iphdr buffer;
 		const auto *iph = static_cast<const iphdr *>(
-		    skb_header_pointer(skb, skb_network_offset(skb), sizeof(buffer), &buffer));
+			skb_header_pointer(skb, skb_network_offset(skb), sizeof(buffer), &buffer));
 
 		if (!iph || !(ntohs(iph->frag_off) & IP_DF))
 			features &= ~NETIF_F_TSO_MANGLEID;
@@ -223,7 +225,7 @@ static bool skb_needs_linearize(const sk_buff &skb, netdev_features_t features)
 {
 	TRACE_INLINE(skb);
 	return skb_is_nonlinear(skb) && ((skb_has_frag_list(skb) && !(features & NETIF_F_FRAGLIST)) ||
-					 (skb_shinfo(skb).nr_frags && !(features & NETIF_F_SG)));
+	                                 (skb_shinfo(skb).nr_frags && !(features & NETIF_F_SG)));
 }
 
 namespace {
@@ -353,7 +355,7 @@ static void qdisc_pkt_len_init(sk_buff &skb)
 	if (shinfo.gso_type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6)) {
 		tcphdr buffer;
 		const auto *th = static_cast<const tcphdr *>(
-		    skb_header_pointer(skb, skb_transport_offset(skb), sizeof(buffer), &buffer));
+			skb_header_pointer(skb, skb_transport_offset(skb), sizeof(buffer), &buffer));
 
 		if (th)
 			hdr_len += th->doff() * 4;
@@ -471,8 +473,8 @@ static int __dev_xmit_skb(skb_ptr skb, Qdisc &q, net_device &dev, netdev_queue &
 
 namespace {
 
-// A device without a discipline: -ENETDOWN when it is down, when its driver stopped the queue (which a virtual device must
-// not do) or when a loop of virtual devices is found.
+// A device without a discipline: -ENETDOWN when it is down, when its driver stopped the queue (which a
+// virtual device must not do) or when a loop of virtual devices is found.
 int xmit_without_queue(skb_ptr &skb, net_device &dev, netdev_queue &txq)
 {
 	bool again = false;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/core/dst.c, and the functions that include/net/dst.h has inline. dst_alloc makes a destination in its family's cache,
-// dst_release gives a reference back, the last one after a grace period; dst_dev_put takes a destination off a device that
-// goes away. Left out: metadata, light-weight tunnels, and bundles of transformations.
+// net/core/dst.c, and the functions that include/net/dst.h has inline. dst_alloc makes a destination in its
+// family's cache, dst_release gives a reference back, the last one after a grace period; dst_dev_put takes a
+// destination off a device that goes away. Left out: metadata, light-weight tunnels, and bundles of
+// transformations.
 #include "stack/core/dst.h"
 
 #include <cassert>
@@ -138,7 +139,8 @@ bool dst_hold_safe(dst_entry &dst)
 	TRACE_INLINE();
 	int old = dst.__refcnt.load(std::memory_order_relaxed);
 
-	while (old && !dst.__refcnt.compare_exchange_weak(old, old + 1, std::memory_order_acquire, std::memory_order_relaxed))
+	while (old && !dst.__refcnt.compare_exchange_weak(old, old + 1, std::memory_order_acquire,
+	                                                  std::memory_order_relaxed))
 		;
 	return old != 0;
 }

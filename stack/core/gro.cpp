@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/core/gro.c. A polling driver's packets gather in the instance's rx_list and go up together (gro_normal_list) when there
-// are eight of them or the poll ends. On the way out skb_mac_gso_segment finds who cuts a packet of a type. Left out: merging
-// (napi_gro_receive).
+// net/core/gro.c. A polling driver's packets gather in the instance's rx_list and go up together
+// (gro_normal_list) when there are eight of them or the poll ends. On the way out skb_mac_gso_segment finds
+// who cuts a packet of a type. Left out: merging (napi_gro_receive).
 #include "stack/core/gro.h"
 
 #include "stack/kernel/percpu.h"

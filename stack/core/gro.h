@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Generic receive offload (include/net/gro.h): what a polling driver hands its packets to. Protocols register how their
-// packets are segmented (packet_offload), which GSO uses on the way out.
+// Generic receive offload (include/net/gro.h): what a polling driver hands its packets to. Protocols register
+// how their packets are segmented (packet_offload), which GSO uses on the way out.
 #pragma once
 
 #include "stack/core/netdevice.h"
@@ -11,7 +11,8 @@ namespace skbwalk {
 struct offload_callbacks {
 	skb_segs (*gso_segment)(sk_buff &skb, netdev_features_t features);
 };
-// How packets of an Ethernet type are cut; net/ipv4/af_inet.c has IP's. One for each host: perhost<packet_offload>.
+// How packets of an Ethernet type are cut; net/ipv4/af_inet.c has IP's. One for each host:
+// perhost<packet_offload>.
 struct packet_offload {
 	be16 type{};
 	u16 priority = 0;

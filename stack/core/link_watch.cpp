@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/core/link_watch.c: what follows when a device's carrier changes. linkwatch_fire_event notes the device; the work queue
-// soon works out its operational state (RFC 2863), starts or stops its queues and tells the notifiers. Events that are not
-// urgent are handled once a second at most.
+// net/core/link_watch.c: what follows when a device's carrier changes. linkwatch_fire_event notes the device;
+// the work queue soon works out its operational state (RFC 2863), starts or stops its queues and tells the
+// notifiers. Events that are not urgent are handled once a second at most.
 #include "stack/core/netdevice.h"
 #include "stack/sched/sch_generic.h"
 
@@ -177,7 +177,7 @@ const char *operstate_name(u8 operstate)
 {
 	TRACE_INLINE();
 	static constexpr const char *names[] = {"UNKNOWN", "NOTPRESENT", "DOWN", "LOWERLAYERDOWN",
-						"TESTING", "DORMANT",    "UP"};
+	                                        "TESTING", "DORMANT",    "UP"};
 
 	return operstate < std::size(names) ? names[operstate] : "UNKNOWN";
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The tables of net/core/neighbour.c. An entry is looked up by address and device (neigh_lookup), made when there is none
-// (___neigh_create, which also grows the hash), and goes when its device does (neigh_flush_dev), when the table is too full
-// (neigh_forced_gc) or when nobody used it for long (neigh_periodic_work). Each device has its own neigh_parms. Left out: proxy
-// entries, managed and externally learned entries.
+// The tables of net/core/neighbour.c. An entry is looked up by address and device (neigh_lookup), made when
+// there is none
+// (___neigh_create, which also grows the hash), and goes when its device does (neigh_flush_dev), when the
+// table is too full (neigh_forced_gc) or when nobody used it for long (neigh_periodic_work). Each device has
+// its own neigh_parms. Left out: proxy entries, managed and externally learned entries.
 #include <cassert>
 #include <new>
 
@@ -106,7 +107,8 @@ bool neigh_remove_one(neighbour &ndel, neigh_table &tbl)
 {
 	TRACE(ndel.dev);
 	neigh_hash_table &nht = tbl.nht;
-	const u32 hash_val = tbl.hash(ndel.primary_key, *ndel.dev, nht.hash_rnd.data()) >> (32 - nht.hash_shift);
+	const u32 hash_val =
+		tbl.hash(ndel.primary_key, *ndel.dev, nht.hash_rnd.data()) >> (32 - nht.hash_shift);
 
 	for (neighbour **np = &nht.hash_buckets[hash_val]; *np; np = &(*np)->next)
 		if (*np == &ndel)
@@ -134,7 +136,7 @@ static int neigh_forced_gc(neigh_table &tbl)
 		_raw_write_lock(n.lock);
 
 		const bool remove = n.nud_state == NUD_FAILED || n.nud_state == NUD_NOARP ||
-				    !time_in_range(n.updated, tref, jiffies());
+		                    !time_in_range(n.updated, tref, jiffies());
 
 		_raw_write_unlock(n.lock);
 		if (remove && neigh_remove_one(n, tbl))
@@ -273,7 +275,8 @@ static void neigh_hash_grow(neigh_table &tbl, u32 new_shift)
 	++tbl.hash_grows;
 	for (neighbour *bucket : tbl.nht.hash_buckets) {
 		for (neighbour *n = bucket, *next; n; n = next) {
-			const u32 hash = tbl.hash(n->primary_key, *n->dev, nht.hash_rnd.data()) >> (32 - new_shift);
+			const u32 hash =
+				tbl.hash(n->primary_key, *n->dev, nht.hash_rnd.data()) >> (32 - new_shift);
 
 			next = std::exchange(n->next, nht.hash_buckets[hash]);
 			nht.hash_buckets[hash] = n;
@@ -311,7 +314,8 @@ neighbour *neigh_lookup(neigh_table &tbl, const be32 &pkey, net_device &dev)
 	return n;
 }
 
-static neighbour *___neigh_create(neigh_table &tbl, const be32 &pkey, net_device &dev, bool exempt_from_gc, bool want_ref)
+static neighbour *___neigh_create(neigh_table &tbl, const be32 &pkey, net_device &dev, bool exempt_from_gc,
+                                  bool want_ref)
 {
 	TRACE(dev);
 	neighbour *n = neigh_alloc(tbl, dev, exempt_from_gc);
@@ -331,7 +335,8 @@ static neighbour *___neigh_create(neigh_table &tbl, const be32 &pkey, net_device
 	dev_hold(dev);
 	if (tbl.constructor && tbl.constructor(*n) < 0)
 		return fail();
-	n->confirmed = jiffies() - (static_cast<u32>(NEIGH_VAR(*n->parms, NEIGH_VAR_BASE_REACHABLE_TIME)) << 1);
+	n->confirmed =
+		jiffies() - (static_cast<u32>(NEIGH_VAR(*n->parms, NEIGH_VAR_BASE_REACHABLE_TIME)) << 1);
 
 	_raw_write_lock_bh(tbl.lock);
 	if (tbl.entries > 1u << tbl.nht.hash_shift)
@@ -438,8 +443,8 @@ static void neigh_periodic_work(delayed_work &work)
 	_raw_write_lock_bh(tbl.lock);
 	if (time_after(jiffies(), tbl.last_rand + 300 * HZ)) {
 		const auto renew = [](neigh_parms &p) {
-			p.reachable_time =
-			    neigh_rand_reach_time(static_cast<u32>(NEIGH_VAR(p, NEIGH_VAR_BASE_REACHABLE_TIME)));
+			p.reachable_time = neigh_rand_reach_time(
+				static_cast<u32>(NEIGH_VAR(p, NEIGH_VAR_BASE_REACHABLE_TIME)));
 		};
 
 		tbl.last_rand = jiffies();
@@ -458,10 +463,13 @@ static void neigh_periodic_work(delayed_work &work)
 					np = &n.next;
 					continue;
 				}
-				if (time_before(n.used, n.confirmed) && time_before_eq(n.confirmed, jiffies()))
+				if (time_before(n.used, n.confirmed) &&
+				    time_before_eq(n.confirmed, jiffies()))
 					n.used = n.confirmed;
 
-				const u32 stale = n.used + static_cast<u32>(NEIGH_VAR(*n.parms, NEIGH_VAR_GC_STALETIME));
+				const u32 stale =
+					n.used +
+					static_cast<u32>(NEIGH_VAR(*n.parms, NEIGH_VAR_GC_STALETIME));
 
 				if (refcount_read(n.refcnt) == 1 &&
 				    (n.nud_state == NUD_FAILED ||
@@ -480,7 +488,8 @@ static void neigh_periodic_work(delayed_work &work)
 			_raw_write_lock_bh(tbl.lock);
 		}
 	}
-	queue_delayed_work(tbl.gc_work, static_cast<u32>(NEIGH_VAR(tbl.parms, NEIGH_VAR_BASE_REACHABLE_TIME)) >> 1);
+	queue_delayed_work(tbl.gc_work,
+	                   static_cast<u32>(NEIGH_VAR(tbl.parms, NEIGH_VAR_BASE_REACHABLE_TIME)) >> 1);
 	_raw_write_unlock_bh(tbl.lock);
 }
 
@@ -493,7 +502,8 @@ int neigh_delete(neigh_table &tbl, const be32 &pkey, net_device &dev)
 	if (!n)
 		return -ENOENT;
 
-	const int err = __neigh_update(*n, nullptr, NUD_FAILED, NEIGH_UPDATE_F_OVERRIDE | NEIGH_UPDATE_F_ADMIN);
+	const int err =
+		__neigh_update(*n, nullptr, NUD_FAILED, NEIGH_UPDATE_F_OVERRIDE | NEIGH_UPDATE_F_ADMIN);
 
 	_raw_write_lock_bh(tbl.lock);
 	neigh_release(*n);
@@ -525,7 +535,8 @@ neigh_parms *neigh_parms_alloc(net_device &dev, neigh_table &tbl)
 
 	p->tbl = &tbl;
 	p->data = tbl.parms.data;
-	p->reachable_time = neigh_rand_reach_time(static_cast<u32>(NEIGH_VAR(*p, NEIGH_VAR_BASE_REACHABLE_TIME)));
+	p->reachable_time =
+		neigh_rand_reach_time(static_cast<u32>(NEIGH_VAR(*p, NEIGH_VAR_BASE_REACHABLE_TIME)));
 	dev_hold(dev);
 	p->dev = &dev;
 	_raw_write_lock_bh(tbl.lock);
@@ -554,7 +565,7 @@ void neigh_table_init(neigh_table &tbl)
 
 	tbl.parms.tbl = &tbl;
 	tbl.parms.reachable_time =
-	    neigh_rand_reach_time(static_cast<u32>(NEIGH_VAR(tbl.parms, NEIGH_VAR_BASE_REACHABLE_TIME)));
+		neigh_rand_reach_time(static_cast<u32>(NEIGH_VAR(tbl.parms, NEIGH_VAR_BASE_REACHABLE_TIME)));
 	tbl.nht = neigh_hash_alloc(3);
 	INIT_DELAYED_WORK(tbl.gc_work, neigh_periodic_work);
 	queue_delayed_work(tbl.gc_work, tbl.parms.reachable_time);

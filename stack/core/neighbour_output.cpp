@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Sending through a neighbour (net/core/neighbour.c, include/net/neighbour.h): by the cached header while the entry is
-// connected (neigh_hh_output), else by the entry's output function: neigh_resolve_output asks first and then makes the header,
-// neigh_connected_output makes it, neigh_direct_output sends what needs none.
+// Sending through a neighbour (net/core/neighbour.c, include/net/neighbour.h): by the cached header while the
+// entry is connected (neigh_hh_output), else by the entry's output function: neigh_resolve_output asks first
+// and then makes the header, neigh_connected_output makes it, neigh_direct_output sends what needs none.
 #include <cstring>
 
 #include "stack/core/neighbour_private.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What the three files of net/core/neighbour.c share: neighbour.cpp keeps the tables, neighbour_state.cpp moves entries from
-// state to state, neighbour_output.cpp sends through them.
+// What the three files of net/core/neighbour.c share: neighbour.cpp keeps the tables, neighbour_state.cpp
+// moves entries from state to state, neighbour_output.cpp sends through them.
 #pragma once
 
 #include "stack/core/neighbour.h"

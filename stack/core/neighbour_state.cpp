@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The states of net/core/neighbour.c (RFC 4861's, for ARP too). A packet for an entry that is not known to be reachable asks
-// for it (__neigh_event_send): it waits in the entry's queue while requests go out, or goes on while the entry waits for a
-// confirmation (DELAY) before it is probed. Answers come into neigh_update, which sends what waits; neigh_timer_handler moves
-// entries when time goes by. Who listens is told of each change. Left out: proxies, routers' flags, managed entries.
+// The states of net/core/neighbour.c (RFC 4861's, for ARP too). A packet for an entry that is not known to be
+// reachable asks for it (__neigh_event_send): it waits in the entry's queue while requests go out, or goes on
+// while the entry waits for a confirmation (DELAY) before it is probed. Answers come into neigh_update, which
+// sends what waits; neigh_timer_handler moves entries when time goes by. Who listens is told of each change.
+// Left out: proxies, routers' flags, managed entries.
 #include "stack/core/dst.h"
 #include "stack/core/neighbour_private.h"
 
@@ -302,7 +303,8 @@ void send_queue(neighbour &n)
 		_raw_write_unlock_bh(n.lock);
 		rcu_read_lock();
 
-		neighbour *n2 = dst && dst->obsolete != DST_OBSOLETE_DEAD ? dst_neigh_lookup_skb(*dst, *skb) : nullptr;
+		neighbour *n2 = dst && dst->obsolete != DST_OBSOLETE_DEAD ? dst_neigh_lookup_skb(*dst, *skb)
+		                                                          : nullptr;
 		neighbour &n1 = n2 ? *n2 : n;
 
 		n1.output(n1, std::move(skb));
@@ -528,7 +530,8 @@ static u32 neigh_nlmsg_size()
 {
 	TRACE();
 	return NLMSG_ALIGN(sizeof(ndmsg)) + nla_total_size(MAX_ADDR_LEN) + nla_total_size(MAX_ADDR_LEN) +
-	       nla_total_size(sizeof(nda_cacheinfo)) + nla_total_size(4) + nla_total_size(4) + nla_total_size(1);
+	       nla_total_size(sizeof(nda_cacheinfo)) + nla_total_size(4) + nla_total_size(4) +
+	       nla_total_size(1);
 }
 
 void __neigh_notify(neighbour &n, int type, int flags, u32 pid)

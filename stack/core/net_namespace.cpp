@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/core/net_namespace.c. Subsystems and drivers register what they do when a namespace comes (init, in order) and goes
-// (exit, in the reverse); setup_net and cleanup_net walk that list. The initial namespace is there from the first use on, and
-// operations that are registered later are run for it then. Left out: nsids, user namespaces, /proc.
+// net/core/net_namespace.c. Subsystems and drivers register what they do when a namespace comes (init, in
+// order) and goes (exit, in the reverse); setup_net and cleanup_net walk that list. The initial namespace is
+// there from the first use on, and operations that are registered later are run for it then. Left out: nsids,
+// user namespaces, /proc.
 //
-// Unlike the kernel, cleanup_net runs where it is called and not in a work queue, and a namespace that ended stays allocated
-// until its host ends, since packets on their way may still name it.
+// Unlike the kernel, cleanup_net runs where it is called and not in a work queue, and a namespace that ended
+// stays allocated until its host ends, since packets on their way may still name it.
 #include "stack/core/net_namespace.h"
 
 #include <algorithm>
@@ -21,7 +22,7 @@ namespace {
 
 struct namespaces {
 	std::vector<const pernet_operations *> pernet_list;
-	std::size_t first_device = 0; // of pernet_list; subsystems stand before
+	std::size_t first_device = 0;           // of pernet_list; subsystems stand before
 	std::vector<std::unique_ptr<net>> nets; // the initial one first
 	std::vector<std::unique_ptr<net>> ended;
 	u32 next_inum = 0xf0000000u;
@@ -137,7 +138,8 @@ void cleanup_net(net &net)
 		if (s.pernet_list[i]->exit)
 			s.pernet_list[i]->exit(net);
 
-	const auto at = std::find_if(s.nets.begin(), s.nets.end(), [&](const auto &n) { return n.get() == &net; });
+	const auto at =
+		std::find_if(s.nets.begin(), s.nets.end(), [&](const auto &n) { return n.get() == &net; });
 
 	assert(at != s.nets.end());
 	s.ended.push_back(std::move(*at));
@@ -197,8 +199,8 @@ std::vector<net *> all_nets(host &h)
 int *ipv4_sysctl(netns_ipv4 &ipv4, const char *name)
 {
 	TRACE_INLINE();
-#define SKBWALK_X(field, sysctl, dflt)                                                                             \
-	if (!std::strcmp(name, sysctl))                                                                            \
+#define SKBWALK_X(field, sysctl, dflt)  \
+	if (!std::strcmp(name, sysctl)) \
 		return &ipv4.field;
 	SKBWALK_IPV4_SYSCTLS(SKBWALK_X)
 #undef SKBWALK_X

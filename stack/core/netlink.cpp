@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/netlink/af_netlink.c, lib/nlattr.c and net/core/netevent.c, as far as the kernel speaks first: a message is put together
-// attribute by attribute, rtnl_notify hands it to netlink_broadcast, which gives a copy to each listener of the group and lets
-// it go. Left out: netlink sockets, and so requests and their answers.
+// net/netlink/af_netlink.c, lib/nlattr.c and net/core/netevent.c, as far as the kernel speaks first: a
+// message is put together attribute by attribute, rtnl_notify hands it to netlink_broadcast, which gives a
+// copy to each listener of the group and lets it go. Left out: netlink sockets, and so requests and their
+// answers.
 #include "stack/core/netlink.h"
 
 #include <cassert>
@@ -28,8 +29,9 @@ perhost<netlink_table> nl_table;
 
 } // namespace
 
-netlink_listener::netlink_listener(net &of, u32 group_mask, void (*fn)(netlink_listener &l, const sk_buff &skb))
-    : from(of), groups(group_mask), receive(fn)
+netlink_listener::netlink_listener(net &of, u32 group_mask,
+                                   void (*fn)(netlink_listener &l, const sk_buff &skb))
+	: from(of), groups(group_mask), receive(fn)
 {
 	list_add_tail(node, nl_table->mc_list);
 }

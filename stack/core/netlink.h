@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Messages from the kernel to who listens (include/net/netlink.h, net/netlink/af_netlink.c): built as on a real netlink
-// socket and broadcast to a group of the namespace. Also the chain of events that offloading drivers follow
-// (net/core/netevent.c).
+// Messages from the kernel to who listens (include/net/netlink.h, net/netlink/af_netlink.c): built as on a
+// real netlink socket and broadcast to a group of the namespace. Also the chain of events that offloading
+// drivers follow (net/core/netevent.c).
 #pragma once
 
 #include "stack/core/net_namespace.h"
@@ -31,7 +31,7 @@ skb_ptr nlmsg_new(u32 payload, gfp_t flags); // header inline
 nlmsghdr *__nlmsg_put(sk_buff &skb, u32 portid, u32 seq, int type, int len, int flags);
 nlmsghdr *nlmsg_put(sk_buff &skb, u32 portid, u32 seq, int type, int payload, int flags); // header inline
 inline void *nlmsg_data(nlmsghdr &nlh) { return &nlh + 1; }
-void nlmsg_end(sk_buff &skb, nlmsghdr &nlh);    // header inlines
+void nlmsg_end(sk_buff &skb, nlmsghdr &nlh); // header inlines
 void nlmsg_cancel(sk_buff &skb, nlmsghdr &nlh);
 [[nodiscard]] int nla_put(sk_buff &skb, int attrtype, int attrlen, const void *data); // -EMSGSIZE
 
@@ -47,7 +47,8 @@ struct netlink_listener {
 	void (*receive)(netlink_listener &l, const sk_buff &skb);
 	list_head node;
 };
-int netlink_broadcast(net &net, skb_ptr skb, u32 portid, u32 group, gfp_t allocation); // -ESRCH when nobody listens
+int netlink_broadcast(net &net, skb_ptr skb, u32 portid, u32 group,
+                      gfp_t allocation); // -ESRCH when nobody listens
 int nlmsg_notify(net &net, skb_ptr skb, u32 portid, u32 group, int report, gfp_t flags);
 void rtnl_notify(skb_ptr skb, net &net, u32 pid, u32 group, gfp_t flags);
 

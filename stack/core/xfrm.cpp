@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/xfrm/xfrm_policy.c and xfrm_device.c in a kernel where no policy and no state was ever added: each route that is looked
-// up and each packet that comes in is asked about here, the counts of policies say that there is none, and the namespace's
-// default decides. Left out: policies and states themselves.
+// net/xfrm/xfrm_policy.c and xfrm_device.c in a kernel where no policy and no state was ever added: each
+// route that is looked up and each packet that comes in is asked about here, the counts of policies say that
+// there is none, and the namespace's default decides. Left out: policies and states themselves.
 #include "stack/core/xfrm.h"
 
 #include "stack/core/netdevice.h"
@@ -18,7 +18,7 @@ dst_entry *xfrm_lookup_with_ifid(net &net, dst_entry *dst, const flowi4 &, const
 	assert(!if_id && ((dst->flags & DST_NOXFRM) || !net.xfrm.policy_count[XFRM_POLICY_OUT]));
 
 	const bool refused = (!dst->dev || !(dst->dev->flags & IFF_LOOPBACK)) &&
-			     net.xfrm.policy_default[XFRM_POLICY_OUT] == XFRM_USERPOLICY_BLOCK;
+	                     net.xfrm.policy_default[XFRM_POLICY_OUT] == XFRM_USERPOLICY_BLOCK;
 
 	if (!refused && !(flags & XFRM_LOOKUP_ICMP))
 		return dst;
@@ -36,7 +36,8 @@ dst_entry *xfrm_lookup(net &net, dst_entry *dst, const flowi4 &fl, const sock *s
 dst_entry *xfrm_lookup_route(net &net, dst_entry *dst_orig, const flowi4 &fl, const sock *sk, int flags)
 {
 	TRACE(sk);
-	dst_entry *dst = xfrm_lookup(net, dst_orig, fl, sk, flags | XFRM_LOOKUP_QUEUE | XFRM_LOOKUP_KEEP_DST_REF);
+	dst_entry *dst =
+		xfrm_lookup(net, dst_orig, fl, sk, flags | XFRM_LOOKUP_QUEUE | XFRM_LOOKUP_KEEP_DST_REF);
 
 	if (!dst)
 		dst_release(dst_orig);
@@ -53,7 +54,8 @@ static bool __xfrm_check_nopolicy(const net &net, int dir)
 bool xfrm_policy_check(sock *sk, int dir, sk_buff &skb, u16)
 {
 	TRACE_INLINE(skb, sk);
-	return __xfrm_check_nopolicy(dev_net(*skb.dev), dir) || (skb_dst(skb) && (skb_dst(skb)->flags & DST_NOPOLICY));
+	return __xfrm_check_nopolicy(dev_net(*skb.dev), dir) ||
+	       (skb_dst(skb) && (skb_dst(skb)->flags & DST_NOPOLICY));
 }
 
 bool xfrm4_policy_check(sock *sk, int dir, sk_buff &skb)
@@ -73,7 +75,8 @@ bool xfrm4_route_forward(sk_buff &skb)
 	TRACE_INLINE(skb);
 	const net &net = dev_net(*skb.dev);
 
-	if (!net.xfrm.policy_count[XFRM_POLICY_OUT] && net.xfrm.policy_default[XFRM_POLICY_OUT] == XFRM_USERPOLICY_ACCEPT)
+	if (!net.xfrm.policy_count[XFRM_POLICY_OUT] &&
+	    net.xfrm.policy_default[XFRM_POLICY_OUT] == XFRM_USERPOLICY_ACCEPT)
 		return true;
 	return (skb_dst(skb)->flags & DST_NOXFRM) != 0;
 }
@@ -92,7 +95,9 @@ static void decode_session4(sk_buff &skb, flowi4 &fl4, bool reverse)
 
 	fl4 = {};
 	fl4.flowi4_mark = skb.mark;
-	fl4.flowi4_oif = reverse ? skb.skb_iif : skb_dst(skb) && skb_dst(skb)->dev ? skb_dst(skb)->dev->ifindex : 0;
+	fl4.flowi4_oif = reverse                             ? skb.skb_iif
+	                 : skb_dst(skb) && skb_dst(skb)->dev ? skb_dst(skb)->dev->ifindex
+	                                                     : 0;
 	fl4.flowi4_proto = iph.protocol;
 	fl4.daddr = reverse ? iph.saddr : iph.daddr;
 	fl4.saddr = reverse ? iph.daddr : iph.saddr;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ethernet/eth.c: the Ethernet header is put before a packet (eth_header, or a copy of what eth_header_cache keeps with a
-// neighbour) and taken off one that came (eth_type_trans); ether_setup makes a device an Ethernet device. Left out: DSA's
-// switch ports.
+// net/ethernet/eth.c: the Ethernet header is put before a packet (eth_header, or a copy of what
+// eth_header_cache keeps with a neighbour) and taken off one that came (eth_type_trans); ether_setup makes a
+// device an Ethernet device. Left out: DSA's switch ports.
 #include "stack/ethernet/eth.h"
 
 #include <cstring>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Ethernet devices and headers (include/linux/etherdevice.h, net/ethernet/eth.c). Devices and the core's receive path name
-// these functions, as in the kernel; the core reaches nothing else of this room.
+// Ethernet devices and headers (include/linux/etherdevice.h, net/ethernet/eth.c). Devices and the core's
+// receive path name these functions, as in the kernel; the core reaches nothing else of this room.
 #pragma once
 
 #include "stack/core/neighbour.h"
@@ -26,11 +26,17 @@ extern const header_ops eth_header_ops;
 
 inline bool is_zero_ether_addr(const mac_addr &a) { return a == mac_addr{}; }
 inline bool is_multicast_ether_addr(const mac_addr &a) { return a[0] & 1; }
-inline bool is_broadcast_ether_addr(const mac_addr &a) { return a == mac_addr{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}; }
-inline bool is_valid_ether_addr(const mac_addr &a) { return !is_multicast_ether_addr(a) && !is_zero_ether_addr(a); }
+inline bool is_broadcast_ether_addr(const mac_addr &a)
+{
+	return a == mac_addr{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+}
+inline bool is_valid_ether_addr(const mac_addr &a)
+{
+	return !is_multicast_ether_addr(a) && !is_zero_ether_addr(a);
+}
 inline bool ether_addr_equal(const mac_addr &a, const mac_addr &b) { return a == b; }
 inline bool eth_proto_is_802_3(be16 proto) { return ntohs(proto) >= ETH_P_802_3_MIN; }
-void eth_random_addr(mac_addr &addr);      // header inlines: locally administered, unicast
+void eth_random_addr(mac_addr &addr); // header inlines: locally administered, unicast
 void eth_hw_addr_random(net_device &dev);
 void eth_hw_addr_set(net_device &dev, const mac_addr &addr);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The disciplines of net/sched/sch_generic.c itself: noop, which drops and stands where none is in use; noqueue, which says by
-// having no enqueue that packets go straight to the driver; and pfifo_fast, three queues by priority.
+// The disciplines of net/sched/sch_generic.c itself: noop, which drops and stands where none is in use;
+// noqueue, which says by having no enqueue that packets go straight to the driver; and pfifo_fast, three
+// queues by priority.
 #include <array>
 
 #include "stack/sched/sch_generic.h"

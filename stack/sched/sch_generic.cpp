@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/sched/sch_generic.c, the part that every discipline rests on. dev_activate attaches a device's default discipline
-// (noqueue for virtual devices) when it comes up and dev_deactivate takes it out of use; __qdisc_run takes packets out
-// (dequeue_skb) and sch_direct_xmit hands them to the driver, or keeps them when it is busy. Left out: many queues with a
-// discipline each (mq), statistics a cpu, rate estimators.
+// net/sched/sch_generic.c, the part that every discipline rests on. dev_activate attaches a device's default
+// discipline (noqueue for virtual devices) when it comes up and dev_deactivate takes it out of use;
+// __qdisc_run takes packets out (dequeue_skb) and sch_direct_xmit hands them to the driver, or keeps them
+// when it is busy. Left out: many queues with a discipline each (mq), statistics a cpu, rate estimators.
 #include "stack/sched/sch_generic.h"
 
 #include <algorithm>
@@ -303,7 +303,8 @@ static skb_ptr dequeue_skb(Qdisc &q, bool &validate, int &packets)
 // --- handing them to the driver ---
 
 // Called with root_lock held, where there is one, and returns so. False: the driver is busy.
-bool sch_direct_xmit(skb_ptr skb, Qdisc &q, net_device &dev, netdev_queue &txq, spinlock_t *root_lock, bool validate)
+bool sch_direct_xmit(skb_ptr skb, Qdisc &q, net_device &dev, netdev_queue &txq, spinlock_t *root_lock,
+                     bool validate)
 {
 	TRACE(skb, dev);
 	int ret = NETDEV_TX_BUSY;
@@ -733,7 +734,8 @@ void dev_deactivate(net_device &dev)
 bool qdisc_tx_changing(const net_device &dev)
 {
 	TRACE_INLINE(dev);
-	return std::any_of(dev._tx.begin(), dev._tx.end(), [](const auto &q) { return q->qdisc != q->qdisc_sleeping; });
+	return std::any_of(dev._tx.begin(), dev._tx.end(),
+	                   [](const auto &q) { return q->qdisc != q->qdisc_sleeping; });
 }
 
 void dev_shutdown(net_device &dev)

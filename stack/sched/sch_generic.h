@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Queueing disciplines (include/net/sch_generic.h, include/net/pkt_sched.h). A Qdisc hangs on a device's queue; the core
-// enqueues into it and runs it, and it hands packets to the driver:
+// Queueing disciplines (include/net/sch_generic.h, include/net/pkt_sched.h). A Qdisc hangs on a device's
+// queue; the core enqueues into it and runs it, and it hands packets to the driver:
 //
-//   __dev_xmit_skb -> enqueue -> __qdisc_run -> qdisc_restart -> dequeue -> sch_direct_xmit -> dev_hard_start_xmit
+//   __dev_xmit_skb -> enqueue -> __qdisc_run -> qdisc_restart -> dequeue -> sch_direct_xmit ->
+//   dev_hard_start_xmit
 //
-// A discipline whose enqueue is null (noqueue) is passed by: loopback, veth, bridges. One that may be bypassed is, while it is
-// empty. Counted by refcnt; the built-in noop_qdisc is not.
+// A discipline whose enqueue is null (noqueue) is passed by: loopback, veth, bridges. One that may be
+// bypassed is, while it is empty. Counted by refcnt; the built-in noop_qdisc is not.
 #pragma once
 
 #include "stack/core/netdevice.h"
@@ -32,11 +33,13 @@ struct Qdisc_ops {
 	int (*change_tx_queue_len)(Qdisc &sch, u32 new_len);
 };
 
-constexpr u32 TCQ_F_BUILTIN = 1, TCQ_F_INGRESS = 2, TCQ_F_CAN_BYPASS = 4, TCQ_F_MQROOT = 8, TCQ_F_ONETXQUEUE = 0x10,
-	      TCQ_F_CPUSTATS = 0x20, TCQ_F_NOPARENT = 0x40, TCQ_F_INVISIBLE = 0x80, TCQ_F_NOLOCK = 0x100;
+constexpr u32 TCQ_F_BUILTIN = 1, TCQ_F_INGRESS = 2, TCQ_F_CAN_BYPASS = 4, TCQ_F_MQROOT = 8,
+	      TCQ_F_ONETXQUEUE = 0x10, TCQ_F_CPUSTATS = 0x20, TCQ_F_NOPARENT = 0x40, TCQ_F_INVISIBLE = 0x80,
+	      TCQ_F_NOLOCK = 0x100;
 constexpr u32 TC_H_ROOT = 0xffffffff;
 constexpr u32 TC_PRIO_MAX = 15;
-constexpr u32 __QDISC_STATE_SCHED = 1, __QDISC_STATE_DEACTIVATED = 2, __QDISC_STATE_MISSED = 4, __QDISC_STATE_DRAINING = 8;
+constexpr u32 __QDISC_STATE_SCHED = 1, __QDISC_STATE_DEACTIVATED = 2, __QDISC_STATE_MISSED = 4,
+	      __QDISC_STATE_DRAINING = 8;
 constexpr u32 QDISC_STATE_NON_EMPTY = __QDISC_STATE_MISSED | __QDISC_STATE_DRAINING;
 constexpr u32 __QDISC_STATE2_RUNNING = 1;
 
@@ -74,11 +77,11 @@ struct Qdisc {
 	u32 parent = 0;
 	netdev_queue *dev_queue = nullptr;
 	refcount_t refcnt;
-	sk_buff_head gso_skb;     // requeued: the driver was busy
+	sk_buff_head gso_skb; // requeued: the driver was busy
 	qdisc_skb_head q;
 	gnet_stats_basic_sync bstats;
 	gnet_stats_queue qstats;
-	int owner = -1;           // the cpu that enqueues
+	int owner = -1; // the cpu that enqueues
 	u32 state = 0;
 	u32 state2 = 0;
 	Qdisc *next_sched = nullptr;
@@ -137,7 +140,8 @@ skb_ptr qdisc_dequeue_head(Qdisc &q);
 void qdisc_reset_queue(Qdisc &q);
 
 // --- net/sched/sch_generic.c ---
-bool sch_direct_xmit(skb_ptr skb, Qdisc &q, net_device &dev, netdev_queue &txq, spinlock_t *root_lock, bool validate);
+bool sch_direct_xmit(skb_ptr skb, Qdisc &q, net_device &dev, netdev_queue &txq, spinlock_t *root_lock,
+                     bool validate);
 void __qdisc_run(Qdisc &q);
 Qdisc *qdisc_alloc(netdev_queue &dev_queue, const Qdisc_ops &ops); // null when there is no memory
 Qdisc *qdisc_create_dflt(netdev_queue &dev_queue, const Qdisc_ops &ops, u32 parentid);
