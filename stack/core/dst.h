@@ -74,6 +74,13 @@ inline dst_entry *dst_clone(dst_entry *dst)
 		dst_hold(*dst);
 	return dst;
 }
+inline void skb_dst_copy(sk_buff &nskb, const sk_buff &oskb)
+{
+	nskb.slow_gro |= skb_dst(oskb) != nullptr;
+	nskb._skb_refdst = oskb._skb_refdst;
+	if (!(nskb._skb_refdst & SKB_DST_NOREF))
+		dst_clone(skb_dst(nskb));
+}
 int dst_discard(skb_ptr skb);
 int dst_discard_out(net &net, sock *sk, skb_ptr skb);
 inline u32 dst_metric_raw(const dst_entry &dst, int metric) { return dst._metrics ? dst._metrics[metric - 1] : 0; }

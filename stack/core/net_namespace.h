@@ -25,6 +25,15 @@ struct netns_xfrm {
 	std::array<u8, 3> policy_default{1, 1, 1}; // XFRM_USERPOLICY_ACCEPT
 };
 
+// Who looks at packets on their way, by hook (include/net/netns/netfilter.h). Null: nobody.
+struct nf_hook_entries;
+struct netns_nf {
+	std::array<nf_hook_entries *, 5> hooks_ipv4{};
+	std::array<nf_hook_entries *, 5> hooks_ipv6{};
+	std::array<nf_hook_entries *, 3> hooks_arp{};
+	std::array<nf_hook_entries *, 5> hooks_bridge{};
+};
+
 struct net {
 	net() = default;
 	~net();
@@ -44,6 +53,7 @@ struct net {
 	netns_ipv4 ipv4;
 	netns_core core;
 	netns_xfrm xfrm;
+	netns_nf nf;
 	std::vector<std::shared_ptr<void>> gen; // net_generic
 };
 

@@ -19,6 +19,7 @@ struct fqdir;
 struct tcp_congestion_ops;
 
 struct inet_hashinfo;
+struct ip_ra_chain;
 // How many TIME_WAIT sockets a namespace has, and in which tables.
 struct inet_timewait_death_row {
 	u32 tw_refcount = 0;
@@ -43,6 +44,7 @@ struct inet_timewait_death_row {
 	X(sysctl_ip_fwd_update_priority, "ip_forward_update_priority", 1)                                           \
 	X(sysctl_ip_nonlocal_bind, "ip_nonlocal_bind", 0)                                                           \
 	X(sysctl_ip_autobind_reuse, "ip_autobind_reuse", 0)                                                         \
+	X(sysctl_fwmark_reflect, "fwmark_reflect", 0)                                                               \
 	X(sysctl_ip_dynaddr, "ip_dynaddr", 0)                                                                       \
 	X(sysctl_ip_early_demux, "ip_early_demux", 1)                                                               \
 	X(sysctl_tcp_early_demux, "tcp_early_demux", 1)                                                             \
@@ -143,7 +145,8 @@ struct netns_ipv4 {
 	int sysctl_fib_multipath_hash_policy = 0, sysctl_fib_multipath_use_neigh = 0;
 	u32 icmp_global_credit = 0;
 	u64 icmp_global_stamp = 0;
-	std::shared_ptr<fqdir> frags;
+	std::shared_ptr<fqdir> frags;      // the kernel's fqdir
+	ip_ra_chain *ra_chain = nullptr;
 	inet_timewait_death_row tcp_death_row;
 	u32 sk_orphans = 0;
 	u32 tfo_active_disable_times = 0;

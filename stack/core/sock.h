@@ -432,7 +432,7 @@ void sk_common_release(sock &sk);
 void sk_get_meminfo(const sock &sk, u32 *mem); // nine numbers, as ss -m prints them
 void sk_destruct(sock &sk);
 void sock_init_data_uid(socket *parent, sock &sk, u32 uid);
-bool sk_mc_loop(sock &sk);
+bool sk_mc_loop(const sock *sk);
 
 // --- memory accounting ---
 int __sk_mem_schedule(sock &sk, int size, int kind);
@@ -472,6 +472,7 @@ sk_buff *__skb_try_recv_datagram(sock &sk, sk_buff_head &queue, u32 flags, int &
 int __skb_wait_for_more_packets(sock &sk, sk_buff_head &queue, int &err, long &timeo, const sk_buff *last);
 void skb_free_datagram(sock &sk, skb_ptr skb);
 void __skb_free_datagram_locked(sock &sk, skb_ptr skb, int len);
+int __sk_queue_drop_skb(sock &sk, sk_buff_head &queue, sk_buff &skb, u32 flags, void (*destructor)(sock &sk, sk_buff &skb));
 int skb_kill_datagram(sock &sk, skb_ptr skb, u32 flags);
 u32 datagram_poll(file &file, socket &sock, poll_table *wait);
 int skb_copy_datagram_from_iter(sk_buff &skb, int offset, iov_iter &from, int len);

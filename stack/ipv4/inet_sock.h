@@ -9,13 +9,16 @@
 
 namespace skbwalk {
 
-struct ip_options {
-	be32 faddr{};
-	be32 nexthop{};
+// What is known of a packet's options; srr, rr, ts, router_alert and cipso are offsets from the IP header, 0: not there.
+struct ip_options_info {
+	be32 faddr{};   // the last hop of a source route
+	be32 nexthop{}; // the next one, when srr_is_hit
 	u8 optlen = 0, srr = 0, rr = 0, ts = 0;
 	u8 is_strictroute : 1 = 0, srr_is_hit : 1 = 0, is_changed : 1 = 0, rr_needaddr : 1 = 0, ts_needtime : 1 = 0, ts_needaddr : 1 = 0;
 	u8 router_alert = 0, cipso = 0;
-	u8 data[40] = {};
+};
+struct ip_options : ip_options_info {
+	u8 data[40] = {}; // as on the wire, for options that are not in a packet
 };
 using ip_options_rcu = ip_options; // freed after a grace period there; here owned by its holder
 

@@ -67,9 +67,12 @@ void ipv4_sk_update_pmtu(sk_buff &skb, sock &sk, u32 mtu);
 void ipv4_redirect(sk_buff &skb, net &net, int oif, u8 protocol);
 void ipv4_sk_redirect(sk_buff &skb, sock &sk);
 rtable *rt_dst_alloc(net_device &dev, u32 flags, u16 type, bool noxfrm);
+rtable *rt_dst_clone(net_device &dev, rtable &rt);
 void rt_cache_flush(net &net);
 void rt_flush_dev(net_device &dev); // routes outside of any nexthop let go of the device
 inline void ip_rt_put(rtable &rt) { dst_release(&rt); }
+inline constexpr std::array<u8, 16> ip_tos2prio{0, 0, 0, 0, 2, 2, 2, 2, 6, 6, 6, 6, 4, 4, 4, 4}; // TC_PRIO_*
+inline u8 rt_tos2priority(u8 tos) { return ip_tos2prio[(tos & 0x1E) >> 1]; }
 void ip_rt_get_source(u8 *addr, sk_buff &skb, rtable &rt); // four bytes
 rt_or_err ip_route_output(net &net, be32 daddr, be32 saddr, u8 tos, int oif); // inline
 int ip_mc_validate_source(sk_buff &skb, be32 daddr, be32 saddr, u8 tos, net_device &dev, in_device *in_dev);
