@@ -161,7 +161,7 @@ void __skb_free_datagram_locked(sock &sk, skb_ptr skb, int len)
 	__kfree_skb(std::move(skb));
 }
 
-static int __sk_queue_drop_skb(sock &sk, sk_buff_head &queue, sk_buff &skb, u32 flags)
+int __sk_queue_drop_skb(sock &sk, sk_buff_head &queue, sk_buff &skb, u32 flags, void (*destructor)(sock &sk, sk_buff &skb))
 {
 	TRACE(sk, skb);
 	int err = 0;
@@ -173,6 +173,8 @@ static int __sk_queue_drop_skb(sock &sk, sk_buff_head &queue, sk_buff &skb, u32 
 			[[maybe_unused]] sk_buff *ours = __skb_unlink(skb, queue).release();
 			[[maybe_unused]] const bool last = refcount_dec_and_test(skb.users);
 			assert(!last);
+			if (destructor)
+				destructor(sk, skb);
 			err = 0;
 		}
 		spin_unlock_bh(queue.lock);
@@ -185,7 +187,7 @@ static int __sk_queue_drop_skb(sock &sk, sk_buff_head &queue, sk_buff &skb, u32 
 int skb_kill_datagram(sock &sk, skb_ptr skb, u32 flags)
 {
 	TRACE(sk, skb);
-	const int err = __sk_queue_drop_skb(sk, sk.sk_receive_queue, *skb, flags);
+	const int err = __sk_queue_drop_skb(sk, sk.sk_receive_queue, *skb, flags, nullptr);
 
 	kfree_skb(std::move(skb));
 	return err;

@@ -12,6 +12,7 @@ namespace skbwalk {
 struct sock_reuseport {
 	std::vector<sock *> socks;
 	bool bind_inany = false;
+	bool has_conns = false;
 };
 
 int reuseport_alloc(sock &sk, bool bind_inany)
@@ -21,7 +22,7 @@ int reuseport_alloc(sock &sk, bool bind_inany)
 		sk.sk_reuseport_cb->bind_inany |= bind_inany; // bound before it listened
 		return 0;
 	}
-	sk.sk_reuseport_cb = new sock_reuseport{{&sk}, bind_inany};
+	sk.sk_reuseport_cb = new sock_reuseport{{&sk}, bind_inany, false};
 	return 0;
 }
 
@@ -72,6 +73,19 @@ static sock *reuseport_select_sock_by_hash(const sock_reuseport &reuse, u32 hash
 			return nullptr;
 	}
 	return reuse.socks[i];
+}
+
+bool reuseport_has_conns(const sock &sk)
+{
+	TRACE_INLINE(sk);
+	return sk.sk_reuseport_cb && sk.sk_reuseport_cb->has_conns;
+}
+
+void reuseport_has_conns_set(sock &sk)
+{
+	TRACE(sk);
+	if (sk.sk_reuseport_cb)
+		sk.sk_reuseport_cb->has_conns = true;
 }
 
 sock *reuseport_select_sock(sock &sk, u32 hash, sk_buff *, int)

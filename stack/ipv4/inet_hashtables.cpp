@@ -145,12 +145,13 @@ static int compute_score(const sock &sk, const net &net, u16 hnum, be32 daddr, i
 	       (sk.sk_incoming_cpu == static_cast<int>(smp_processor_id()));
 }
 
-static sock *inet_lookup_reuseport(net &net, sock &sk, sk_buff *skb, int doff, be32 saddr, be16 sport, be32 daddr, u16 hnum)
+sock *inet_lookup_reuseport(net &net, sock &sk, sk_buff *skb, int doff, be32 saddr, be16 sport, be32 daddr, u16 hnum,
+			    inet_ehashfn_t *ehashfn)
 {
 	TRACE(sk);
 	if (!sk.sk_reuseport)
 		return nullptr;
-	return reuseport_select_sock(sk, inet_ehashfn(net, daddr, hnum, saddr, sport), skb, doff);
+	return reuseport_select_sock(sk, ehashfn(net, daddr, hnum, saddr, sport), skb, doff);
 }
 
 static sock *inet_lhash2_lookup(net &net, inet_listen_hashbucket &ilb2, sk_buff *skb, int doff, be32 saddr, be16 sport,
@@ -166,7 +167,7 @@ static sock *inet_lhash2_lookup(net &net, inet_listen_hashbucket &ilb2, sk_buff 
 		const int score = compute_score(sk, net, hnum, daddr, dif, sdif);
 		if (score <= hiscore)
 			continue;
-		if (sock *chosen = inet_lookup_reuseport(net, sk, skb, doff, saddr, sport, daddr, hnum))
+		if (sock *chosen = inet_lookup_reuseport(net, sk, skb, doff, saddr, sport, daddr, hnum, inet_ehashfn))
 			return chosen;
 		result = &sk;
 		hiscore = score;

@@ -87,6 +87,9 @@ sock *__inet_lookup_listener(net &net, inet_hashinfo &h, sk_buff *skb, int doff,
 sock_common *__inet_lookup(net &net, inet_hashinfo &h, sk_buff *skb, int doff, be32 saddr, be16 sport, be32 daddr, be16 dport, int dif,
 			   int sdif, bool &refcounted); // inline
 sock_common *__inet_lookup_skb(inet_hashinfo &h, sk_buff &skb, int doff, be16 sport, be16 dport, int sdif, bool &refcounted); // inline
+using inet_ehashfn_t = u32(const net &net, be32 laddr, u16 lport, be32 faddr, be16 fport);
+sock *inet_lookup_reuseport(net &net, sock &sk, sk_buff *skb, int doff, be32 saddr, be16 sport, be32 daddr, u16 hnum,
+			    inet_ehashfn_t *ehashfn); // null: no group
 u32 ipv4_portaddr_hash(const net &net, be32 saddr, u32 port);
 int inet_iif(const sk_buff &skb);     // inline: the interface that the packet came in by
 void sock_pfree(sk_buff &skb);        // destructor of an skb that early demux gave a listener; marks, frees nothing
