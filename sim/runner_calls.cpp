@@ -8,27 +8,13 @@
 #include <fmt/format.h>
 
 #include "sim/runner_program.h"
+#include "sim/system_call.h"
 #include "stack/core/net_namespace.h"
 #include "stack/socket.h"
 
 namespace skbwalk::sim {
 
 namespace {
-
-template <class T> u64 reg(T *p) { return reinterpret_cast<std::uintptr_t>(p); }
-u64 reg(std::integral auto v) { return static_cast<u64>(static_cast<s64>(v)); }
-
-template <class... T> long system_call(sys_nr nr, T... args)
-{
-	pt_regs regs;
-	u64 *const places[] = {&regs.di, &regs.si, &regs.dx, &regs.r10, &regs.r8, &regs.r9};
-	u64 *const *place = places;
-	((**place++ = reg(args)), ...);
-	static_assert(sizeof...(args) <= 6);
-	regs.orig_ax = static_cast<u64>(nr);
-	entry_SYSCALL_64_after_hwframe(regs);
-	return static_cast<long>(regs.ax);
-}
 
 long made(program &p, const std::string &name, long fd)
 {

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// TUNSETIFF on /dev/net/tun, and the ioctls of netdevice(7) for the address. The only file that speaks to the machine's kernel.
+#include "sim/tap_device.h"
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+namespace skbwalk::sim {
+
+namespace {
+
+ifreq request(const std::string &name)
+{
+	ifreq r{};
+	name.copy(r.ifr_name, IFNAMSIZ - 1);
+	return r;
+}
+
+struct control_socket {
+	int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	~control_socket() { ::close(fd); }
+	void ask(unsigned long what, ifreq &r, const char *wish) const
+	{
+		if (::ioctl(fd, what, &r) < 0)
+			throw tap_refused(fmt::format("{}: cannot {}: {}", r.ifr_name, wish, std::strerror(errno)));
+	}
+};
+
+void put_address(ifreq &r, std::uint32_t host_order)
+{
+	sockaddr_in in{};
+	in.sin_family = AF_INET;
+	in.sin_addr.s_addr = htonl(host_order);
+	std::memcpy(&r.ifr_addr, &in, sizeof(in));
+}
+
+} // namespace
+
+tap_device::tap_device(const std::string &name)
+{
+	if (name.empty() || name.size() >= IFNAMSIZ)
+		throw tap_refused(fmt::format("'{}': an interface's name has 1 to {} characters", name, IFNAMSIZ - 1));
+	fd_ = ::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (fd_ < 0)
+		throw tap_refused(fmt::format("/dev/net/tun: {}{}", std::strerror(errno),
+		                              errno == ENOENT ? " (the machine's kernel has no TUN/TAP)" : ""));
+	ifreq r = request(name);
+	r.ifr_flags = IFF_TAP | IFF_NO_PI;
+	if (::ioctl(fd_, TUNSETIFF, &r) < 0) {
+		const int err = errno;
+		::close(fd_);
+		throw tap_refused(fmt::format("{}: the machine's kernel does not give this TAP interface: {}{}", name,
+		                              std::strerror(err),
+		                              err == EPERM  ? " (CAP_NET_ADMIN is needed, or an interface made for this user)"
+		                              : err == EBUSY ? " (another program has it)"
+		                                             : ""));
+	}
+	name_ = r.ifr_name;
+}
+
+tap_device::~tap_device() { ::close(fd_); }
+
+void tap_device::configure(const std::string &address) const
+{
+	const auto slash = address.find('/');
+	unsigned bits = 0;
+	in_addr parsed{};
+	const std::string ip = address.substr(0, slash);
+	const char *end = address.data() + address.size();
+	if (slash == std::string::npos || inet_pton(AF_INET, ip.c_str(), &parsed) != 1 ||
+	    std::from_chars(address.data() + slash + 1, end, bits).ptr != end || bits < 1 || bits > 32)
+		throw tap_refused(fmt::format("'{}': expected an address with its prefix, as in 10.9.0.1/24", address));
+
+	const control_socket control;
+	ifreq r = request(name_);
+	put_address(r, ntohl(parsed.s_addr));
+	control.ask(SIOCSIFADDR, r, "set its address");
+	put_address(r, ~std::uint32_t{0} << (32 - bits));
+	control.ask(SIOCSIFNETMASK, r, "set its prefix");
+	control.ask(SIOCGIFFLAGS, r, "read its flags");
+	r.ifr_flags |= IFF_UP;
+	control.ask(SIOCSIFFLAGS, r, "take it up");
+}
+
+} // namespace skbwalk::sim

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The world's time is the machine's: run_until handles what is due, and the model's own costs are zero, since what it does
+// takes real time already. A frame comes in as an interrupt of cpu 0.
+#include "sim/tap_model.h"
+
+#include <array>
+#include <fstream>
+
+#include <fmt/format.h>
+
+#include "devices/tun.h"
+#include "sim/pcap.h"
+#include "sim/setup.h"
+#include "sim/tap_services.h"
+#include "sim/trace_output.h"
+#include "sim/world.h"
+
+namespace skbwalk::sim {
+
+struct tap_model::state {
+	tap_args args;
+	std::function<void(bytes)> send;
+	profile release;
+	world w;
+	host *h = nullptr;
+	net_device *dev = nullptr;
+	std::unique_ptr<packet_tap> tap;
+	std::unique_ptr<pcap_file> pcap;
+	std::unique_ptr<service_tasks> services;
+	bool pending = false; // the device has frames for us
+	std::uint64_t in = 0, out = 0;
+
+	static world::options options(const tap_args &a, const profile &p)
+	{
+		world::options o;
+		o.seed = a.seed;
+		o.features = p.features();
+		// A tap for packets needs a recorder, even one that does not record.
+		o.trace_records_max = a.trace_file.empty() ? (a.pcap_file.empty() ? 0 : 1) : a.records_max;
+		return o;
+	}
+
+	state(const tap_args &a, std::function<void(bytes)> to)
+	    : args(a), send(std::move(to)), release(profile_for(a.profile, "")), w(options(a, release))
+	{
+	}
+
+	static void readable(net_device &, void *arg) { static_cast<state *>(arg)->pending = true; }
+
+	void command(const std::string &line)
+	{
+		try {
+			run_command(*h, line);
+		} catch (const command_failed &e) {
+			throw bad_tap(fmt::format("`{}`: {}", line, e.what()));
+		} catch (const bad_command &e) {
+			throw bad_tap(e.what());
+		}
+	}
+
+	void drain()
+	{
+		std::array<unsigned char, 65536 + 64> frame;
+
+		while (pending) {
+			pending = false;
+			for (;;) {
+				std::size_t n;
+				{
+					const enter_cpu in_cpu(*h->cpus[0]);
+					n = tun_do_read(*dev, frame.data(), frame.size());
+				}
+				if (!n)
+					break;
+				++out;
+				send({frame.data(), n});
+			}
+		}
+	}
+};
+
+tap_model::tap_model(const tap_args &args, std::function<void(bytes)> send)
+    : s_(std::make_unique<state>(args, std::move(send)))
+{
+	state &s = *s_;
+	std::vector<service> offered;
+
+	if (!args.serve.empty()) {
+		try {
+			offered = parse_services(args.serve);
+		} catch (const std::invalid_argument &e) {
+			throw bad_tap(fmt::format("--serve: {}", e.what()));
+		}
+	}
+	s.h = &s.w.add_host("model", 1);
+	s.h->syscall_cost_ns = 0;
+	s.h->hop_cost_ns = 0;
+	{
+		const enter_cpu in(*s.h->cpus[0]);
+		int err = 0;
+		s.dev = tun_set_iff(init_net(), args.name, IFF_TAP | IFF_NO_PI, state::readable, &s, err);
+		if (!s.dev)
+			throw bad_tap(fmt::format("{}: the model cannot make this device: errno {}", args.name, -err));
+	}
+	s.command("ip link set lo up");
+	s.command(fmt::format("ip addr add {} dev {}", args.address, args.name));
+	s.command(fmt::format("ip link set {} up", args.name));
+	if (!args.gateway.empty())
+		s.command(fmt::format("ip route add default via {}", args.gateway));
+	for (const std::string &line : args.commands)
+		s.command(line);
+
+	if (!args.pcap_file.empty()) {
+		s.pcap = std::make_unique<pcap_file>(args.pcap_file);
+		s.tap = std::make_unique<packet_tap>(s.w);
+		dump_packets(*s.tap, *s.pcap, args.name);
+	}
+	{
+		const enter_cpu in(*s.h->cpus[0]);
+		s.services = std::make_unique<service_tasks>(*s.h->cpus[0], init_net(), std::move(offered));
+	}
+	if (!args.trace_file.empty())
+		s.w.recorder()->start();
+}
+
+tap_model::~tap_model()
+{
+	if (s_->services)
+		static_cast<void>(end());
+}
+
+std::uint64_t tap_model::next_event_ns() const { return s_->w.next_event_ns(); }
+
+void tap_model::run_until(std::uint64_t now_ns)
+{
+	s_->w.run_until(std::max<u64>(now_ns, s_->w.now_ns()));
+	s_->services->reap();
+	s_->drain();
+}
+
+void tap_model::frame_in(bytes frame, std::uint64_t now_ns)
+{
+	struct arrival {
+		net_device &dev;
+		bytes frame;
+	} a{*s_->dev, frame};
+
+	s_->w.run_until(std::max<u64>(now_ns, s_->w.now_ns()));
+	++s_->in;
+	// What the driver refuses is counted there.
+	cpu_interrupt(
+	    *s_->h->cpus[0],
+	    [](void *arg) {
+		    const arrival &it = *static_cast<arrival *>(arg);
+		    static_cast<void>(tun_get_user(it.dev, it.frame.data(), it.frame.size()));
+	    },
+	    &a);
+	run_until(now_ns);
+}
+
+void tap_model::write_trace()
+{
+	state &s = *s_;
+	if (s.args.trace_file.empty())
+		return;
+	trace_output o;
+	const auto format = format_by_name(s.args.trace_format);
+	if (!format)
+		throw std::runtime_error(fmt::format("'{}': expected tree or graph", s.args.trace_format));
+	o.format = *format;
+	std::ofstream file{s.args.trace_file, std::ios::binary};
+	file << trace_text(*s.w.recorder(), s.w.host_names(), s.release, o);
+	if (!file.flush())
+		throw std::runtime_error(fmt::format("{}: cannot be written", s.args.trace_file));
+}
+
+std::vector<std::string> tap_model::end()
+{
+	state &s = *s_;
+	if (trace::recorder *r = s.w.recorder())
+		r->stop();
+	{
+		const enter_cpu in(*s.h->cpus[0]);
+		s.services->kill();
+	}
+	while (s.services->any_alive() && s.w.step())
+		s.drain();
+	s.services.reset();
+	s.drain();
+	s.tap.reset();
+	if (s.pcap)
+		s.pcap->flush();
+	{
+		const enter_cpu in(*s.h->cpus[0]);
+		tun_chr_close(*s.dev);
+	}
+	return s.w.end();
+}
+
+std::vector<std::string> tap_model::what_it_serves() const
+{
+	std::vector<std::string> lines;
+	const std::string ip = s_->args.address.substr(0, s_->args.address.find('/'));
+	if (!s_->args.serve.empty())
+		for (const service &one : parse_services(s_->args.serve))
+			lines.push_back(describe(one, ip));
+	return lines;
+}
+
+std::uint64_t tap_model::frames_in() const { return s_->in; }
+std::uint64_t tap_model::frames_out() const { return s_->out; }
+
+} // namespace skbwalk::sim
