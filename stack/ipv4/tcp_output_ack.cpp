@@ -20,7 +20,7 @@ void sk_forced_mem_schedule(sock &sk, int size)
 	const int amt = sk_mem_pages(delta);
 
 	sk.sk_forward_alloc += amt * SK_MEM_QUANTUM;
-	proto_of(*sk.sk_prot).memory_allocated += amt;
+	sk_memory_allocated_add(sk, amt);
 }
 
 void tcp_send_fin(sock &sk)
