@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/sched/sch_generic.c, the part that every discipline rests on. dev_activate attaches a device's default
-// discipline (noqueue for virtual devices) when it comes up and dev_deactivate takes it out of use;
-// __qdisc_run takes packets out (dequeue_skb) and sch_direct_xmit hands them to the driver, or keeps them
-// when it is busy. Left out: many queues with a discipline each (mq), statistics a cpu, rate estimators.
+// net/sched/sch_generic.c, the part that every discipline rests on: __qdisc_run takes packets out (dequeue_skb)
+// and sch_direct_xmit hands them to the driver, or keeps them when it is busy; qdisc_alloc and qdisc_put make
+// and end one. sch_device.cpp attaches them to devices. Left out: many queues with one discipline above (mq),
+// statistics a cpu, rate estimators.
 #include "stack/sched/sch_generic.h"
 
-#include <algorithm>
 #include <cassert>
 
 namespace skbwalk {
@@ -67,6 +66,8 @@ void count_out(Qdisc &q, const sk_buff &skb)
 } // namespace
 
 Qdisc &noop_qdisc() { return sched->noop; }
+
+const Qdisc_ops &default_qdisc_ops() { return *sched->default_qdisc_ops; }
 
 Qdisc::~Qdisc() { assert(!q.head); }
 
@@ -526,228 +527,6 @@ Qdisc *dev_graft_qdisc(netdev_queue &dev_queue, Qdisc *q)
 	dev_queue.qdisc = &noop_qdisc();
 	spin_unlock_bh(root_lock);
 	return oqdisc;
-}
-
-static void attach_one_default_qdisc(net_device &dev, netdev_queue &dev_queue)
-{
-	TRACE(dev);
-	const Qdisc_ops &ops = dev.priv_flags & IFF_NO_QUEUE ? noqueue_qdisc_ops : *sched->default_qdisc_ops;
-	Qdisc *q = qdisc_create_dflt(dev_queue, ops, TC_H_ROOT);
-
-	if (!q)
-		return;
-	if (!netif_is_multiqueue(dev))
-		q->flags |= TCQ_F_ONETXQUEUE | TCQ_F_NOPARENT;
-	dev_queue.qdisc_sleeping = q;
-}
-
-// Unlike the kernel, a device with several queues gets a discipline for each without mq above them.
-static void attach_default_qdiscs(net_device &dev)
-{
-	TRACE(dev);
-	const auto attach = [&] {
-		for (const auto &txq : dev._tx)
-			attach_one_default_qdisc(dev, *txq);
-		dev.qdisc = dev._tx[0]->qdisc_sleeping;
-		qdisc_refcount_inc(*dev.qdisc);
-	};
-
-	attach();
-	if (dev.qdisc != &noop_qdisc())
-		return;
-	// The default cannot be had: none, then.
-	dev.priv_flags |= IFF_NO_QUEUE;
-	attach();
-	dev.priv_flags &= ~IFF_NO_QUEUE;
-}
-
-static void transition_one_qdisc(netdev_queue &dev_queue, bool &need_watchdog)
-{
-	TRACE(dev_queue.dev);
-	Qdisc &new_qdisc = *dev_queue.qdisc_sleeping;
-
-	if (!(new_qdisc.flags & TCQ_F_BUILTIN))
-		new_qdisc.state &= ~__QDISC_STATE_DEACTIVATED;
-	dev_queue.qdisc = &new_qdisc;
-	dev_queue.trans_start = jiffies();
-	need_watchdog = true;
-}
-
-// --- the carrier ---
-
-void netif_carrier_on(net_device &dev)
-{
-	TRACE(dev);
-	if (dev.carrier_ok)
-		return;
-	dev.carrier_ok = true;
-	if (dev.reg_state == NETREG_UNINITIALIZED)
-		return;
-	++dev.carrier_up_count;
-	linkwatch_fire_event(dev);
-}
-
-void netif_carrier_off(net_device &dev)
-{
-	TRACE(dev);
-	if (!dev.carrier_ok)
-		return;
-	dev.carrier_ok = false;
-	if (dev.reg_state == NETREG_UNINITIALIZED)
-		return;
-	++dev.carrier_down_count;
-	linkwatch_fire_event(dev);
-}
-
-// --- the driver's watchdog ---
-
-static void dev_watchdog(timer_list &t)
-{
-	TRACE(container_of(t, &net_device::watchdog_timer));
-	net_device &dev = container_of(t, &net_device::watchdog_timer);
-	bool release = true;
-
-	spin_lock(dev.tx_global_lock);
-	if (netif_device_present(dev) && netif_running(dev) && netif_carrier_ok(dev)) {
-		const u32 now = jiffies();
-		u32 oldest_start = now;
-
-		for (std::size_t i = 0; i < dev._tx.size(); ++i) {
-			netdev_queue &txq = *dev._tx[i];
-
-			if (!netif_xmit_stopped(txq))
-				continue;
-			if (time_after(now, txq.trans_start + dev.watchdog_timeo)) {
-				++txq.trans_timeout;
-				dev.netdev_ops->ndo_tx_timeout(dev, static_cast<u32>(i));
-				break;
-			}
-			if (time_after(oldest_start, txq.trans_start))
-				oldest_start = txq.trans_start;
-		}
-		mod_timer(dev.watchdog_timer, oldest_start + dev.watchdog_timeo);
-		release = false;
-	}
-	spin_unlock(dev.tx_global_lock);
-	if (release && dev.watchdog_ref_held) {
-		dev_put(&dev);
-		dev.watchdog_ref_held = false;
-	}
-}
-
-void __netdev_watchdog_up(net_device &dev)
-{
-	TRACE(dev);
-	if (!dev.netdev_ops->ndo_tx_timeout)
-		return;
-	if (!dev.watchdog_timeo)
-		dev.watchdog_timeo = 5 * HZ;
-	spin_lock_bh(dev.watchdog_lock);
-	if (!mod_timer(dev.watchdog_timer, jiffies() + dev.watchdog_timeo) && !dev.watchdog_ref_held) {
-		dev_hold(dev);
-		dev.watchdog_ref_held = true;
-	}
-	spin_unlock_bh(dev.watchdog_lock);
-}
-
-static void dev_watchdog_up(net_device &dev)
-{
-	TRACE(dev);
-	__netdev_watchdog_up(dev);
-}
-
-static void dev_watchdog_down(net_device &dev)
-{
-	TRACE(dev);
-	spin_lock_bh(dev.watchdog_lock);
-	if (del_timer(dev.watchdog_timer)) {
-		dev_put(&dev);
-		dev.watchdog_ref_held = false;
-	}
-	spin_unlock_bh(dev.watchdog_lock);
-}
-
-// --- with the device ---
-
-void dev_init_scheduler(net_device &dev)
-{
-	TRACE(dev);
-	dev.qdisc = &noop_qdisc();
-	for (const auto &txq : dev._tx)
-		txq->qdisc = txq->qdisc_sleeping = &noop_qdisc();
-	timer_setup(dev.watchdog_timer, dev_watchdog, 0);
-}
-
-void dev_activate(net_device &dev)
-{
-	TRACE(dev);
-	bool need_watchdog = false;
-
-	if (dev.qdisc == &noop_qdisc())
-		attach_default_qdiscs(dev);
-	if (!netif_carrier_ok(dev))
-		return; // when the carrier comes
-	for (const auto &txq : dev._tx)
-		transition_one_qdisc(*txq, need_watchdog);
-	if (need_watchdog)
-		dev_watchdog_up(dev);
-}
-
-static void dev_deactivate_queue(netdev_queue &dev_queue)
-{
-	TRACE(dev_queue.dev);
-	Qdisc &q = *dev_queue.qdisc;
-
-	if (!(q.flags & TCQ_F_BUILTIN))
-		q.state |= __QDISC_STATE_DEACTIVATED;
-	dev_queue.qdisc = &noop_qdisc();
-}
-
-static void dev_reset_queue(netdev_queue &dev_queue)
-{
-	TRACE(dev_queue.dev);
-	Qdisc &q = *dev_queue.qdisc_sleeping;
-	const bool nolock = q.flags & TCQ_F_NOLOCK;
-
-	if (nolock)
-		spin_lock_bh(q.seqlock);
-	spin_lock_bh(qdisc_lock(q));
-	qdisc_reset(q);
-	spin_unlock_bh(qdisc_lock(q));
-	if (nolock) {
-		q.state &= ~QDISC_STATE_NON_EMPTY;
-		spin_unlock_bh(q.seqlock);
-	}
-}
-
-void dev_deactivate(net_device &dev)
-{
-	TRACE(dev);
-	for (const auto &txq : dev._tx)
-		dev_deactivate_queue(*txq);
-	dev_watchdog_down(dev);
-	for (const auto &txq : dev._tx)
-		dev_reset_queue(*txq);
-}
-
-// Is the discipline in use another than the one that should be, because the carrier came or went?
-bool qdisc_tx_changing(const net_device &dev)
-{
-	TRACE_INLINE(dev);
-	return std::any_of(dev._tx.begin(), dev._tx.end(),
-	                   [](const auto &q) { return q->qdisc != q->qdisc_sleeping; });
-}
-
-void dev_shutdown(net_device &dev)
-{
-	TRACE(dev);
-	for (const auto &txq : dev._tx) {
-		Qdisc *q = std::exchange(txq->qdisc_sleeping, &noop_qdisc());
-
-		txq->qdisc = &noop_qdisc();
-		qdisc_put(q);
-	}
-	qdisc_put(std::exchange(dev.qdisc, &noop_qdisc()));
 }
 
 } // namespace skbwalk

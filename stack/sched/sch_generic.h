@@ -158,6 +158,7 @@ void __netdev_watchdog_up(net_device &dev);
 void register_qdisc(const Qdisc_ops &ops);
 const Qdisc_ops *qdisc_lookup_ops(const std::string &id);
 int qdisc_set_default(const std::string &id);
+const Qdisc_ops &default_qdisc_ops();
 Qdisc &noop_qdisc();
 extern const Qdisc_ops noop_qdisc_ops, noqueue_qdisc_ops, pfifo_fast_ops;
 

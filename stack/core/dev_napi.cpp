@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Softnet and NAPI (net/core/dev.c): packets of devices without a poll function come into netif_rx and wait
+// in this cpu's backlog (enqueue_to_backlog); NET_RX_SOFTIRQ polls each scheduled instance (net_rx_action),
+// the backlog's own being process_backlog. Left out: packet steering to other cpus, threads for polling, busy
+// polling.
+#include "stack/core/gro.h"
+#include "stack/core/net_namespace.h"
+#include "stack/core/netdevice.h"
+
+namespace skbwalk {
+
+percpu<softnet_data> softnet;
+
+static int process_backlog(napi_struct &napi, int quota);
+
+softnet_data::softnet_data()
+{
+	backlog.poll = process_backlog;
+	backlog.weight = 64;
+}
+
+softnet_data::~softnet_data()
+{
+	__skb_queue_purge(input_pkt_queue);
+	__skb_queue_purge(process_queue);
+	__skb_queue_purge(defer_list);
+	while (completion_queue) {
+		skb_ptr skb(completion_queue);
+
+		completion_queue = skb->next;
+		skb->next = nullptr;
+		__kfree_skb(std::move(skb));
+	}
+}
+
+namespace {
+
+netns_core &limits() { return init_net().core; }
+
+} // namespace
+
+// --- the backlog ---
+
+// With the interrupts off. Unlike 6.1's one function, 4.18 takes a plain lock beside local_irq_save.
+static unsigned long rps_lock_irqsave(softnet_data &sd)
+{
+	TRACE_INLINE();
+	if (current.host->features.backlog_plain_lock) {
+		const unsigned long flags = local_irq_save();
+
+		spin_lock(sd.input_pkt_queue.lock);
+		return flags;
+	}
+	return _raw_spin_lock_irqsave(sd.input_pkt_queue.lock);
+}
+
+static void rps_unlock_irq_restore(softnet_data &sd, unsigned long flags)
+{
+	TRACE_INLINE();
+	if (current.host->features.backlog_plain_lock) {
+		spin_unlock(sd.input_pkt_queue.lock);
+		local_irq_restore(flags);
+		return;
+	}
+	_raw_spin_unlock_irqrestore(sd.input_pkt_queue.lock, flags);
+}
+
+static void rps_lock_irq_disable(softnet_data &sd)
+{
+	TRACE_INLINE();
+	if (current.host->features.backlog_plain_lock) {
+		local_irq_disable();
+		spin_lock(sd.input_pkt_queue.lock);
+		return;
+	}
+	_raw_spin_lock_irq(sd.input_pkt_queue.lock);
+}
+
+static void rps_unlock_irq_enable(softnet_data &sd)
+{
+	TRACE_INLINE();
+	if (current.host->features.backlog_plain_lock) {
+		spin_unlock(sd.input_pkt_queue.lock);
+		local_irq_enable();
+		return;
+	}
+	_raw_spin_unlock_irq(sd.input_pkt_queue.lock);
+}
+
+static void ____napi_schedule(softnet_data &sd, napi_struct &napi)
+{
+	TRACE(napi.dev);
+	list_add_tail(napi.poll_list, sd.poll_list);
+	raise_softirq_irqoff(NET_RX_SOFTIRQ);
+}
+
+// Of this cpu, always: without packet steering nobody queues to another's.
+static int napi_schedule_rps(softnet_data &sd)
+{
+	TRACE();
+	__napi_schedule_irqoff(sd.backlog);
+	return 0;
+}
+
+// Only a cpu with a table of flows (net.core.flow_limit_cpu_bitmap) limits any, and none has one.
+static bool skb_flow_limit(sk_buff &skb, u32 qlen)
+{
+	TRACE(skb);
+	return qlen >= static_cast<u32>(limits().netdev_max_backlog) >> 1 && softnet->flow_limit;
+}
+
+static int enqueue_to_backlog(skb_ptr skb, u32 &qtail)
+{
+	TRACE(skb, skb->dev);
+	skb_drop_reason reason = SKB_DROP_REASON_NOT_SPECIFIED;
+	softnet_data &sd = *softnet;
+	const unsigned long flags = rps_lock_irqsave(sd);
+
+	if (netif_running(*skb->dev)) {
+		const u32 qlen = skb_queue_len(sd.input_pkt_queue);
+
+		if (qlen <= static_cast<u32>(limits().netdev_max_backlog) && !skb_flow_limit(*skb, qlen)) {
+			if (!qlen && !(sd.backlog.state & NAPI_STATE_SCHED)) {
+				sd.backlog.state |= NAPI_STATE_SCHED;
+				napi_schedule_rps(sd);
+			}
+			__skb_queue_tail(sd.input_pkt_queue, std::move(skb));
+			qtail = ++sd.input_queue_tail;
+			rps_unlock_irq_restore(sd, flags);
+			return NET_RX_SUCCESS;
+		}
+		reason = SKB_DROP_REASON_CPU_BACKLOG;
+	}
+	++sd.dropped;
+	rps_unlock_irq_restore(sd, flags);
+	++skb->dev->rx_dropped;
+	kfree_skb_reason(std::move(skb), reason);
+	return NET_RX_DROP;
+}
+
+int netif_rx_internal(skb_ptr skb)
+{
+	TRACE(skb, skb->dev);
+	u32 qtail;
+
+	return enqueue_to_backlog(std::move(skb), qtail);
+}
+
+int __netif_rx(skb_ptr skb)
+{
+	TRACE(skb, skb->dev);
+	assert(in_interrupt());
+	return netif_rx_internal(std::move(skb));
+}
+
+int netif_rx(skb_ptr skb)
+{
+	TRACE(skb, skb->dev);
+	const bool need_bh_off = !in_interrupt();
+
+	if (need_bh_off)
+		local_bh_disable();
+
+	const int ret = netif_rx_internal(std::move(skb));
+
+	if (need_bh_off)
+		local_bh_enable();
+	return ret;
+}
+
+static int process_backlog(napi_struct &napi, int quota)
+{
+	TRACE();
+	softnet_data &sd = *softnet;
+	int work = 0;
+
+	assert(&napi == &sd.backlog);
+	napi.weight = limits().dev_weight;
+	for (bool again = true; again;) {
+		while (skb_ptr skb = __skb_dequeue(sd.process_queue)) {
+			rcu_read_lock();
+			__netif_receive_skb(std::move(skb));
+			rcu_read_unlock();
+			++sd.input_queue_head;
+			if (++work >= quota)
+				return work;
+		}
+		rps_lock_irq_disable(sd);
+		if (skb_queue_empty(sd.input_pkt_queue)) {
+			napi.state = 0;
+			again = false;
+		} else {
+			skb_queue_splice_tail_init(sd.input_pkt_queue, sd.process_queue);
+		}
+		rps_unlock_irq_enable(sd);
+	}
+	return work;
+}
+
+// --- NAPI ---
+
+bool napi_schedule_prep(napi_struct &n)
+{
+	TRACE(n.dev);
+	const u32 val = n.state;
+
+	if (val & NAPI_STATE_DISABLE)
+		return false;
+	n.state |= NAPI_STATE_SCHED;
+	if (val & NAPI_STATE_SCHED)
+		n.state |= NAPI_STATE_MISSED;
+	return !(val & NAPI_STATE_SCHED);
+}
+
+void __napi_schedule(napi_struct &n)
+{
+	TRACE(n.dev);
+	const unsigned long flags = local_irq_save();
+
+	____napi_schedule(*softnet, n);
+	local_irq_restore(flags);
+}
+
+void __napi_schedule_irqoff(napi_struct &n)
+{
+	TRACE(n.dev);
+	____napi_schedule(*softnet, n);
+}
+
+bool napi_schedule(napi_struct &n)
+{
+	TRACE_INLINE(n.dev);
+	if (!napi_schedule_prep(n))
+		return false;
+	__napi_schedule(n);
+	return true;
+}
+
+bool napi_complete(napi_struct &n)
+{
+	TRACE_INLINE(n.dev);
+	return napi_complete_done(n, 0);
+}
+
+bool napi_complete_done(napi_struct &n, int)
+{
+	TRACE(n.dev);
+	if (n.state & (NAPI_STATE_NPSVC | NAPI_STATE_IN_BUSY_POLL))
+		return false;
+	gro_normal_list(n);
+	if (!list_empty(n.poll_list)) {
+		const unsigned long flags = local_irq_save();
+
+		list_del_init(n.poll_list);
+		local_irq_restore(flags);
+	}
+	assert(n.state & NAPI_STATE_SCHED);
+	if (n.state & NAPI_STATE_MISSED) { // an event came while it was polled: once more
+		n.state &= ~NAPI_STATE_MISSED;
+		__napi_schedule(n);
+		return false;
+	}
+	n.state &= ~NAPI_STATE_SCHED;
+	return true;
+}
+
+void netif_napi_add(net_device &dev, napi_struct &napi, int (*poll)(napi_struct &napi, int budget))
+{
+	TRACE_INLINE(dev);
+	assert(!(napi.state & NAPI_STATE_LISTED));
+	napi.poll = poll;
+	napi.weight = 64;
+	napi.dev = &dev;
+	napi.rx_count = 0;
+	napi.state = NAPI_STATE_LISTED | NAPI_STATE_SCHED | NAPI_STATE_NPSVC; // until napi_enable
+}
+
+void netif_napi_del(napi_struct &napi)
+{
+	TRACE_INLINE(napi.dev);
+	if (!(napi.state & NAPI_STATE_LISTED))
+		return;
+	napi.state &= ~NAPI_STATE_LISTED;
+	flush_gro_hash(napi);
+}
+
+void napi_enable(napi_struct &n)
+{
+	TRACE(n.dev);
+	assert(n.state & NAPI_STATE_SCHED);
+	n.state &= ~(NAPI_STATE_SCHED | NAPI_STATE_NPSVC);
+}
+
+// Unlike the kernel, an instance that is scheduled is not waited for but taken from the list of those to
+// poll.
+void napi_disable(napi_struct &n)
+{
+	TRACE(n.dev);
+	might_sleep();
+	if (!list_empty(n.poll_list))
+		list_del_init(n.poll_list);
+	n.state &= ~(NAPI_STATE_MISSED | NAPI_STATE_DISABLE);
+	n.state |= NAPI_STATE_SCHED | NAPI_STATE_NPSVC;
+}
+
+static int __napi_poll(napi_struct &n, bool &repoll)
+{
+	TRACE(n.dev);
+	const int weight = n.weight;
+	int work = 0;
+
+	if (n.state & NAPI_STATE_SCHED)
+		work = n.poll(n, weight);
+	assert(work <= weight);
+	if (work < weight)
+		return work;
+	if (n.state & NAPI_STATE_DISABLE) {
+		napi_complete(n);
+		return work;
+	}
+	gro_normal_list(n);
+	if (!list_empty(n.poll_list))
+		return work;
+	repoll = true;
+	return work;
+}
+
+static int napi_poll(napi_struct &n, list_head &repoll)
+{
+	TRACE(n.dev);
+	bool do_repoll = false;
+
+	list_del_init(n.poll_list);
+
+	const int work = __napi_poll(n, do_repoll);
+
+	if (do_repoll)
+		list_add_tail(n.poll_list, repoll);
+	return work;
+}
+
+// Packets of which another cpu had the last reference come back here.
+static void skb_defer_free_flush(softnet_data &sd)
+{
+	TRACE();
+	if (skb_queue_empty_lockless(sd.defer_list))
+		return;
+
+	sk_buff_head list;
+	const unsigned long flags = _raw_spin_lock_irqsave(sd.defer_list.lock);
+
+	skb_queue_splice_tail_init(sd.defer_list, list);
+	_raw_spin_unlock_irqrestore(sd.defer_list.lock, flags);
+	while (skb_ptr skb = __skb_dequeue(list))
+		napi_consume_skb(std::move(skb), 1);
+}
+
+void net_rx_action()
+{
+	TRACE();
+	softnet_data &sd = *softnet;
+	const u32 time_limit = jiffies() + usecs_to_jiffies(static_cast<u64>(limits().netdev_budget_usecs));
+	int budget = limits().netdev_budget;
+	list_head list;
+	list_head repoll;
+
+	local_irq_disable();
+	list_splice_init(sd.poll_list, list);
+	local_irq_enable();
+
+	sd.in_net_rx_action = true;
+	for (;;) {
+		skb_defer_free_flush(sd);
+		if (list_empty(list))
+			break;
+		budget -= napi_poll(list_entry(*list.next, &napi_struct::poll_list), repoll);
+		if (budget <= 0 || time_after_eq(jiffies(), time_limit)) {
+			++sd.time_squeeze;
+			break;
+		}
+	}
+	sd.in_net_rx_action = false;
+	if (list_empty(list) && list_empty(repoll))
+		return;
+
+	local_irq_disable();
+	list_splice_tail_init(sd.poll_list, list);
+	list_splice_tail_init(repoll, list);
+	list_splice_init(list, sd.poll_list);
+	if (!list_empty(sd.poll_list))
+		__raise_softirq_irqoff(NET_RX_SOFTIRQ);
+	local_irq_enable();
+}
+
+} // namespace skbwalk
