@@ -5,6 +5,7 @@
 #pragma once
 
 #include "stack/kernel/file.h"
+#include "stack/kernel/timer.h"
 #include "stack/wire/socket.h"
 
 namespace skbwalk {
@@ -50,6 +51,9 @@ socket *sock_from_file(file &f);
 socket *socket_of_fd(const task_struct &t, int fd);
 
 // --- fs/select.c, fs/eventpoll.c ---
+u64 select_estimate_accuracy(const timespec64 &tv);
+u32 vfs_poll(file &f, poll_table *pt); // header inline
+constexpr u32 EPOLLNVAL = 0x020, EPOLLWAKEUP = 1u << 29;
 struct pollfd {
 	int fd;
 	s16 events;

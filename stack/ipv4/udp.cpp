@@ -434,7 +434,7 @@ static void udp_lib_close(sock &sk, long)
 
 static int udp_lib_hash(sock &)
 {
-	assert(!"a UDP socket is hashed when it gets its port");
+	assert(false && "a UDP socket is hashed when it gets its port");
 	return 0;
 }
 

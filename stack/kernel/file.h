@@ -35,7 +35,6 @@ struct file {
 	void *private_data = nullptr;
 	callback_head f_work; // put-off release
 	list_head f_ep;       // epitems that watch this file
-	void *f_ep_list = nullptr;
 	void (*ep_release)(file &f) = nullptr; // eventpoll_release_file, where a poll set watches this file
 };
 

@@ -62,6 +62,41 @@ s64 ktime_get_real_seconds()
 	return static_cast<s64>((current.host->wall_ns + current.cpu->now_ns) / NSEC_PER_SEC);
 }
 
+void ktime_get_ts64(timespec64 &ts)
+{
+	TRACE();
+	const u64 now = since_boot();
+
+	ts = {static_cast<s64>(now / NSEC_PER_SEC), static_cast<s64>(now % NSEC_PER_SEC)};
+}
+
+void set_normalized_timespec64(timespec64 &ts, s64 sec, s64 nsec)
+{
+	TRACE();
+	constexpr s64 second = static_cast<s64>(NSEC_PER_SEC);
+
+	sec += nsec / second;
+	nsec %= second;
+	if (nsec < 0) {
+		nsec += second;
+		--sec;
+	}
+	ts = {sec, nsec};
+}
+
+timespec64 timespec64_add_safe(const timespec64 &lhs, const timespec64 &rhs)
+{
+	TRACE();
+	timespec64 res;
+	constexpr s64 second = static_cast<s64>(NSEC_PER_SEC);
+
+	set_normalized_timespec64(res, static_cast<s64>(static_cast<u64>(lhs.tv_sec) + static_cast<u64>(rhs.tv_sec)),
+	                          lhs.tv_nsec + rhs.tv_nsec);
+	if (res.tv_sec < lhs.tv_sec || res.tv_sec < rhs.tv_sec || res.tv_sec > INT64_MAX / second - 1)
+		res = {INT64_MAX / second - 1, 0};
+	return res;
+}
+
 // not traced: notrace in the kernel
 ktime_t sched_clock() { return static_cast<ktime_t>(since_boot()); }
 
