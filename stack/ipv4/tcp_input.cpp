@@ -447,7 +447,11 @@ void tcp_rcv_established(sock &sk, skb_ptr skb)
 		tp.rcv_rtt_last_tsecr = tp.rx_opt.rcv_tsecr;
 		return;
 	}
-	if (fast) {
+	// linux-4.4: the reader itself processes the segment, and has room for all of it.
+	int eaten = fast && reader_takes(sk) && static_cast<int>(len - tcp_header_len) <= tp.ucopy.len &&
+		    !tcp_copy_to_iovec(sk, s, tcp_header_len);
+
+	if (fast && !eaten) {
 		// Data: the receiver's fast path.
 		if (tcp_checksum_complete(s))
 			return csum_error();
@@ -461,8 +465,11 @@ void tcp_rcv_established(sock &sk, skb_ptr skb)
 		tcp_cleanup_skb(s);
 		__skb_pull(s, tcp_header_len);
 		bool fragstolen = false;
-		const int eaten = tcp_queue_rcv(sk, skb, fragstolen);
 
+		if (eaten)
+			tcp_rcv_nxt_update(tp, cb.end_seq);
+		else
+			eaten = tcp_queue_rcv(sk, skb, fragstolen);
 		tcp_event_data_recv(sk, s);
 		bool ack_due = true;
 

@@ -40,6 +40,8 @@ void tcp_urg(sock &sk, sk_buff &skb, const tcphdr &th);
 // --- tcp_input_queue.cpp ---
 void tcp_data_queue(sock &sk, skb_ptr skb);
 [[nodiscard]] int tcp_queue_rcv(sock &sk, skb_ptr &skb, bool &fragstolen); // 1: merged into the tail, skb left
+bool reader_takes(const sock &sk); // linux-4.4's prequeue: is the task that runs waiting for just this segment?
+int tcp_copy_to_iovec(sock &sk, sk_buff &skb, int hlen);
 void tcp_dsack_set(sock &sk, seq32 seq, seq32 end_seq);
 void tcp_rcv_spurious_retrans(sock &sk, const sk_buff &skb);
 // --- tcp_input_buffer.cpp ---

@@ -408,12 +408,76 @@ int tcp_queue_rcv(sock &sk, skb_ptr &skb, bool &fragstolen)
 	return eaten;
 }
 
+// --- linux-4.4: straight into the buffer of the task that processes the segment, since it is the reader ---
+bool reader_takes(const sock &sk)
+{
+	const tcp_sock &tp = tcp_sk(sk);
+
+	return current.host->features.prequeue && tp.ucopy.task && tp.ucopy.task == current.task &&
+	       tp.copied_seq == tp.rcv_nxt && tp.ucopy.len && sock_owned_by_user(sk);
+}
+
+namespace {
+
+void reader_took(sock &sk, int chunk)
+{
+	tcp_sock &tp = tcp_sk(sk);
+
+	tp.ucopy.len -= chunk;
+	tp.copied_seq += static_cast<u32>(chunk);
+	tcp_rcv_space_adjust(sk);
+}
+
+} // namespace
+
+// Data behind `hlen` bytes of header, all of it. Not 0: it could not be copied, or its checksum is bad.
+int tcp_copy_to_iovec(sock &sk, sk_buff &skb, int hlen)
+{
+	TRACE(sk, skb);
+	msghdr &msg = *tcp_sk(sk).ucopy.msg;
+	const int chunk = static_cast<int>(skb.len) - hlen;
+	const int err = skb_csum_unnecessary(skb) ? skb_copy_datagram_msg(skb, hlen, msg, chunk)
+						  : skb_copy_and_csum_datagram_msg(skb, hlen, msg);
+
+	if (!err)
+		reader_took(sk, chunk);
+	return err;
+}
+
 void tcp_data_ready(sock &sk)
 {
 	TRACE(sk);
 	if (tcp_epollin_ready(sk, sk.sk_rcvlowat) || sock_flag(sk, SOCK_DONE))
 		sk.sk_data_ready(sk);
 }
+
+namespace {
+
+// rcv_nxt has passed the segment `s`, of which we still hold what the queue did not take.
+void data_taken(sock &sk, skb_ptr skb, sk_buff &s, int eaten, bool fragstolen)
+{
+	tcp_sock &tp = tcp_sk(sk);
+
+	if (s.len)
+		tcp_event_data_recv(sk, s);
+	if (TCP_SKB_CB(s).tcp_flags & TCPHDR_FIN)
+		tcp_fin(sk);
+	if (!tp.out_of_order_queue.empty()) {
+		tcp_ofo_queue(sk);
+		// RFC 5681, 4.2: what fills a hole is acknowledged at once.
+		if (tp.out_of_order_queue.empty())
+			tp.icsk_ack.pending |= ICSK_ACK_NOW;
+	}
+	if (tp.rx_opt.num_sacks)
+		tcp_sack_remove(tp);
+	tcp_fast_path_check(sk);
+	if (eaten)
+		kfree_skb_partial(std::move(skb), fragstolen);
+	if (!sock_flag(sk, SOCK_DEAD))
+		tcp_data_ready(sk);
+}
+
+} // namespace
 
 void tcp_data_queue(sock &sk, skb_ptr skb)
 {
@@ -456,6 +520,21 @@ void tcp_data_queue(sock &sk, skb_ptr skb)
 		return drop_out_of_window(SKB_DROP_REASON_TCP_ZEROWINDOW);
 	}
 
+	bool fragstolen = false;
+	int eaten = 0;
+
+	if (reader_takes(sk) && cb.seq == tp.rcv_nxt && !tp.urg_data) {
+		const int chunk = std::min(static_cast<int>(s.len), tp.ucopy.len);
+
+		if (!skb_copy_datagram_msg(s, 0, *tp.ucopy.msg, chunk)) {
+			eaten = chunk == static_cast<int>(s.len);
+			reader_took(sk, chunk);
+		}
+	}
+	if (eaten) {
+		tcp_rcv_nxt_update(tp, cb.end_seq);
+		return data_taken(sk, std::move(skb), s, eaten, fragstolen);
+	}
 	// In sequence. One skb is taken even where no memory is left, so that the reader gets on.
 	if (skb_queue_len(sk.sk_receive_queue) == 0) {
 		sk_forced_mem_schedule(sk, static_cast<int>(s.truesize));
@@ -465,26 +544,8 @@ void tcp_data_queue(sock &sk, skb_ptr skb)
 		tcp_drop_reason(sk, std::move(skb), SKB_DROP_REASON_PROTO_MEM);
 		return;
 	}
-	bool fragstolen = false;
-	const int eaten = tcp_queue_rcv(sk, skb, fragstolen);
-
-	if (s.len)
-		tcp_event_data_recv(sk, s);
-	if (cb.tcp_flags & TCPHDR_FIN)
-		tcp_fin(sk);
-	if (!tp.out_of_order_queue.empty()) {
-		tcp_ofo_queue(sk);
-		// RFC 5681, 4.2: what fills a hole is acknowledged at once.
-		if (tp.out_of_order_queue.empty())
-			tp.icsk_ack.pending |= ICSK_ACK_NOW;
-	}
-	if (tp.rx_opt.num_sacks)
-		tcp_sack_remove(tp);
-	tcp_fast_path_check(sk);
-	if (eaten)
-		kfree_skb_partial(std::move(skb), fragstolen);
-	if (!sock_flag(sk, SOCK_DEAD))
-		tcp_data_ready(sk);
+	eaten = tcp_queue_rcv(sk, skb, fragstolen);
+	data_taken(sk, std::move(skb), s, eaten, fragstolen);
 }
 
 // --- memory ends: collapse, then prune ---
