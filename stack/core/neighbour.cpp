@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The tables of net/core/neighbour.c. An entry is looked up by address and device (neigh_lookup) and made when
-// there is none (___neigh_create, which also grows the hash). Each device has its own neigh_parms. Left out:
-// proxy entries, managed and externally learned entries.
+// The tables of net/core/neighbour.c. An entry is looked up by address and device (neigh_lookup) and made
+// when there is none (___neigh_create, which also grows the hash). Each device has its own neigh_parms. Left
+// out: proxy entries, managed and externally learned entries.
 #include <cassert>
 #include <new>
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/sched/sch_generic.c, the part that every discipline rests on: __qdisc_run takes packets out (dequeue_skb)
-// and sch_direct_xmit hands them to the driver, or keeps them when it is busy; qdisc_alloc and qdisc_put make
-// and end one. sch_device.cpp attaches them to devices. Left out: many queues with one discipline above (mq),
-// statistics a cpu, rate estimators.
+// net/sched/sch_generic.c, the part that every discipline rests on: __qdisc_run takes packets out
+// (dequeue_skb) and sch_direct_xmit hands them to the driver, or keeps them when it is busy; qdisc_alloc and
+// qdisc_put make and end one. sch_device.cpp attaches them to devices. Left out: many queues with one
+// discipline above (mq), statistics a cpu, rate estimators.
 #include "stack/sched/sch_generic.h"
 
 #include <cassert>
