@@ -143,8 +143,8 @@ struct netns_ipv4 {
 	std::array<u64, 2> ip_id_key{};
 	u32 ip_rt_min_pmtu = 552, ip_rt_mtu_expires = 10 * 60 * 250, ip_rt_min_advmss = 256; // the second in jiffies
 	int sysctl_fib_multipath_hash_policy = 0, sysctl_fib_multipath_use_neigh = 0;
-	u32 icmp_global_credit = 0;
-	u64 icmp_global_stamp = 0;
+	int icmp_global_credit = 0;
+	u32 icmp_global_stamp = 0;
 	std::shared_ptr<fqdir> frags;      // the kernel's fqdir
 	ip_ra_chain *ra_chain = nullptr;
 	inet_timewait_death_row tcp_death_row;

@@ -22,6 +22,7 @@ dst_entry *xfrm_lookup_with_ifid(net &net, dst_entry *dst, const flowi4 &, const
 
 	if (!refused && !(flags & XFRM_LOOKUP_ICMP))
 		return dst;
+	dst_release(nullptr); // the bundle, which was not made
 	if (!(flags & XFRM_LOOKUP_KEEP_DST_REF))
 		dst_release(dst);
 	return nullptr;

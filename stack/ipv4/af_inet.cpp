@@ -423,6 +423,15 @@ int inet_shutdown(socket &parent, int how)
 	return err;
 }
 
+// As options of IP and ICMP's time stamps have it.
+be32 inet_current_timestamp()
+{
+	TRACE();
+	constexpr u64 day_ns = 86400 * NSEC_PER_SEC;
+
+	return htonl(static_cast<u32>(ktime_get_real_ns() % day_ns / NSEC_PER_MSEC));
+}
+
 int inet_ioctl(socket &parent, u32 cmd, int &value)
 {
 	TRACE(parent.sk);
@@ -671,6 +680,7 @@ void inet_exit()
 {
 	TRACE();
 	dev_remove_pack(packet_types->ip);
+	icmp_exit();
 	tcp_v4_exit();
 }
 

@@ -13,18 +13,24 @@ struct icmp_errno { // the kernel's struct icmp_err: the name is a function's to
 	bool fatal;
 };
 extern const std::array<icmp_errno, 16> icmp_err_convert;
-void __icmp_send(sk_buff &skb_in, int type, int code, be32 info, const inet_skb_cb &opt);
-void icmp_send(sk_buff &skb_in, int type, int code, be32 info); // inline
+void __icmp_send(sk_buff &skb_in, int type, int code, be32 info, const ip_options_info &opt);
+inline void icmp_send(sk_buff &skb_in, int type, int code, be32 info)
+{
+	TRACE_INLINE(skb_in);
+	__icmp_send(skb_in, type, code, info, IPCB(skb_in));
+}
 int icmp_rcv(skb_ptr skb);
 int icmp_err(sk_buff &skb, u32 info);
 void icmp_out_count(net &net, u8 type);
 bool icmp_global_allow(net &net);
 void icmp_global_consume(net &net);
+bool icmp_build_probe(sk_buff &skb, icmphdr &icmphdr);
 void icmp_init();
+void icmp_exit(); // before a host ends
 
 // --- ping.c ---
 extern proto ping_prot;
-skb_drop_reason ping_rcv(skb_ptr skb);
+skb_drop_reason ping_rcv(sk_buff &skb); // queues a clone
 void ping_err(sk_buff &skb, int offset, u32 info);
 void ping_init();
 

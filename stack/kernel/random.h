@@ -13,6 +13,17 @@ u16 get_random_u16();
 u32 get_random_u32();
 u64 get_random_u64();
 u32 __get_random_u32_below(u32 ceil);
+// For a limit that is known when compiled: as many bits as it needs.
+template <u32 Ceil> u32 get_random_u32_below()
+{
+	static_assert(Ceil > 1 && Ceil <= 1u << 8);
+	for (;;) {
+		const u32 mult = Ceil * get_random_u8();
+
+		if ((mult & 0xff) >= (1u << 8) % Ceil)
+			return mult >> 8;
+	}
+}
 inline u32 prandom_u32_max(u32 ceil) { return __get_random_u32_below(ceil); }
 void get_random_bytes(void *buf, std::size_t n);
 

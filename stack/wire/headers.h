@@ -102,12 +102,27 @@ constexpr u8 ICMP_ECHOREPLY = 0, ICMP_DEST_UNREACH = 3, ICMP_SOURCE_QUENCH = 4, 
 constexpr u8 ICMP_NET_UNREACH = 0, ICMP_HOST_UNREACH = 1, ICMP_PROT_UNREACH = 2, ICMP_PORT_UNREACH = 3, ICMP_FRAG_NEEDED = 4,
 	     ICMP_SR_FAILED = 5, ICMP_PKT_FILTERED = 13, NR_ICMP_UNREACH = 15;
 constexpr u8 ICMP_EXC_TTL = 0, ICMP_EXC_FRAGTIME = 1;
+// PROBE (RFC 8335): asks a node about one of its interfaces.
+constexpr u8 ICMP_EXT_ECHO = 42, ICMP_EXT_ECHOREPLY = 43, ICMP_EXT_CODE_MAL_QUERY = 1, ICMP_EXT_CODE_NO_IF = 2;
+constexpr u8 ICMP_EXT_ECHOREPLY_ACTIVE = 4, ICMP_EXT_ECHOREPLY_IPV4 = 2, ICMP_EXT_ECHO_CTYPE_NAME = 1, ICMP_EXT_ECHO_CTYPE_INDEX = 2,
+	     ICMP_EXT_ECHO_CTYPE_ADDR = 3, ICMP_AFI_IP = 1;
+struct icmp_ext_hdr {
+	u8 version; // in the upper four bits
+	u8 reserved;
+	be16 checksum;
+};
+struct icmp_extobj_hdr {
+	be16 length;
+	u8 class_num;
+	u8 class_type;
+};
 
 static_assert(sizeof(ethhdr) == 14 && alignof(ethhdr) == 1 && std::is_trivially_copyable_v<ethhdr>);
 static_assert(sizeof(arphdr) == 8 && alignof(arphdr) == 1 && std::is_trivially_copyable_v<arphdr>);
 static_assert(sizeof(iphdr) == 20 && alignof(iphdr) == 1 && std::is_trivially_copyable_v<iphdr>);
 static_assert(sizeof(tcphdr) == 20 && alignof(tcphdr) == 1 && std::is_trivially_copyable_v<tcphdr>);
 static_assert(sizeof(udphdr) == 8 && alignof(udphdr) == 1 && std::is_trivially_copyable_v<udphdr>);
+static_assert(sizeof(icmp_ext_hdr) == 4 && sizeof(icmp_extobj_hdr) == 4 && alignof(icmp_extobj_hdr) == 1);
 static_assert(sizeof(icmphdr) == 8 && alignof(icmphdr) == 1 && std::is_trivially_copyable_v<icmphdr>);
 
 } // namespace skbwalk
