@@ -81,7 +81,7 @@ void ip4_datagram_release_cb(sock &sk)
 	const be32 daddr = inet.inet_opt && inet.inet_opt->srr ? inet.inet_opt->faddr : inet.inet_daddr;
 	flowi4 fl4;
 	const rt_or_err route = ip_route_output_ports(sock_net(sk), fl4, &sk, daddr, inet.inet_saddr, inet.inet_dport,
-						      inet.inet_sport, sk.sk_protocol, RT_TOS(inet.tos), sk.sk_bound_dev_if);
+						      inet.inet_sport, sk.sk_protocol, RT_CONN_FLAGS(sk), sk.sk_bound_dev_if);
 
 	// Senders change the route without the socket's lock, hence no __sk_dst_set().
 	sk_dst_set(sk, route.rt);

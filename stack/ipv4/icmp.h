@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// ICMP (include/net/icmp.h), ping and raw sockets (include/net/ping.h, raw.h).
+// ICMP (include/net/icmp.h).
 #pragma once
 
 #include "stack/ipv4/ip.h"
+#include "stack/ipv4/ping.h"
+#include "stack/ipv4/raw.h"
 #include "stack/ipv4/udp.h"
 
 namespace skbwalk {
@@ -27,19 +29,6 @@ void icmp_global_consume(net &net);
 bool icmp_build_probe(sk_buff &skb, icmphdr &icmphdr);
 void icmp_init();
 void icmp_exit(); // before a host ends
-
-// --- ping.c ---
-extern proto ping_prot;
-skb_drop_reason ping_rcv(sk_buff &skb); // queues a clone
-void ping_err(sk_buff &skb, int offset, u32 info);
-void ping_init();
-
-// --- raw.c ---
-extern proto raw_prot;
-bool raw_local_deliver(sk_buff &skb, int protocol);
-void raw_icmp_error(sk_buff &skb, int protocol, u32 info);
-int raw_rcv(sock &sk, skb_ptr skb);
-void raw_init();
 
 extern const proto_ops inet_stream_ops, inet_dgram_ops, inet_sockraw_ops;
 

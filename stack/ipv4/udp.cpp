@@ -296,7 +296,7 @@ int udp_sendmsg(sock &sk, msghdr &msg, std::size_t len)
 		faddr = ipc.opt->faddr;
 		connected = false;
 	}
-	u8 tos = RT_TOS(ipc.tos != -1 ? static_cast<u8>(ipc.tos) : inet.tos);
+	u8 tos = get_rttos(ipc, inet);
 	if (sock_flag(sk, SOCK_LOCALROUTE) || (msg.msg_flags & MSG_DONTROUTE) || (ipc.opt && ipc.opt->is_strictroute)) {
 		tos |= RTO_ONLINK;
 		connected = false;

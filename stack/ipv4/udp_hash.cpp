@@ -183,6 +183,7 @@ int udp_lib_get_port(sock &sk, u16 snum, u32 hash2_nulladdr)
 			error = -EADDRINUSE;
 		} else {
 			sock_set_flag(sk, SOCK_RCU_FREE);
+			sock_hold(sk);
 			hslot.head.push_front(up);
 			++hslot.count;
 			sock_prot_inuse_add(net, *sk.sk_prot, 1);
@@ -222,6 +223,7 @@ void udp_lib_unhash(sock &sk)
 	if (sk.sk_reuseport_cb)
 		reuseport_detach_sock(sk);
 	hslot.head.erase(hslot.head.iterator_to(up));
+	__sock_put(sk);
 	--hslot.count;
 	up.inet_num = 0;
 	sock_prot_inuse_add(sock_net(sk), *sk.sk_prot, -1);
