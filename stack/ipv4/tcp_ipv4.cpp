@@ -826,7 +826,7 @@ int tcp_filter(sock &sk, sk_buff &skb)
 static void tcp_v4_restore_cb(sk_buff &skb)
 {
 	TRACE(skb);
-	std::memmove(&IPCB(skb), &TCP_SKB_CB(skb).header, sizeof(inet_skb_cb));
+	std::memmove(skb.cb, TCP_SKB_CB(skb).header, sizeof(inet_skb_cb));
 }
 
 static void tcp_v4_fill_cb(sk_buff &skb, const iphdr &iph, const tcphdr &th)
@@ -834,7 +834,7 @@ static void tcp_v4_fill_cb(sk_buff &skb, const iphdr &iph, const tcphdr &th)
 	TRACE(skb);
 	tcp_skb_cb &cb = TCP_SKB_CB(skb);
 
-	std::memmove(&cb.header, &IPCB(skb), sizeof(inet_skb_cb));
+	std::memmove(cb.header, skb.cb, sizeof(inet_skb_cb));
 	cb.seq = seq32(ntohl(th.seq));
 	cb.end_seq = cb.seq + (th.syn() + th.fin() + skb.len - th.doff() * 4);
 	cb.ack_seq = seq32(ntohl(th.ack_seq));
