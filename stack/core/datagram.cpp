@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/core/datagram.c: taking a packet from a socket's queue (or looking at it), waiting for one, and copying its bytes to and
-// from a caller, with or without a checksum on the way.
+// net/core/datagram.c: taking a packet from a socket's queue (or looking at it), waiting for one, and copying
+// its bytes to and from a caller, with or without a checksum on the way.
 #include <algorithm>
 
 #include "stack/core/sock.h"
@@ -9,10 +9,7 @@
 namespace skbwalk {
 
 // not traced: header inline without a name of interest
-static bool connection_based(const sock &sk)
-{
-	return sk.sk_type == SOCK_STREAM;
-}
+static bool connection_based(const sock &sk) { return sk.sk_type == SOCK_STREAM; }
 
 static int receiver_wake_function(wait_queue_entry &entry, unsigned mode, int sync, void *key)
 {
@@ -69,7 +66,8 @@ static sk_buff *skb_set_peeked(sk_buff_head &queue, sk_buff &skb)
 	return marked;
 }
 
-sk_buff *__skb_try_recv_from_queue(sock &sk, sk_buff_head &queue, u32 flags, int &off, int &err, sk_buff *&last)
+sk_buff *__skb_try_recv_from_queue(sock &sk, sk_buff_head &queue, u32 flags, int &off, int &err,
+                                   sk_buff *&last)
 {
 	TRACE(sk);
 	const bool peek_at_off = (flags & MSG_PEEK) && off >= 0;
@@ -161,7 +159,8 @@ void __skb_free_datagram_locked(sock &sk, skb_ptr skb, int len)
 	__kfree_skb(std::move(skb));
 }
 
-int __sk_queue_drop_skb(sock &sk, sk_buff_head &queue, sk_buff &skb, u32 flags, void (*destructor)(sock &sk, sk_buff &skb))
+int __sk_queue_drop_skb(sock &sk, sk_buff_head &queue, sk_buff &skb, u32 flags,
+                        void (*destructor)(sock &sk, sk_buff &skb))
 {
 	TRACE(sk, skb);
 	int err = 0;
@@ -208,7 +207,8 @@ static std::size_t summing_copy_to_iter(const void *addr, std::size_t bytes, csu
 }
 
 static int __skb_datagram_iter(const sk_buff &skb, int offset, iov_iter &to, int len, bool fault_short,
-			       std::size_t (*cb)(const void *, std::size_t, csum_state *, iov_iter &), csum_state *data)
+                               std::size_t (*cb)(const void *, std::size_t, csum_state *, iov_iter &),
+                               csum_state *data)
 {
 	TRACE(skb);
 	const int start_off = offset;
@@ -222,7 +222,8 @@ static int __skb_datagram_iter(const sk_buff &skb, int offset, iov_iter &to, int
 
 	if (copy > 0) {
 		copy = std::min(copy, len);
-		const auto n = static_cast<int>(cb(skb.data + offset, static_cast<std::size_t>(copy), data, to));
+		const auto n =
+			static_cast<int>(cb(skb.data + offset, static_cast<std::size_t>(copy), data, to));
 		offset += n;
 		if (n != copy)
 			return short_copy();
@@ -235,8 +236,8 @@ static int __skb_datagram_iter(const sk_buff &skb, int offset, iov_iter &to, int
 
 		if ((copy = end - offset) > 0) {
 			copy = std::min(copy, len);
-			const auto n = static_cast<int>(
-				cb(skb_frag_address(f) + (offset - start), static_cast<std::size_t>(copy), data, to));
+			const auto n = static_cast<int>(cb(skb_frag_address(f) + (offset - start),
+			                                   static_cast<std::size_t>(copy), data, to));
 			offset += n;
 			if (n != copy)
 				return short_copy();
@@ -275,7 +276,8 @@ int skb_copy_datagram_from_iter(sk_buff &skb, int offset, iov_iter &from, int le
 
 	if (copy > 0) {
 		copy = std::min(copy, len);
-		if (_copy_from_iter(skb.data + offset, static_cast<std::size_t>(copy), from) != static_cast<std::size_t>(copy))
+		if (_copy_from_iter(skb.data + offset, static_cast<std::size_t>(copy), from) !=
+		    static_cast<std::size_t>(copy))
 			return -EFAULT;
 		if ((len -= copy) == 0)
 			return 0;
@@ -287,8 +289,9 @@ int skb_copy_datagram_from_iter(sk_buff &skb, int offset, iov_iter &from, int le
 
 		if ((copy = end - offset) > 0) {
 			copy = std::min(copy, len);
-			if (_copy_from_iter(skb_frag_address(f) + (offset - start), static_cast<std::size_t>(copy), from) !=
-			    static_cast<std::size_t>(copy))
+			if (_copy_from_iter(skb_frag_address(f) + (offset - start),
+			                    static_cast<std::size_t>(copy),
+			                    from) != static_cast<std::size_t>(copy))
 				return -EFAULT;
 			if ((len -= copy) == 0)
 				return 0;
@@ -323,7 +326,8 @@ static int skb_copy_and_csum_datagram(const sk_buff &skb, int offset, iov_iter &
 	return 0;
 }
 
-// Verifies while copying, if all of the packet fits; else before. -EINVAL: the checksum is wrong and nothing was copied.
+// Verifies while copying, if all of the packet fits; else before. -EINVAL: the checksum is wrong and nothing
+// was copied.
 int skb_copy_and_csum_datagram_msg(sk_buff &skb, int hlen, msghdr &msg)
 {
 	TRACE(skb);

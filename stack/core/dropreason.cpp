@@ -7,10 +7,9 @@ namespace skbwalk {
 
 namespace {
 
-constexpr const char *drop_reasons[] = {
-	"NOT_DROPPED_YET",
+constexpr const char *drop_reasons[] = {"NOT_DROPPED_YET",
 #define SKBWALK_FN(name) #name,
-	SKBWALK_DROP_REASONS(SKBWALK_FN)
+                                        SKBWALK_DROP_REASONS(SKBWALK_FN)
 #undef SKBWALK_FN
 };
 static_assert(sizeof(drop_reasons) / sizeof(*drop_reasons) == SKB_DROP_REASON_MAX);

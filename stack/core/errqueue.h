@@ -7,7 +7,8 @@
 
 namespace skbwalk {
 
-constexpr u8 SO_EE_ORIGIN_NONE = 0, SO_EE_ORIGIN_LOCAL = 1, SO_EE_ORIGIN_ICMP = 2, SO_EE_ORIGIN_ICMP6 = 3, SO_EE_ORIGIN_TIMESTAMPING = 4;
+constexpr u8 SO_EE_ORIGIN_NONE = 0, SO_EE_ORIGIN_LOCAL = 1, SO_EE_ORIGIN_ICMP = 2, SO_EE_ORIGIN_ICMP6 = 3,
+	     SO_EE_ORIGIN_TIMESTAMPING = 4;
 
 struct sock_extended_err {
 	u32 ee_errno;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/core/filter.c: what may come into a socket. Security modules are asked; a program cannot be attached yet.
+// net/core/filter.c: what may come into a socket. Security modules are asked; a program cannot be attached
+// yet.
 #include "stack/core/sock.h"
 
 namespace skbwalk {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/core/flow_dissector.c: from a packet's headers to its flow. __skb_flow_dissect walks VLAN tags, IPv4 or IPv6 (with
-// extension headers) to the ports; the flow is hashed with its ends in a fixed order, so that both directions agree. Left out:
-// tunnels, MPLS, PPPoE and what only traffic classifiers ask for.
+// net/core/flow_dissector.c: from a packet's headers to its flow. __skb_flow_dissect walks VLAN tags, IPv4 or
+// IPv6 (with extension headers) to the ports; the flow is hashed with its ends in a fixed order, so that both
+// directions agree. Left out: tunnels, MPLS, PPPoE and what only traffic classifiers ask for.
 #include "stack/core/flow_dissector.h"
 
 #include <algorithm>
@@ -32,7 +32,8 @@ struct ipv6hdr {
 };
 static_assert(sizeof(ipv6hdr) == 40 && alignof(ipv6hdr) == 1);
 
-constexpr u8 nexthdr_hop = 0, nexthdr_routing = 43, nexthdr_fragment = 44, nexthdr_icmp = 58, nexthdr_dest = 60;
+constexpr u8 nexthdr_hop = 0, nexthdr_routing = 43, nexthdr_fragment = 44, nexthdr_icmp = 58,
+	     nexthdr_dest = 60;
 constexpr u8 ipproto_sctp = 132, ipproto_udplite = 136;
 
 template <class T> const T *header_at(const sk_buff &skb, int offset, T &buffer)
@@ -43,7 +44,10 @@ template <class T> const T *header_at(const sk_buff &skb, int offset, T &buffer)
 // Where the ports stand after the transport header begins; negative: this protocol has none.
 int proto_ports_offset(u8 proto)
 {
-	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == ipproto_sctp || proto == ipproto_udplite ? 0 : -EINVAL;
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == ipproto_sctp ||
+	                       proto == ipproto_udplite
+	               ? 0
+	               : -EINVAL;
 }
 
 bool dissect_ipv4(const sk_buff &skb, flow_keys &keys, int &nhoff, u32 flags, bool &ports)
@@ -80,8 +84,8 @@ bool dissect_ipv6(const sk_buff &skb, flow_keys &keys, int &nhoff, u32 flags, bo
 	keys.v6addrs.src = ip6h->saddr;
 	keys.v6addrs.dst = ip6h->daddr;
 	keys.ip_proto = ip6h->nexthdr;
-	keys.flow_label = static_cast<u32>(ip6h->class_flow[0] & 0x0f) << 16 | static_cast<u32>(ip6h->class_flow[1]) << 8 |
-			  ip6h->class_flow[2];
+	keys.flow_label = static_cast<u32>(ip6h->class_flow[0] & 0x0f) << 16 |
+	                  static_cast<u32>(ip6h->class_flow[1]) << 8 | ip6h->class_flow[2];
 	nhoff += static_cast<int>(sizeof(ipv6hdr));
 	if (keys.flow_label && (flags & FLOW_DISSECTOR_F_STOP_AT_FLOW_LABEL)) {
 		ports = false;
@@ -91,9 +95,11 @@ bool dissect_ipv6(const sk_buff &skb, flow_keys &keys, int &nhoff, u32 flags, bo
 		u8 ext_buffer[8];
 		const bool fragment = keys.ip_proto == nexthdr_fragment;
 
-		if (keys.ip_proto != nexthdr_hop && keys.ip_proto != nexthdr_routing && keys.ip_proto != nexthdr_dest && !fragment)
+		if (keys.ip_proto != nexthdr_hop && keys.ip_proto != nexthdr_routing &&
+		    keys.ip_proto != nexthdr_dest && !fragment)
 			return true;
-		const auto *ext = static_cast<const u8 *>(skb_header_pointer(skb, nhoff, sizeof(ext_buffer), ext_buffer));
+		const auto *ext = static_cast<const u8 *>(
+			skb_header_pointer(skb, nhoff, sizeof(ext_buffer), ext_buffer));
 		if (!ext)
 			return false;
 		keys.ip_proto = ext[0];
@@ -140,8 +146,8 @@ static void skb_flow_get_icmp_tci(const sk_buff &skb, flow_keys &keys, int thoff
 		return;
 	keys.icmp_type = ih->type;
 	keys.icmp_code = ih->code;
-	const bool has_id = ih->type == ICMP_ECHO || ih->type == ICMP_ECHOREPLY || ih->type == ICMP_TIMESTAMP ||
-			    ih->type == ICMP_TIMESTAMPREPLY;
+	const bool has_id = ih->type == ICMP_ECHO || ih->type == ICMP_ECHOREPLY ||
+	                    ih->type == ICMP_TIMESTAMP || ih->type == ICMP_TIMESTAMPREPLY;
 	keys.icmp_id = has_id ? static_cast<u16>(ih->un.echo.id.raw() ? ih->un.echo.id.raw() : 1) : u16{0};
 }
 

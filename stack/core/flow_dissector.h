@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Which flow a packet belongs to (include/net/flow_dissector.h): addresses, ports and protocol, and the hash of them.
+// Which flow a packet belongs to (include/net/flow_dissector.h): addresses, ports and protocol, and the hash
+// of them.
 #pragma once
 
 #include "stack/core/skbuff.h"
@@ -8,12 +9,14 @@
 
 namespace skbwalk {
 
-constexpr u16 FLOW_DISSECTOR_KEY_IPV4_ADDRS = 2, FLOW_DISSECTOR_KEY_IPV6_ADDRS = 3; // flow_dissector_key_control::addr_type
+constexpr u16 FLOW_DISSECTOR_KEY_IPV4_ADDRS = 2,
+	      FLOW_DISSECTOR_KEY_IPV6_ADDRS = 3; // flow_dissector_key_control::addr_type
 constexpr u32 FLOW_DIS_IS_FRAGMENT = 1, FLOW_DIS_FIRST_FRAG = 2, FLOW_DIS_ENCAPSULATION = 4;
-constexpr u32 FLOW_DISSECTOR_F_PARSE_1ST_FRAG = 1, FLOW_DISSECTOR_F_STOP_AT_FLOW_LABEL = 2, FLOW_DISSECTOR_F_STOP_AT_ENCAP = 4;
+constexpr u32 FLOW_DISSECTOR_F_PARSE_1ST_FRAG = 1, FLOW_DISSECTOR_F_STOP_AT_FLOW_LABEL = 2,
+	      FLOW_DISSECTOR_F_STOP_AT_ENCAP = 4;
 
 struct flow_dissector_key_control {
-	u16 thoff = 0;     // of the transport header, from the data
+	u16 thoff = 0; // of the transport header, from the data
 	u16 addr_type = 0;
 	u32 flags = 0;
 };
@@ -47,7 +50,8 @@ struct flow_keys {
 };
 static_assert(sizeof(flow_keys) == sizeof(flow_dissector_key_control) + 20 + 32);
 
-bool __skb_flow_dissect(const sk_buff &skb, flow_keys &keys, u32 flags); // false: not understood; what was found is in keys
+bool __skb_flow_dissect(const sk_buff &skb, flow_keys &keys,
+                        u32 flags); // false: not understood; what was found is in keys
 be32 __skb_flow_get_ports(const sk_buff &skb, int thoff, u8 ip_proto, const void *data, int hlen);
 u32 flow_hash_from_keys(flow_keys &keys);
 u32 __skb_get_hash_symmetric(const sk_buff &skb);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The software half of net/core/dev.c: what a device does not do. __skb_gso_segment prepares a large packet and lets the
-// table of gro.h find who cuts it; skb_checksum_help computes a checksum that was left to the device.
+// The software half of net/core/dev.c: what a device does not do. __skb_gso_segment prepares a large packet
+// and lets the table of gro.h find who cuts it; skb_checksum_help computes a checksum that was left to the
+// device.
 #include "stack/core/gso.h"
 
 #include "stack/core/gro.h"

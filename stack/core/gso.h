@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What segmentation keeps in skb->cb, and its entry points. Which protocol cuts which packet is in gro.h's table.
+// What segmentation keeps in skb->cb, and its entry points. Which protocol cuts which packet is in gro.h's
+// table.
 #pragma once
 
 #include "stack/core/netdevice.h"
@@ -9,13 +10,16 @@ namespace skbwalk {
 
 // At SKB_GSO_CB_OFFSET of cb, beside what the owner has there.
 struct skb_gso_cb {
-	int mac_offset;  // of the first header that segmentation copies, from head
+	int mac_offset; // of the first header that segmentation copies, from head
 	int encap_level;
-	__wsum csum;     // of the bytes from csum_start to the end
-	u16 csum_start;  // from head
+	__wsum csum;    // of the bytes from csum_start to the end
+	u16 csum_start; // from head
 };
 constexpr std::size_t SKB_GSO_CB_OFFSET = 32;
-inline skb_gso_cb &SKB_GSO_CB(sk_buff &skb) { return *reinterpret_cast<skb_gso_cb *>(skb.cb + SKB_GSO_CB_OFFSET); }
+inline skb_gso_cb &SKB_GSO_CB(sk_buff &skb)
+{
+	return *reinterpret_cast<skb_gso_cb *>(skb.cb + SKB_GSO_CB_OFFSET);
+}
 inline int skb_tnl_header_len(sk_buff &skb) { return skb.mac_header - SKB_GSO_CB(skb).mac_offset; }
 
 [[nodiscard]] skb_segs __skb_gso_segment(sk_buff &skb, netdev_features_t features, bool tx_path);

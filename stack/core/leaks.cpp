@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Slab caches tell of everything that is made from one; packets that ended by mistake are counted in skbuff.cpp.
+// Slab caches tell of everything that is made from one; packets that ended by mistake are counted in
+// skbuff.cpp.
 #include "stack/core/leaks.h"
 
 #include "stack/kernel/leaks.h"

@@ -8,8 +8,8 @@
 
 namespace skbwalk {
 
-// One line for each kind of object that a host, ended on this thread since the last call, still held; hosts that live are
-// the last line. Forgets the lines.
+// One line for each kind of object that a host, ended on this thread since the last call, still held; hosts
+// that live are the last line. Forgets the lines.
 std::vector<std::string> take_leaks();
 
 } // namespace skbwalk

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/core/secure_seq.c: initial sequence numbers, timestamp offsets and where the search for a port begins. Each is a keyed
-// hash of the addresses; a sequence number also grows with the clock, 64 ns a step (RFC 6528).
+// net/core/secure_seq.c: initial sequence numbers, timestamp offsets and where the search for a port begins.
+// Each is a keyed hash of the addresses; a sequence number also grows with the clock, 64 ns a step (RFC
+// 6528).
 #include "stack/core/sock.h"
 #include "stack/kernel/percpu.h"
 
@@ -42,7 +43,8 @@ static u32 seq_scale(u32 seq)
 tcp_seq_and_ts_off secure_tcp_seq_and_ts_off(const net &net, be32 saddr, be32 daddr, be16 sport, be16 dport)
 {
 	TRACE();
-	const u64 hash64 = siphash_3u32(saddr.raw(), daddr.raw(), ports_of(sport, dport), get_once(net_secret));
+	const u64 hash64 =
+		siphash_3u32(saddr.raw(), daddr.raw(), ports_of(sport, dport), get_once(net_secret));
 	tcp_seq_and_ts_off st{static_cast<u32>(hash64), static_cast<u32>(hash64 >> 32)};
 
 	if (net.ipv4.sysctl_tcp_timestamps != 1)
@@ -72,7 +74,7 @@ u64 secure_ipv4_port_ephemeral(be32 saddr, be32 daddr, be16 dport)
 {
 	TRACE();
 	return siphash_4u32(saddr.raw(), daddr.raw(), dport.raw(), jiffies() / ephemeral_port_shuffle_period,
-			    get_once(net_secret));
+	                    get_once(net_secret));
 }
 
 } // namespace skbwalk

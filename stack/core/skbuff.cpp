@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/core/skbuff.c, first part: how an sk_buff begins and ends. __alloc_skb takes a head from its cache and data from
-// kmalloc; skb_clone makes a second head over the same data, from the pair where there is one; __kfree_skb gives up what the
-// head holds (skb_release_head_state), then the data if nobody shares it (skb_release_data), then the head (kfree_skbmem).
-// Copies are in skbuff_copy.cpp, what moves bytes and pointers in skbuff_data.cpp and skbuff_frags.cpp, checksums in
-// skbuff_checksum.cpp, segmentation in skbuff_segment.cpp, extensions in skbuff_ext.cpp. Zero copy, page pools and
-// memory reserves (pfmemalloc) are left out.
+// net/core/skbuff.c, first part: how an sk_buff begins and ends. __alloc_skb takes a head from its cache and
+// data from kmalloc; skb_clone makes a second head over the same data, from the pair where there is one;
+// __kfree_skb gives up what the head holds (skb_release_head_state), then the data if nobody shares it
+// (skb_release_data), then the head (kfree_skbmem). Copies are in skbuff_copy.cpp, what moves bytes and
+// pointers in skbuff_data.cpp and skbuff_frags.cpp, checksums in skbuff_checksum.cpp, segmentation in
+// skbuff_segment.cpp, extensions in skbuff_ext.cpp. Zero copy, page pools and memory reserves (pfmemalloc)
+// are left out.
 #include <algorithm>
 #include <new>
 
@@ -63,7 +64,8 @@ percpu<napi_alloc_cache> napi_cache;
 skbuff_globals::~skbuff_globals()
 {
 	if (dropped_unspecified)
-		note_leak("skb freed as NOT_SPECIFIED by a destructor: " + std::to_string(dropped_unspecified));
+		note_leak("skb freed as NOT_SPECIFIED by a destructor: " +
+		          std::to_string(dropped_unspecified));
 }
 
 // not traced: what the kernel does in line
@@ -128,7 +130,8 @@ static void *page_frag_alloc(page_frag_cache &nc, u32 fragsz, gfp_t flags)
 
 	assert(fragsz <= size);
 	if (nc.pg && nc.offset < fragsz) {
-		// All of the block has been given out; whether it is ours alone again decides if it serves once more.
+		// All of the block has been given out; whether it is ours alone again decides if it serves
+		// once more.
 		if (nc.pg->refcount == 1)
 			nc.offset = size;
 		else
@@ -169,9 +172,9 @@ skb_ptr __alloc_skb(u32 size, gfp_t flags, int alloc_flags, int node)
 	TRACE();
 	skbuff_globals &g = *skbuff_host;
 	kmem_cache &cache = alloc_flags & SKB_ALLOC_FCLONE ? *g.skbuff_fclone_cache : *g.skbuff_head_cache;
-	void *memory = (alloc_flags & (SKB_ALLOC_FCLONE | SKB_ALLOC_NAPI)) == SKB_ALLOC_NAPI ?
-			       napi_skb_cache_get() :
-			       kmem_cache_alloc_node(cache, flags, node);
+	void *memory = (alloc_flags & (SKB_ALLOC_FCLONE | SKB_ALLOC_NAPI)) == SKB_ALLOC_NAPI
+	                       ? napi_skb_cache_get()
+	                       : kmem_cache_alloc_node(cache, flags, node);
 
 	if (!memory)
 		return nullptr;
@@ -255,8 +258,8 @@ skb_ptr __netdev_alloc_skb(net_device &dev, u32 len, gfp_t flags)
 	return skb;
 }
 
-// Unlike the kernel, which keeps a page of one-kilobyte pieces for small ones, all pieces come from one block of pages: the
-// size that they count for is the same.
+// Unlike the kernel, which keeps a page of one-kilobyte pieces for small ones, all pieces come from one block
+// of pages: the size that they count for is the same.
 skb_ptr __napi_alloc_skb(net_device &dev, u32 len, gfp_t flags)
 {
 	TRACE(dev);
@@ -366,8 +369,8 @@ static void kfree_skbmem(sk_buff &skb)
 	}
 	static_assert(offsetof(sk_buff_fclones, skb1) == 0);
 	auto *fclones = reinterpret_cast<sk_buff_fclones *>(
-		fclone == SKB_FCLONE_ORIG ? reinterpret_cast<u8 *>(&skb) :
-					    reinterpret_cast<u8 *>(&skb) - offsetof(sk_buff_fclones, skb2));
+		fclone == SKB_FCLONE_ORIG ? reinterpret_cast<u8 *>(&skb)
+					  : reinterpret_cast<u8 *>(&skb) - offsetof(sk_buff_fclones, skb2));
 
 	if (fclone == SKB_FCLONE_ORIG && refcount_read(fclones->fclone_ref) == 1) {
 		kmem_cache_free(*g.skbuff_fclone_cache, fclones);
@@ -557,7 +560,7 @@ void skb_attempt_defer_free(skb_ptr skb)
 	}
 	const unsigned long flags = _raw_spin_lock_irqsave(sd.defer_list.lock);
 	const bool kick = skb_queue_len(sd.defer_list) == defer_max >> 1;
-	__skb_queue_tail(sd.defer_list, std::move(skb));
+	__skb_queue_head(sd.defer_list, std::move(skb));
 	_raw_spin_unlock_irqrestore(sd.defer_list.lock, flags);
 	if (kick) {
 		owner.softirq_pending |= 1u << NET_RX_SOFTIRQ;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/core/skbuff.c, sixth part: checksums over an skb wherever its bytes lie. skb_checksum sums, skb_copy_and_csum_bits copies
-// and sums, __skb_checksum_complete verifies a whole packet against the pseudo header in skb->csum. The sum of frags and
-// frag_list is put together with respect to odd offsets.
+// net/core/skbuff.c, sixth part: checksums over an skb wherever its bytes lie. skb_checksum sums,
+// skb_copy_and_csum_bits copies and sums, __skb_checksum_complete verifies a whole packet against the pseudo
+// header in skb->csum. The sum of frags and frag_list is put together with respect to odd offsets.
 #include <algorithm>
 
 #include "stack/core/skbuff.h"
@@ -30,7 +30,8 @@ __wsum __skb_checksum(const sk_buff &skb, int offset, int len, __wsum csum)
 
 		if ((copy = end - offset) > 0) {
 			copy = std::min(copy, len);
-			const __wsum csum2 = csum_partial(skb_frag_address(f) + (offset - start), static_cast<u32>(copy), 0);
+			const __wsum csum2 = csum_partial(skb_frag_address(f) + (offset - start),
+			                                  static_cast<u32>(copy), 0);
 			csum = csum_block_add(csum, csum2, pos);
 			if ((len -= copy) == 0)
 				return csum;
@@ -85,8 +86,8 @@ __wsum skb_copy_and_csum_bits(const sk_buff &skb, int offset, u8 *to, int len)
 
 		if ((copy = end - offset) > 0) {
 			copy = std::min(copy, len);
-			const __wsum csum2 = csum_partial_copy_nocheck(skb_frag_address(f) + (offset - start), to,
-								       static_cast<u32>(copy));
+			const __wsum csum2 = csum_partial_copy_nocheck(skb_frag_address(f) + (offset - start),
+			                                               to, static_cast<u32>(copy));
 			csum = csum_block_add(csum, csum2, pos);
 			if ((len -= copy) == 0)
 				return csum;
@@ -101,7 +102,8 @@ __wsum skb_copy_and_csum_bits(const sk_buff &skb, int offset, u8 *to, int len)
 
 		if ((copy = end - offset) > 0) {
 			copy = std::min(copy, len);
-			csum = csum_block_add(csum, skb_copy_and_csum_bits(*frag, offset - start, to, copy), pos);
+			csum = csum_block_add(csum, skb_copy_and_csum_bits(*frag, offset - start, to, copy),
+			                      pos);
 			if ((len -= copy) == 0)
 				return csum;
 			offset += copy;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/core/skbuff.c, second part: copies. skb_copy copies all bytes, __pskb_copy_fclone the linear part only and shares the
-// frags, pskb_expand_head gives an skb a new head with more room (and data of its own, if others share it).
+// net/core/skbuff.c, second part: copies. skb_copy copies all bytes, __pskb_copy_fclone the linear part only
+// and shares the frags, pskb_expand_head gives an skb a new head with more room (and data of its own, if
+// others share it).
 #include <new>
 
 #include "stack/core/skbuff_private.h"
@@ -63,8 +64,8 @@ skb_ptr skb_copy(const sk_buff &skb, gfp_t flags)
 		return nullptr;
 	skb_reserve(*n, headerlen);
 	skb_put(*n, skb.len);
-	[[maybe_unused]] const int err =
-		skb_copy_bits(skb, -static_cast<int>(headerlen), n->head, static_cast<int>(headerlen + skb.len));
+	[[maybe_unused]] const int err = skb_copy_bits(skb, -static_cast<int>(headerlen), n->head,
+	                                               static_cast<int>(headerlen + skb.len));
 	assert(!err);
 	skb_copy_header(*n, skb);
 	return n;
@@ -73,7 +74,8 @@ skb_ptr skb_copy(const sk_buff &skb, gfp_t flags)
 skb_ptr __pskb_copy_fclone(sk_buff &skb, int headroom, gfp_t flags, bool fclone)
 {
 	TRACE(skb);
-	skb_ptr n = __alloc_skb(skb_headlen(skb) + static_cast<u32>(headroom), flags, fclone ? SKB_ALLOC_FCLONE : 0, -1);
+	skb_ptr n = __alloc_skb(skb_headlen(skb) + static_cast<u32>(headroom), flags,
+	                        fclone ? SKB_ALLOC_FCLONE : 0, -1);
 
 	if (!n)
 		return nullptr;
@@ -166,7 +168,8 @@ skb_ptr skb_realloc_headroom(sk_buff &skb, u32 headroom)
 	if (delta <= 0)
 		return pskb_copy(skb, GFP_ATOMIC);
 	skb_ptr skb2 = skb_clone(skb, GFP_ATOMIC);
-	if (skb2 && pskb_expand_head(*skb2, static_cast<int>(SKB_DATA_ALIGN(static_cast<u32>(delta))), 0, GFP_ATOMIC)) {
+	if (skb2 && pskb_expand_head(*skb2, static_cast<int>(SKB_DATA_ALIGN(static_cast<u32>(delta))), 0,
+	                             GFP_ATOMIC)) {
 		kfree_skb(std::move(skb2));
 		return nullptr;
 	}
@@ -179,7 +182,9 @@ skb_ptr skb_expand_head(skb_ptr skb, u32 headroom)
 	TRACE(skb);
 	sock *sk = skb->sk;
 	const u32 osize = skb_end_offset(*skb);
-	const auto is_skb_wmem = [](const sk_buff &s) { return s.destructor == sock_wfree || s.destructor == __sock_wfree; };
+	const auto is_skb_wmem = [](const sk_buff &s) {
+		return s.destructor == sock_wfree || s.destructor == __sock_wfree;
+	};
 
 	assert(headroom > skb_headroom(*skb));
 	const int delta = static_cast<int>(SKB_DATA_ALIGN(headroom - skb_headroom(*skb)));
@@ -224,8 +229,8 @@ skb_ptr skb_copy_expand(const sk_buff &skb, int newheadroom, int newtailroom, gf
 		head_copy_len = newheadroom;
 	else
 		head_copy_off = newheadroom - head_copy_len;
-	[[maybe_unused]] const int err =
-		skb_copy_bits(skb, -head_copy_len, n->head + head_copy_off, static_cast<int>(skb.len) + head_copy_len);
+	[[maybe_unused]] const int err = skb_copy_bits(skb, -head_copy_len, n->head + head_copy_off,
+	                                               static_cast<int>(skb.len) + head_copy_len);
 	assert(!err);
 	skb_copy_header(*n, skb);
 	skb_headers_offset_update(*n, newheadroom - oldheadroom);

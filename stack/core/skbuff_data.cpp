@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/core/skbuff.c, third part: where the data begins and ends. skb_put, skb_push, skb_pull and skb_trim move the pointers;
-// ___pskb_trim and __pskb_pull_tail do it where data lies in frags or in the frag_list; skb_copy_bits and skb_store_bits move
-// bytes wherever they lie.
+// net/core/skbuff.c, third part: where the data begins and ends. skb_put, skb_push, skb_pull and skb_trim
+// move the pointers;
+// ___pskb_trim and __pskb_pull_tail do it where data lies in frags or in the frag_list; skb_copy_bits and
+// skb_store_bits move bytes wherever they lie.
 #include <algorithm>
 
 #include "stack/core/skbuff_private.h"
@@ -136,7 +137,8 @@ int pskb_trim_rcsum_slow(sk_buff &skb, u32 len)
 	if (skb.ip_summed == CHECKSUM_COMPLETE) {
 		const u32 delta = skb.len - len;
 
-		skb.csum = csum_block_sub(skb.csum, skb_checksum(skb, static_cast<int>(len), static_cast<int>(delta), 0), len);
+		skb.csum = csum_block_sub(
+			skb.csum, skb_checksum(skb, static_cast<int>(len), static_cast<int>(delta), 0), len);
 	} else if (skb.ip_summed == CHECKSUM_PARTIAL) {
 		const int hdlen = static_cast<int>(std::min(len, skb_headlen(skb)));
 
@@ -146,7 +148,8 @@ int pskb_trim_rcsum_slow(sk_buff &skb, u32 len)
 	return __pskb_trim(skb, len);
 }
 
-// Moves `delta` bytes from frags and frag_list to the end of the linear part. Null, and nothing changed, without memory.
+// Moves `delta` bytes from frags and frag_list to the end of the linear part. Null, and nothing changed,
+// without memory.
 u8 *__pskb_pull_tail(sk_buff &skb, int delta)
 {
 	TRACE(skb);
@@ -165,7 +168,8 @@ u8 *__pskb_pull_tail(sk_buff &skb, int delta)
 	for (u32 i = 0; eat > 0 && i < shinfo.nr_frags; ++i)
 		eat -= static_cast<int>(shinfo.frags[i].size);
 	if (shinfo.frag_list && eat > 0) {
-		// Some of the list is eaten, its members as a whole or the first that stays from its beginning.
+		// Some of the list is eaten, its members as a whole or the first that stays from its
+		// beginning.
 		sk_buff *list = shinfo.frag_list;
 		sk_buff *clone = nullptr;
 		sk_buff *insp = nullptr;
@@ -283,7 +287,8 @@ int skb_copy_bits(const sk_buff &skb, int offset, void *to, int len)
 
 		if ((copy = end - offset) > 0) {
 			copy = std::min(copy, len);
-			std::memcpy(at, skb_frag_address(f) + (offset - start), static_cast<std::size_t>(copy));
+			std::memcpy(at, skb_frag_address(f) + (offset - start),
+			            static_cast<std::size_t>(copy));
 			if ((len -= copy) == 0)
 				return 0;
 			offset += copy;
@@ -332,7 +337,8 @@ int skb_store_bits(sk_buff &skb, int offset, const void *from, int len)
 
 		if ((copy = end - offset) > 0) {
 			copy = std::min(copy, len);
-			std::memcpy(skb_frag_address(f) + (offset - start), at, static_cast<std::size_t>(copy));
+			std::memcpy(skb_frag_address(f) + (offset - start), at,
+			            static_cast<std::size_t>(copy));
 			if ((len -= copy) == 0)
 				return 0;
 			offset += copy;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/core/skbuff.c, last part: extensions (counted, shared by clones, copied before a write), and skb_scrub_packet, which
-// takes from a packet what must not cross from one namespace into another.
+// net/core/skbuff.c, last part: extensions (counted, shared by clones, copied before a write), and
+// skb_scrub_packet, which takes from a packet what must not cross from one namespace into another.
 #include <new>
 
 #include "stack/core/skbuff_private.h"

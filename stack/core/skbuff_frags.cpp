@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/core/skbuff.c, fourth part: frags on the move. skb_split cuts an skb in two, skb_shift moves frags from one to its
-// neighbour in the retransmit queue, skb_try_coalesce puts a received segment's bytes or frags behind those before it.
+// net/core/skbuff.c, fourth part: frags on the move. skb_split cuts an skb in two, skb_shift moves frags from
+// one to its neighbour in the retransmit queue, skb_try_coalesce puts a received segment's bytes or frags
+// behind those before it.
 #include <algorithm>
 
 #include "stack/core/skbuff_private.h"
@@ -125,7 +126,8 @@ int skb_shift(sk_buff &tgt, sk_buff &skb, int shiftlen)
 		}
 	}
 	if (!moved) {
-		if (static_cast<u32>(shiftlen) == skb.len && skb_shinfo(skb).nr_frags - from > MAX_SKB_FRAGS - to)
+		if (static_cast<u32>(shiftlen) == skb.len &&
+		    skb_shinfo(skb).nr_frags - from > MAX_SKB_FRAGS - to)
 			return 0;
 		if (skb_prepare_for_shift(skb) || skb_prepare_for_shift(tgt))
 			return 0;
@@ -167,7 +169,8 @@ int skb_shift(sk_buff &tgt, sk_buff &skb, int shiftlen)
 	return shiftlen;
 }
 
-// True: all bytes of `from` are in `to` now and `from` is to be freed (kfree_skb_partial, since its head may be a frag).
+// True: all bytes of `from` are in `to` now and `from` is to be freed (kfree_skb_partial, since its head may
+// be a frag).
 bool skb_try_coalesce(sk_buff &to, sk_buff &from, bool &fragstolen, int &delta_truesize)
 {
 	TRACE(to, from);
@@ -179,7 +182,8 @@ bool skb_try_coalesce(sk_buff &to, sk_buff &from, bool &fragstolen, int &delta_t
 		return false;
 	if (len <= skb_tailroom(to)) {
 		if (len) {
-			[[maybe_unused]] const int err = skb_copy_bits(from, 0, skb_put(to, len), static_cast<int>(len));
+			[[maybe_unused]] const int err =
+				skb_copy_bits(from, 0, skb_put(to, len), static_cast<int>(len));
 			assert(!err);
 		}
 		delta_truesize = 0;
@@ -190,10 +194,12 @@ bool skb_try_coalesce(sk_buff &to, sk_buff &from, bool &fragstolen, int &delta_t
 	if (to_shinfo.frag_list || from_shinfo.frag_list)
 		return false;
 	if (skb_headlen(from)) {
-		if (to_shinfo.nr_frags + from_shinfo.nr_frags >= static_cast<int>(MAX_SKB_FRAGS) || skb_head_is_locked(from))
+		if (to_shinfo.nr_frags + from_shinfo.nr_frags >= static_cast<int>(MAX_SKB_FRAGS) ||
+		    skb_head_is_locked(from))
 			return false;
 		delta = from.truesize - SKB_HEAD_TRUESIZE;
-		const auto offset = static_cast<u32>(from.data - reinterpret_cast<u8 *>(from.head_page->data));
+		const auto offset =
+			static_cast<u32>(from.data - reinterpret_cast<u8 *>(from.head_page->data));
 		skb_fill_page_desc(to, to_shinfo.nr_frags, from.head_page, offset, skb_headlen(from));
 		fragstolen = true;
 	} else {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The functions that the kernel has inline in include/linux/skbuff.h: what skbuff.h declares and every room calls on its way.
-// Those that only read a field or two are in skbuff.h itself.
+// The functions that the kernel has inline in include/linux/skbuff.h: what skbuff.h declares and every room
+// calls on its way. Those that only read a field or two are in skbuff.h itself.
 #pragma once
 
 #include <cstring>
@@ -95,12 +95,19 @@ inline int __skb_cow(sk_buff &skb, u32 headroom, bool cloned)
 	if (headroom > skb_headroom(skb))
 		delta = headroom - skb_headroom(skb);
 	if (delta || cloned)
-		return pskb_expand_head(skb, static_cast<int>((delta + NET_SKB_PAD - 1) & ~(NET_SKB_PAD - 1)), 0, GFP_ATOMIC);
+		return pskb_expand_head(skb, static_cast<int>((delta + NET_SKB_PAD - 1) & ~(NET_SKB_PAD - 1)),
+		                        0, GFP_ATOMIC);
 	return 0;
 }
 inline int skb_cow(sk_buff &skb, u32 headroom) { return __skb_cow(skb, headroom, skb_cloned(skb)); }
-inline int skb_cow_head(sk_buff &skb, u32 headroom) { return __skb_cow(skb, headroom, skb_header_cloned(skb)); }
-inline int skb_unclone(sk_buff &skb, gfp_t flags) { return skb_cloned(skb) ? pskb_expand_head(skb, 0, 0, flags) : 0; }
+inline int skb_cow_head(sk_buff &skb, u32 headroom)
+{
+	return __skb_cow(skb, headroom, skb_header_cloned(skb));
+}
+inline int skb_unclone(sk_buff &skb, gfp_t flags)
+{
+	return skb_cloned(skb) ? pskb_expand_head(skb, 0, 0, flags) : 0;
+}
 inline int skb_unclone_keeptruesize(sk_buff &skb, gfp_t flags)
 {
 	return skb_cloned(skb) ? __skb_unclone_keeptruesize(skb, flags) : 0;
@@ -112,11 +119,15 @@ inline bool skb_fclone_busy(const sock &sk, const sk_buff &skb)
 	TRACE_INLINE(sk, skb);
 	const auto &fclones = reinterpret_cast<const sk_buff_fclones &>(skb);
 
-	return skb.fclone == SKB_FCLONE_ORIG && refcount_read(fclones.fclone_ref) > 1 && fclones.skb2.sk == &sk;
+	return skb.fclone == SKB_FCLONE_ORIG && refcount_read(fclones.fclone_ref) > 1 &&
+	       fclones.skb2.sk == &sk;
 }
 
 // --- data ---
-inline void skb_set_tail_pointer(sk_buff &skb, u32 offset) { skb.tail = static_cast<u32>(skb.data - skb.head) + offset; }
+inline void skb_set_tail_pointer(sk_buff &skb, u32 offset)
+{
+	skb.tail = static_cast<u32>(skb.data - skb.head) + offset;
+}
 inline void skb_reset_tail_pointer(sk_buff &skb) { skb_set_tail_pointer(skb, 0); }
 inline void skb_reserve(sk_buff &skb, u32 len)
 {
@@ -199,9 +210,13 @@ inline skb_drop_reason pskb_may_pull_reason(sk_buff &skb, u32 len)
 		return SKB_NOT_DROPPED_YET;
 	if (len > skb.len)
 		return SKB_DROP_REASON_PKT_TOO_SMALL;
-	return __pskb_pull_tail(skb, static_cast<int>(len - skb_headlen(skb))) ? SKB_NOT_DROPPED_YET : SKB_DROP_REASON_NOMEM;
+	return __pskb_pull_tail(skb, static_cast<int>(len - skb_headlen(skb))) ? SKB_NOT_DROPPED_YET
+	                                                                       : SKB_DROP_REASON_NOMEM;
 }
-inline bool pskb_may_pull(sk_buff &skb, u32 len) { return pskb_may_pull_reason(skb, len) == SKB_NOT_DROPPED_YET; }
+inline bool pskb_may_pull(sk_buff &skb, u32 len)
+{
+	return pskb_may_pull_reason(skb, len) == SKB_NOT_DROPPED_YET;
+}
 inline u8 *pskb_pull(sk_buff &skb, u32 len)
 {
 	if (!pskb_may_pull(skb, len))
@@ -215,7 +230,10 @@ inline int __skb_linearize(sk_buff &skb)
 	return __pskb_pull_tail(skb, static_cast<int>(skb.data_len)) ? 0 : -ENOMEM;
 }
 inline int skb_linearize(sk_buff &skb) { return skb_is_nonlinear(skb) ? __skb_linearize(skb) : 0; }
-inline int skb_linearize_cow(sk_buff &skb) { return skb_is_nonlinear(skb) || skb_cloned(skb) ? __skb_linearize(skb) : 0; }
+inline int skb_linearize_cow(sk_buff &skb)
+{
+	return skb_is_nonlinear(skb) || skb_cloned(skb) ? __skb_linearize(skb) : 0;
+}
 // Of an skb that nobody shares; no byte is copied, so it cannot fail.
 inline void pskb_trim_unique(sk_buff &skb, u32 len)
 {
@@ -275,7 +293,8 @@ inline void skb_len_add(sk_buff &skb, int delta)
 }
 
 // --- checksums ---
-constexpr u32 CHECKSUM_BREAK = 76; // up to this length a checksum is verified at once, without waiting for the copy
+constexpr u32 CHECKSUM_BREAK =
+	76; // up to this length a checksum is verified at once, without waiting for the copy
 inline bool skb_csum_unnecessary(const sk_buff &skb)
 {
 	return skb.ip_summed == CHECKSUM_UNNECESSARY || skb.csum_valid ||
@@ -387,7 +406,8 @@ inline void skb_dst_drop(sk_buff &skb)
 // --- conntrack and extensions ---
 inline nf_conntrack *skb_nfct(const sk_buff &skb)
 {
-	return reinterpret_cast<nf_conntrack *>(reinterpret_cast<std::uintptr_t>(skb._nfct) & ~std::uintptr_t{7});
+	return reinterpret_cast<nf_conntrack *>(reinterpret_cast<std::uintptr_t>(skb._nfct) &
+	                                        ~std::uintptr_t{7});
 }
 inline void nf_conntrack_get(nf_conntrack *nfct)
 {
@@ -556,7 +576,8 @@ inline void skb_set_delivery_time(sk_buff &skb, u64 kt, bool mono)
 	skb.tstamp = kt;
 	skb.mono_delivery_time = kt && mono;
 }
-// When a sender's time to leave becomes a receiver's time of arrival; nobody asks for those (netstamp_needed_key is off).
+// When a sender's time to leave becomes a receiver's time of arrival; nobody asks for those
+// (netstamp_needed_key is off).
 inline void skb_clear_delivery_time(sk_buff &skb)
 {
 	if (skb.mono_delivery_time) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/core/skbuff.c: segmentation. skb_segment cuts a large packet at gso_size: each segment gets a copy of all headers, then
-// either a share of the frags (a device with scatter-gather) or a copy of the bytes; where the device does not checksum, the
-// payload's sum is left in SKB_GSO_CB for the protocol to finish. Also what a segment will measure. Left out: GSO partial, and
-// the fraglist form (skb_segment_list).
+// net/core/skbuff.c: segmentation. skb_segment cuts a large packet at gso_size: each segment gets a copy of
+// all headers, then either a share of the frags (a device with scatter-gather) or a copy of the bytes; where
+// the device does not checksum, the payload's sum is left in SKB_GSO_CB for the protocol to finish. Also what
+// a segment will measure. Left out: GSO partial, and the fraglist form (skb_segment_list).
 #include <algorithm>
 
 #include "stack/core/gso.h"
@@ -26,17 +26,18 @@ bool device_checksums(netdev_features_t features, be16 protocol)
 // The head of an skb whose memory is a piece of a page, as a frag.
 skb_frag_t head_as_frag(const sk_buff &skb)
 {
-	return {skb.head_page, skb_headlen(skb), static_cast<u32>(skb.data - reinterpret_cast<u8 *>(skb.head_page->data))};
+	return {skb.head_page, skb_headlen(skb),
+	        static_cast<u32>(skb.data - reinterpret_cast<u8 *>(skb.head_page->data))};
 }
 
-// Where the next byte to share lies: the frags of head_skb, then, of each member of its frag_list, the head (if it can be
-// shared) and the frags.
+// Where the next byte to share lies: the frags of head_skb, then, of each member of its frag_list, the head
+// (if it can be shared) and the frags.
 struct frag_cursor {
-	sk_buff *list;   // the member that comes next
-	sk_buff *of;     // whose frags `i` counts
-	int i = 0;       // -1: the head of `of`
+	sk_buff *list; // the member that comes next
+	sk_buff *of;   // whose frags `i` counts
+	int i = 0;     // -1: the head of `of`
 	int nfrags;
-	u32 pos;         // of frag i in the whole packet
+	u32 pos; // of frag i in the whole packet
 
 	[[nodiscard]] skb_frag_t frag() const { return i < 0 ? head_as_frag(*of) : skb_shinfo(*of).frags[i]; }
 };
@@ -152,7 +153,8 @@ skb_segs skb_segment(sk_buff &head_skb, netdev_features_t features)
 			hsize = std::max(hsize, 0);
 			if (hsize > static_cast<int>(len) || !sg)
 				hsize = static_cast<int>(len);
-			nskb = __alloc_skb(static_cast<u32>(hsize) + doffset + headroom, GFP_ATOMIC, 0, -1).release();
+			nskb = __alloc_skb(static_cast<u32>(hsize) + doffset + headroom, GFP_ATOMIC, 0, -1)
+			               .release();
 			if (!nskb)
 				return failed(-ENOMEM);
 			skb_reserve(*nskb, headroom);
@@ -161,26 +163,32 @@ skb_segs skb_segment(sk_buff &head_skb, netdev_features_t features)
 		(segs ? tail->next : segs) = nskb;
 		tail = nskb;
 		__copy_skb_header(*nskb, head_skb);
-		skb_headers_offset_update(*nskb, static_cast<int>(skb_headroom(*nskb)) - static_cast<int>(headroom));
+		skb_headers_offset_update(*nskb,
+		                          static_cast<int>(skb_headroom(*nskb)) - static_cast<int>(headroom));
 		skb_reset_mac_len(*nskb);
-		skb_copy_from_linear_data_offset(head_skb, -static_cast<int>(tnl_hlen), nskb->data - tnl_hlen, doffset + tnl_hlen);
+		skb_copy_from_linear_data_offset(head_skb, -static_cast<int>(tnl_hlen), nskb->data - tnl_hlen,
+		                                 doffset + tnl_hlen);
 
 		if (nskb->len != len + doffset && !sg) {
 			if (csum) {
-				if (skb_copy_bits(head_skb, static_cast<int>(offset), skb_put(*nskb, len), static_cast<int>(len)))
+				if (skb_copy_bits(head_skb, static_cast<int>(offset), skb_put(*nskb, len),
+				                  static_cast<int>(len)))
 					return failed(-ENOMEM);
 			} else {
 				nskb->ip_summed = CHECKSUM_NONE;
-				SKB_GSO_CB(*nskb).csum = skb_copy_and_csum_bits(head_skb, static_cast<int>(offset),
-										skb_put(*nskb, len), static_cast<int>(len));
-				SKB_GSO_CB(*nskb).csum_start = static_cast<u16>(skb_headroom(*nskb) + doffset);
+				SKB_GSO_CB(*nskb).csum =
+					skb_copy_and_csum_bits(head_skb, static_cast<int>(offset),
+				                               skb_put(*nskb, len), static_cast<int>(len));
+				SKB_GSO_CB(*nskb).csum_start =
+					static_cast<u16>(skb_headroom(*nskb) + doffset);
 			}
 			continue;
 		}
 		if (nskb->len != len + doffset) {
 			const auto linear = static_cast<u32>(hsize);
 
-			skb_copy_from_linear_data_offset(head_skb, static_cast<int>(offset), skb_put(*nskb, linear), linear);
+			skb_copy_from_linear_data_offset(head_skb, static_cast<int>(offset),
+			                                 skb_put(*nskb, linear), linear);
 			if (!share_frags(cursor, *nskb, offset, len))
 				return failed(-EINVAL);
 			nskb->data_len = len - linear;
@@ -189,7 +197,8 @@ skb_segs skb_segment(sk_buff &head_skb, netdev_features_t features)
 		}
 		if (!csum) {
 			nskb->ip_summed = CHECKSUM_NONE;
-			SKB_GSO_CB(*nskb).csum = skb_checksum(*nskb, static_cast<int>(doffset), static_cast<int>(nskb->len - doffset), 0);
+			SKB_GSO_CB(*nskb).csum = skb_checksum(*nskb, static_cast<int>(doffset),
+			                                      static_cast<int>(nskb->len - doffset), 0);
 			SKB_GSO_CB(*nskb).csum_start = static_cast<u16>(skb_headroom(*nskb) + doffset);
 		}
 	} while ((offset += len) < head_skb.len);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The functions that the kernel has inline in include/net/sock.h and that do more than read a field: counts, memory accounts,
-// the backlog, the route that a socket keeps, what belongs to a struct socket.
+// The functions that the kernel has inline in include/net/sock.h and that do more than read a field: counts,
+// memory accounts, the backlog, the route that a socket keeps, what belongs to a struct socket.
 #pragma once
 
 #include <algorithm>
@@ -35,7 +35,10 @@ inline void sk_sockets_allocated_inc(sock &sk) { ++proto_of(*sk.skc_prot).socket
 inline void sk_sockets_allocated_dec(sock &sk) { --proto_of(*sk.skc_prot).sockets_allocated; }
 inline void sk_tx_queue_clear(sock_common &sk) { sk.skc_tx_queue_mapping = 0xffff; }
 inline void sk_tx_queue_set(sock &sk, int q) { sk.skc_tx_queue_mapping = static_cast<u16>(q); }
-inline int sk_tx_queue_get(const sock &sk) { return sk.skc_tx_queue_mapping == 0xffff ? -1 : sk.skc_tx_queue_mapping; }
+inline int sk_tx_queue_get(const sock &sk)
+{
+	return sk.skc_tx_queue_mapping == 0xffff ? -1 : sk.skc_tx_queue_mapping;
+}
 inline void sk_rx_queue_set(sock &sk, const sk_buff &skb)
 {
 	if (skb.queue_mapping) // recorded, plus one
@@ -112,7 +115,10 @@ inline void sk_memory_allocated_sub(const sock &sk, int val)
 		state.memory_allocated += std::exchange(held, 0);
 }
 inline bool sk_has_memory_pressure(const sock &sk) { return sk.skc_prot->enter_memory_pressure != nullptr; }
-inline bool sk_under_global_memory_pressure(const sock &sk) { return proto_of(*sk.skc_prot).memory_pressure != 0; }
+inline bool sk_under_global_memory_pressure(const sock &sk)
+{
+	return proto_of(*sk.skc_prot).memory_pressure != 0;
+}
 inline bool sk_under_memory_pressure(const sock &sk)
 {
 	return sk_has_memory_pressure(sk) && proto_of(*sk.skc_prot).memory_pressure != 0;
@@ -314,7 +320,7 @@ inline int skb_add_data_nocache(sock &sk, sk_buff &skb, iov_iter &from, int copy
 	TRACE_INLINE(sk, skb);
 	const u32 offset = skb.len;
 	const int err = skb_do_copy_data_nocache(sk, skb, from, skb_put(skb, static_cast<u32>(copy)), copy,
-						 static_cast<int>(offset));
+	                                         static_cast<int>(offset));
 
 	if (err)
 		__skb_trim(skb, offset);
@@ -324,7 +330,7 @@ inline int skb_copy_to_page_nocache(sock &sk, iov_iter &from, sk_buff &skb, page
 {
 	TRACE_INLINE(sk, skb);
 	const int err = skb_do_copy_data_nocache(sk, skb, from, reinterpret_cast<u8 *>(pg->data) + off, copy,
-						 static_cast<int>(skb.len));
+	                                         static_cast<int>(skb.len));
 
 	if (err)
 		return err;
@@ -376,9 +382,10 @@ inline bool sk_can_gso(const sock &sk)
 }
 
 // --- waiting ---
-// Gives the socket away, sleeps unless condition() holds already, takes the socket back: what condition() says then, or
-// -EPIPE when the socket was disconnected meanwhile. A macro in the kernel.
-template <class Condition> int sk_wait_event(sock &sk, long &timeo, Condition condition, wait_queue_entry &wait)
+// Gives the socket away, sleeps unless condition() holds already, takes the socket back: what condition()
+// says then, or -EPIPE when the socket was disconnected meanwhile. A macro in the kernel.
+template <class Condition>
+int sk_wait_event(sock &sk, long &timeo, Condition condition, wait_queue_entry &wait)
 {
 	const int dis = sk.sk_disconnects;
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/core/sock.c: what sockets count for. A socket books whole pages in its protocol's account (__sk_mem_schedule) and pays
-// from sk_forward_alloc; pages that it no longer needs go back as soon as there is one (__sk_mem_reclaim). Between the
-// limits of tcp_mem the protocol is under pressure. Also the pages that sendmsg fills (page frags). Left out: memory cgroups.
+// net/core/sock.c: what sockets count for. A socket books whole pages in its protocol's account
+// (__sk_mem_schedule) and pays from sk_forward_alloc; pages that it no longer needs go back as soon as there
+// is one (__sk_mem_reclaim). Between the limits of tcp_mem the protocol is under pressure. Also the pages
+// that sendmsg fills (page frags). Left out: memory cgroups.
 #include <algorithm>
 #include <memory>
 
@@ -61,8 +62,9 @@ int __sk_mem_raise_allocated(sock &sk, int size, int amt, int kind)
 			if (sk_rmem_alloc_get(sk) < sk_get_rmem0(sk, prot))
 				return 1;
 		} else {
-			const int used = sk.sk_type == SOCK_STREAM ? sk.sk_wmem_queued :
-								     sk.sk_wmem_alloc.load(std::memory_order_relaxed);
+			const int used = sk.sk_type == SOCK_STREAM
+			                         ? sk.sk_wmem_queued
+			                         : sk.sk_wmem_alloc.load(std::memory_order_relaxed);
 
 			if (used < sk_get_wmem0(sk, prot))
 				return 1;
@@ -71,7 +73,8 @@ int __sk_mem_raise_allocated(sock &sk, int size, int amt, int kind)
 			if (!sk_under_memory_pressure(sk))
 				return 1;
 			const long sockets = std::max(proto_of(prot).sockets_allocated, 0L);
-			const int pages = sk_mem_pages(sk.sk_wmem_queued + sk_rmem_alloc_get(sk) + sk.sk_forward_alloc);
+			const int pages =
+				sk_mem_pages(sk.sk_wmem_queued + sk_rmem_alloc_get(sk) + sk.sk_forward_alloc);
 
 			if (sk_prot_mem_limits(sk, 2) > sockets * pages)
 				return 1;

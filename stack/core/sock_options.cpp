@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/core/sock.c: options of level SOL_SOCKET. Buffer sizes are doubled on the way in, for what the heads of packets count;
-// time-outs come as seconds and microseconds. Left out: programs (BPF), credentials, time stamping by devices, busy polling,
-// zero copy; they are answered as a kernel without them does (ENOPROTOOPT).
+// net/core/sock.c: options of level SOL_SOCKET. Buffer sizes are doubled on the way in, for what the heads of
+// packets count; time-outs come as seconds and microseconds. Left out: programs (BPF), credentials, time
+// stamping by devices, busy polling, zero copy; they are answered as a kernel without them does
+// (ENOPROTOOPT).
 #include <algorithm>
 #include <limits>
 
@@ -51,7 +52,8 @@ static int sock_set_timeout(long &timeo, const void *optval, u32 optlen)
 	timeo = MAX_SCHEDULE_TIMEOUT;
 	if ((tv.tv_sec || tv.tv_usec) && tv.tv_sec < MAX_SCHEDULE_TIMEOUT / static_cast<long>(HZ) - 1)
 		timeo = tv.tv_sec * static_cast<long>(HZ) +
-			(tv.tv_usec + usec_per_sec / static_cast<long>(HZ) - 1) / (usec_per_sec / static_cast<long>(HZ));
+		        (tv.tv_usec + usec_per_sec / static_cast<long>(HZ) - 1) /
+		                (usec_per_sec / static_cast<long>(HZ));
 	return 0;
 }
 
@@ -60,7 +62,8 @@ static timeval sock_get_timeout(long timeo)
 	TRACE();
 	if (timeo == MAX_SCHEDULE_TIMEOUT)
 		return {0, 0};
-	return {timeo / static_cast<long>(HZ), timeo % static_cast<long>(HZ) * usec_per_sec / static_cast<long>(HZ)};
+	return {timeo / static_cast<long>(HZ),
+	        timeo % static_cast<long>(HZ) * usec_per_sec / static_cast<long>(HZ)};
 }
 
 static void __sock_set_rcvbuf(sock &sk, int val)
@@ -149,13 +152,15 @@ int sk_setsockopt(sock &sk, int, int optname, const void *optval, u32 optlen)
 		sock_valbool_flag(sk, SOCK_BROADCAST, valbool);
 		break;
 	case SO_SNDBUF:
-		set_sndbuf(sk, static_cast<int>(std::min(static_cast<u32>(val), static_cast<u32>(core.sysctl_wmem_max))));
+		set_sndbuf(sk, static_cast<int>(std::min(static_cast<u32>(val),
+		                                         static_cast<u32>(core.sysctl_wmem_max))));
 		break;
 	case SO_SNDBUFFORCE:
 		set_sndbuf(sk, std::max(val, 0));
 		break;
 	case SO_RCVBUF:
-		__sock_set_rcvbuf(sk, static_cast<int>(std::min(static_cast<u32>(val), static_cast<u32>(core.sysctl_rmem_max))));
+		__sock_set_rcvbuf(sk, static_cast<int>(std::min(static_cast<u32>(val),
+		                                                static_cast<u32>(core.sysctl_rmem_max))));
 		break;
 	case SO_RCVBUFFORCE:
 		__sock_set_rcvbuf(sk, std::max(val, 0));

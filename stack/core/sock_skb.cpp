@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/core/sock.c: the packets of a socket. On the way out sock_alloc_send_pskb waits for room and skb_set_owner_w counts the
-// packet until sock_wfree; on the way in sock_queue_rcv_skb_reason filters, counts until sock_rfree, queues and wakes. The
-// error queue holds what came back.
+// net/core/sock.c: the packets of a socket. On the way out sock_alloc_send_pskb waits for room and
+// skb_set_owner_w counts the packet until sock_wfree; on the way in sock_queue_rcv_skb_reason filters, counts
+// until sock_rfree, queues and wakes. The error queue holds what came back.
 #include "stack/core/errqueue.h"
 #include "stack/core/sock.h"
 
@@ -38,7 +38,8 @@ void sock_wfree(sk_buff &skb)
 			return;
 		}
 		// One stays, so that the socket lives through sk_write_space().
-		[[maybe_unused]] const int before = sk.sk_wmem_alloc.fetch_sub(len - 1, std::memory_order_acq_rel);
+		[[maybe_unused]] const int before =
+			sk.sk_wmem_alloc.fetch_sub(len - 1, std::memory_order_acq_rel);
 		assert(before > len - 1);
 		sk.sk_write_space(sk);
 		len = 1;
@@ -118,7 +119,8 @@ skb_ptr sock_wmalloc(sock &sk, u64 size, int force, gfp_t priority)
 skb_ptr sock_omalloc(sock &sk, u64 size, gfp_t priority)
 {
 	TRACE(sk);
-	if (sk.sk_omem_alloc + static_cast<int>(SKB_TRUESIZE(static_cast<u32>(size))) > init_net().core.optmem_max)
+	if (sk.sk_omem_alloc + static_cast<int>(SKB_TRUESIZE(static_cast<u32>(size))) >
+	    init_net().core.optmem_max)
 		return nullptr;
 	skb_ptr skb = alloc_skb(static_cast<u32>(size), priority);
 	if (!skb)
@@ -138,8 +140,8 @@ static long sock_wait_for_wmem(sock &sk, long timeo)
 	while (timeo && !signal_pending(*current.task)) {
 		sk.sk_socket->flags |= 1u << SOCK_NOSPACE;
 		prepare_to_wait(*sk_sleep(sk), wait, TASK_INTERRUPTIBLE);
-		if (sk.sk_wmem_alloc.load(std::memory_order_relaxed) < sk.sk_sndbuf || (sk.sk_shutdown & SEND_SHUTDOWN) ||
-		    sk.sk_err)
+		if (sk.sk_wmem_alloc.load(std::memory_order_relaxed) < sk.sk_sndbuf ||
+		    (sk.sk_shutdown & SEND_SHUTDOWN) || sk.sk_err)
 			break;
 		timeo = schedule_timeout(timeo);
 	}
@@ -147,7 +149,8 @@ static long sock_wait_for_wmem(sock &sk, long timeo)
 	return timeo;
 }
 
-skb_ptr sock_alloc_send_pskb(sock &sk, u64 header_len, u64 data_len, int noblock, int &errcode, int max_page_order)
+skb_ptr sock_alloc_send_pskb(sock &sk, u64 header_len, u64 data_len, int noblock, int &errcode,
+                             int max_page_order)
 {
 	TRACE(sk);
 	long timeo = sock_sndtimeo(sk, noblock);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/core/stream.c: waiting on a stream socket, for a connection, for room to send, for the end; and what it gives back when
-// it dies.
+// net/core/stream.c: waiting on a stream socket, for a connection, for room to send, for the end; and what it
+// gives back when it dies.
 #include "stack/core/sock.h"
 
 namespace skbwalk {
@@ -40,7 +40,11 @@ int sk_stream_wait_connect(sock &sk, long &timeo)
 		++sk.sk_write_pending;
 		done = sk_wait_event(
 			sk, timeo,
-			[&] { return !sk.sk_err && !((1u << sk.sk_state) & ~(TCPF_ESTABLISHED | TCPF_CLOSE_WAIT)); }, wait);
+			[&] {
+				return !sk.sk_err &&
+			               !((1u << sk.sk_state) & ~(TCPF_ESTABLISHED | TCPF_CLOSE_WAIT));
+			},
+			wait);
 		remove_wait_queue(*sk_sleep(sk), wait);
 		--sk.sk_write_pending;
 	} while (!done);
@@ -64,7 +68,8 @@ void sk_stream_wait_close(sock &sk, long timeout)
 	init_wait_func(wait, woken_wake_function);
 	add_wait_queue(*sk_sleep(sk), wait);
 	do {
-		if (sk_wait_event(sk, timeout, [&] { return !sk_stream_closing(sk); }, wait))
+		if (sk_wait_event(
+			    sk, timeout, [&] { return !sk_stream_closing(sk); }, wait))
 			break;
 	} while (!signal_pending(*current.task) && timeout);
 	remove_wait_queue(*sk_sleep(sk), wait);
@@ -105,7 +110,8 @@ int sk_stream_wait_memory(sock &sk, long &timeo)
 		const int ret = sk_wait_event(
 			sk, current_timeo,
 			[&] {
-				return sk.sk_err || (sk.sk_shutdown & SEND_SHUTDOWN) || (sk_stream_memory_free(sk) && !vm_wait);
+				return sk.sk_err || (sk.sk_shutdown & SEND_SHUTDOWN) ||
+			               (sk_stream_memory_free(sk) && !vm_wait);
 			},
 			wait);
 		--sk.sk_write_pending;

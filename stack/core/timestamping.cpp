@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/core/timestamping.c and the software time stamps of net/core/skbuff.c. No device here has a PHY that stamps packets, so
-// none is handed to one; a stamp that a socket asked for goes to its error queue.
+// net/core/timestamping.c and the software time stamps of net/core/skbuff.c. No device here has a PHY that
+// stamps packets, so none is handed to one; a stamp that a socket asked for goes to its error queue.
 #include "stack/core/errqueue.h"
 #include "stack/core/sock.h"
 

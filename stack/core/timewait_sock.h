@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What a protocol gives for its TIME_WAIT sockets (include/net/timewait_sock.h). proto_register makes their cache.
+// What a protocol gives for its TIME_WAIT sockets (include/net/timewait_sock.h). proto_register makes their
+// cache.
 #pragma once
 
 #include "stack/core/sock.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// lib/iov_iter.c: bytes between the stack and a caller's buffer, which is one range of ordinary memory here, so that no copy
-// faults; what is asked beyond the end of the buffer is not copied.
+// lib/iov_iter.c: bytes between the stack and a caller's buffer, which is one range of ordinary memory here,
+// so that no copy faults; what is asked beyond the end of the buffer is not copied.
 #include "stack/core/uio.h"
 
 #include <algorithm>

@@ -35,7 +35,8 @@ void note_slab_leaks(host &h)
 	for (std::string line; std::getline(report, line);) {
 		const std::size_t number = line.rfind(' ') + 1;
 
-		note_leak(line.substr(0, number - 1) + ": " + line.substr(number) + " left in host " + h.name);
+		note_leak(line.substr(0, number - 1) + ": " + line.substr(number) + " left in host " +
+		          h.name);
 	}
 }
 

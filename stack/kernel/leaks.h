@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What hosts left behind when they ended, for the check after every test: a line for each kind of object, of this thread.
+// What hosts left behind when they ended, for the check after every test: a line for each kind of object, of
+// this thread.
 #pragma once
 
 #include <string>

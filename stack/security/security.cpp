@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// security/security.c: from a call in the stack to the modules' functions. An integer hook ends at the first answer that is
-// not zero; a void hook calls all. Blobs that modules keep with a socket are one allocation, made in security_sk_alloc and
-// freed in security_sk_free.
+// security/security.c: from a call in the stack to the modules' functions. An integer hook ends at the first
+// answer that is not zero; a void hook calls all. Blobs that modules keep with a socket are one allocation,
+// made in security_sk_alloc and freed in security_sk_free.
 #include "stack/security/security.h"
 
 #include <cassert>
@@ -239,7 +239,8 @@ int security_xfrm_decode_session(sk_buff &skb, u32 &secid)
 void security_skb_classify_flow(sk_buff &skb, flowi4 &fl)
 {
 	TRACE(skb);
-	[[maybe_unused]] const int rc = call_int_hook(hook_heads->xfrm_decode_session, skb, fl.flowi4_secid, 0);
+	[[maybe_unused]] const int rc =
+		call_int_hook(hook_heads->xfrm_decode_session, skb, fl.flowi4_secid, 0);
 
 	assert(!rc);
 }

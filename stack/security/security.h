@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Security hooks (include/linux/security.h, lsm_hook_defs.h): each security_*() asks every module that registered, the first
-// that says no decides. With no module the lists are empty and the answer is the default. Knows the rooms below by name only.
+// Security hooks (include/linux/security.h, lsm_hook_defs.h): each security_*() asks every module that
+// registered, the first that says no decides. With no module the lists are empty and the answer is the
+// default. Knows the rooms below by name only.
 #pragma once
 
 #include <vector>
@@ -19,37 +20,39 @@ struct sock;
 struct sockaddr_storage;
 struct socket;
 
+// clang-format off
 // One list for each: return type, name of the hook, parameters.
 #define SKBWALK_LSM_HOOKS(X) \
-	X(void, file_free_security, (file & f)) \
-	X(int, file_permission, (file & f, int mask)) \
+	X(void, file_free_security, (file &f)) \
+	X(int, file_permission, (file &f, int mask)) \
 	X(int, socket_create, (int family, int type, int protocol, bool kern)) \
-	X(int, socket_post_create, (socket & sock, int family, int type, int protocol, bool kern)) \
-	X(int, socket_bind, (socket & sock, sockaddr_storage & address, int addrlen)) \
-	X(int, socket_connect, (socket & sock, sockaddr_storage & address, int addrlen)) \
-	X(int, socket_listen, (socket & sock, int backlog)) \
-	X(int, socket_accept, (socket & sock, socket & newsock)) \
-	X(int, socket_sendmsg, (socket & sock, msghdr & msg, int size)) \
-	X(int, socket_recvmsg, (socket & sock, msghdr & msg, int size, int flags)) \
-	X(int, socket_getsockname, (socket & sock)) \
-	X(int, socket_getpeername, (socket & sock)) \
-	X(int, socket_getsockopt, (socket & sock, int level, int optname)) \
-	X(int, socket_setsockopt, (socket & sock, int level, int optname)) \
-	X(int, socket_shutdown, (socket & sock, int how)) \
-	X(int, socket_sock_rcv_skb, (skbwalk::sock & sk, sk_buff & skb)) \
-	X(int, sk_alloc_security, (sock & sk, u16 family, gfp_t priority)) \
-	X(void, sk_free_security, (sock & sk)) \
-	X(void, sk_clone_security, (const sock &sk, sock & newsk)) \
-	X(void, sk_getsecid, (const sock &sk, u32 & secid)) \
-	X(void, sock_graft, (sock & sk, socket & parent)) \
-	X(int, inet_conn_request, (const sock &sk, sk_buff & skb, request_sock & req)) \
-	X(void, inet_csk_clone, (sock & newsk, const request_sock &req)) \
-	X(void, inet_conn_established, (sock & sk, sk_buff & skb)) \
+	X(int, socket_post_create, (socket &sock, int family, int type, int protocol, bool kern)) \
+	X(int, socket_bind, (socket &sock, sockaddr_storage &address, int addrlen)) \
+	X(int, socket_connect, (socket &sock, sockaddr_storage &address, int addrlen)) \
+	X(int, socket_listen, (socket &sock, int backlog)) \
+	X(int, socket_accept, (socket &sock, socket &newsock)) \
+	X(int, socket_sendmsg, (socket &sock, msghdr &msg, int size)) \
+	X(int, socket_recvmsg, (socket &sock, msghdr &msg, int size, int flags)) \
+	X(int, socket_getsockname, (socket &sock)) \
+	X(int, socket_getpeername, (socket &sock)) \
+	X(int, socket_getsockopt, (socket &sock, int level, int optname)) \
+	X(int, socket_setsockopt, (socket &sock, int level, int optname)) \
+	X(int, socket_shutdown, (socket &sock, int how)) \
+	X(int, socket_sock_rcv_skb, (skbwalk::sock &sk, sk_buff &skb)) \
+	X(int, sk_alloc_security, (sock &sk, u16 family, gfp_t priority)) \
+	X(void, sk_free_security, (sock &sk)) \
+	X(void, sk_clone_security, (const sock &sk, sock &newsk)) \
+	X(void, sk_getsecid, (const sock &sk, u32 &secid)) \
+	X(void, sock_graft, (sock &sk, socket &parent)) \
+	X(int, inet_conn_request, (const sock &sk, sk_buff &skb, request_sock &req)) \
+	X(void, inet_csk_clone, (sock &newsk, const request_sock &req)) \
+	X(void, inet_conn_established, (sock &sk, sk_buff &skb)) \
 	X(void, req_classify_flow, (const request_sock &req, flowi4 &fl)) \
 	X(int, tun_dev_create, ()) \
 	X(int, tun_dev_open, (void *security)) \
-	X(int, tun_dev_attach, (sock & sk, void *security)) \
-	X(int, xfrm_decode_session, (sk_buff & skb, u32 & secid, int ckall))
+	X(int, tun_dev_attach, (sock &sk, void *security)) \
+	X(int, xfrm_decode_session, (sk_buff &skb, u32 &secid, int ckall))
+// clang-format on
 
 // The modules' functions, in order of registration; of the current host.
 struct security_hook_heads {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// lib/checksum.c and arch/x86/lib/csum-partial_64.c: sums of 16-bit words in ones' complement, eight bytes at a time.
+// lib/checksum.c and arch/x86/lib/csum-partial_64.c: sums of 16-bit words in ones' complement, eight bytes at
+// a time.
 #include "stack/wire/checksum.h"
 
 #include "stack/trace/trace.h"
@@ -84,10 +85,7 @@ __wsum csum_tcpudp_nofold(be32 saddr, be32 daddr, u32 len, u8 proto, __wsum sum)
 }
 
 // not traced: inline assembly in the kernel
-be16 ip_fast_csum(const void *iph, u32 ihl_words)
-{
-	return csum_fold(sum_words(iph, ihl_words * 4, 0));
-}
+be16 ip_fast_csum(const void *iph, u32 ihl_words) { return csum_fold(sum_words(iph, ihl_words * 4, 0)); }
 
 be16 ip_compute_csum(const void *data, u32 len)
 {

@@ -33,9 +33,11 @@ protected:
 		return pg;
 	}
 	// `linear` bytes in the head and one frag of each size; byte i of the packet is byte(i).
-	static skb_ptr packet(u32 linear, std::initializer_list<u32> frags = {}, u32 headroom = 64, bool fclone = false)
+	static skb_ptr packet(u32 linear, std::initializer_list<u32> frags = {}, u32 headroom = 64,
+	                      bool fclone = false)
 	{
-		skb_ptr skb = fclone ? alloc_skb_fclone(headroom + linear, GFP_KERNEL) : alloc_skb(headroom + linear, GFP_KERNEL);
+		skb_ptr skb = fclone ? alloc_skb_fclone(headroom + linear, GFP_KERNEL)
+		                     : alloc_skb(headroom + linear, GFP_KERNEL);
 		u32 at = linear;
 
 		skb_reserve(*skb, headroom);
@@ -529,7 +531,8 @@ protected:
 				const u32 start = ETH_HLEN + 20;
 				const be16 sum = gso_make_checksum(*seg, 0);
 
-				EXPECT_EQ(sum, csum_fold(csum_partial(want.data() + start, seg->len - start, 0)));
+				EXPECT_EQ(sum,
+				          csum_fold(csum_partial(want.data() + start, seg->len - start, 0)));
 			} else {
 				EXPECT_EQ(skb_checksum_start_offset(*seg), static_cast<int>(ETH_HLEN + 20));
 			}
@@ -555,7 +558,8 @@ TEST_F(gso, scatter_gather_device_gets_shares_of_the_frags)
 
 TEST_F(gso, linear_head_and_frags_are_cut_alike_with_or_without_offloads)
 {
-	for (const netdev_features_t features : {NETIF_F_SG | NETIF_F_HW_CSUM, NETIF_F_SG, NETIF_F_IP_CSUM, netdev_features_t{0}}) {
+	for (const netdev_features_t features :
+	     {NETIF_F_SG | NETIF_F_HW_CSUM, NETIF_F_SG, NETIF_F_IP_CSUM, netdev_features_t{0}}) {
 		skb_ptr skb = large(333, {1000, 700}, 450);
 		const skb_segs segs = skb_segment(*skb, features);
 

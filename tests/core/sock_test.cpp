@@ -209,7 +209,9 @@ TEST_F(sock_memory, page_frag_is_used_again_when_all_pieces_are_back)
 
 TEST_F(sock_fixture, buffer_options_double_and_are_bounded)
 {
-	const auto set = [&](int name, int val) { return sk_setsockopt(*sk_, SOL_SOCKET, name, &val, sizeof(val)); };
+	const auto set = [&](int name, int val) {
+		return sk_setsockopt(*sk_, SOL_SOCKET, name, &val, sizeof(val));
+	};
 
 	EXPECT_EQ(set(SO_RCVBUF, 10'000), 0);
 	EXPECT_EQ(sk_->sk_rcvbuf, 20'000);
@@ -232,7 +234,8 @@ TEST_F(sock_fixture, buffer_options_double_and_are_bounded)
 
 TEST_F(sock_security, registered_module_refuses_a_packet)
 {
-	lsm_hooks().socket_sock_rcv_skb.push_back([](sock &, sk_buff &skb) { return skb.mark == 13 ? -EACCES : 0; });
+	lsm_hooks().socket_sock_rcv_skb.push_back(
+		[](sock &, sk_buff &skb) { return skb.mark == 13 ? -EACCES : 0; });
 	skb_drop_reason reason = SKB_NOT_DROPPED_YET;
 	skb_ptr bad = packet(13), good = packet(14);
 

@@ -39,7 +39,8 @@ TEST(checksum, every_length_and_alignment_agrees_with_rfc1071)
 			std::vector<u8> at(shift + n + 1);
 
 			std::copy(bytes.begin(), bytes.end(), at.begin() + static_cast<long>(shift));
-			EXPECT_EQ(ntohs(csum_fold(csum_partial(at.data() + shift, static_cast<u32>(n), 0))), by_the_book(bytes));
+			EXPECT_EQ(ntohs(csum_fold(csum_partial(at.data() + shift, static_cast<u32>(n), 0))),
+			          by_the_book(bytes));
 		}
 	}
 }
@@ -54,14 +55,16 @@ TEST(checksum, block_at_odd_offset_adds_to_the_sum_of_the_whole)
 		const __wsum rest = csum_partial(bytes.data() + cut, 101 - cut, 0);
 
 		EXPECT_EQ(csum_fold(csum_block_add(head, rest, cut)), whole) << cut;
-		EXPECT_EQ(csum_fold(csum_block_sub(csum_partial(bytes.data(), 101, 0), rest, cut)), csum_fold(head)) << cut;
+		EXPECT_EQ(csum_fold(csum_block_sub(csum_partial(bytes.data(), 101, 0), rest, cut)),
+		          csum_fold(head))
+			<< cut;
 	}
 }
 
 TEST(checksum, header_of_rfc1071_style_example_verifies)
 {
 	u8 header[20] = {0x45, 0x00, 0x00, 0x73, 0x00, 0x00, 0x40, 0x00, 0x40, 0x11,
-			 0x00, 0x00, 0xc0, 0xa8, 0x00, 0x01, 0xc0, 0xa8, 0x00, 0xc7};
+	                 0x00, 0x00, 0xc0, 0xa8, 0x00, 0x01, 0xc0, 0xa8, 0x00, 0xc7};
 	const be16 sum = ip_fast_csum(header, 5);
 
 	EXPECT_EQ(ntohs(sum), 0xb861);
