@@ -410,7 +410,7 @@ void sk_dst_set(sock &sk, dst_entry *dst);
 void sk_dst_reset(sock &sk);
 void __sk_dst_reset(sock &sk);
 void sk_dst_confirm(sock &sk);
-void sock_confirm_neigh(sk_buff &skb, struct neighbour &n);
+void sock_confirm_neigh(sk_buff &skb, struct neighbour &n); // header inline
 int sock_queue_rcv_skb_reason(sock &sk, skb_ptr &skb, skb_drop_reason *reason); // takes the skb when 0
 int __sock_queue_rcv_skb(sock &sk, skb_ptr &skb);
 int __sk_receive_skb(sock &sk, skb_ptr skb, int nested, u32 trim_cap, bool refcounted);
@@ -447,12 +447,10 @@ void sk_mem_uncharge(sock &sk, int size);
 void sk_mem_reclaim(sock &sk);
 void sk_mem_reclaim_final(sock &sk);
 void sk_wmem_queued_add(sock &sk, int val);
-void sk_wmem_free_skb(sock &sk, skb_ptr skb);
 bool sk_under_memory_pressure(const sock &sk);
 bool sk_has_memory_pressure(const sock &sk);
 void sk_leave_memory_pressure(sock &sk);
 void sk_enter_memory_pressure(sock &sk);
-bool sk_should_enter_memory_pressure(const sock &sk);
 inline bool sk_has_account(const sock &sk) { return sk.skc_prot->memory_accounted; }
 inline int sk_mem_pages(int amt) { return (amt + SK_MEM_QUANTUM - 1) / SK_MEM_QUANTUM; }
 
@@ -534,7 +532,6 @@ inline void sock_release_ownership(sock &sk) { sk.sk_lock.owned = false; }
 template <class R> sock &req_to_sk(R &req) { return static_cast<sock &>(static_cast<sock_common &>(req)); }
 
 // --- net/socket.c: the doors, and what protocols use of it ---
-u32 sock_poll_mask_of(const sock &sk);
 void sock_init(); // of the current host
 u32 live_socks(const host &h); // full, request and TIME_WAIT
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "stack/core/neighbour.h"
 #include "stack/core/sock.h"
 #include "stack/security/security.h"
 
@@ -373,6 +374,16 @@ inline void sk_dst_confirm(sock &sk)
 	TRACE_INLINE(sk);
 	if (!sk.sk_dst_pending_confirm)
 		sk.sk_dst_pending_confirm = 1;
+}
+// TCP saw an answer: the neighbour that the packet goes to is reachable.
+inline void sock_confirm_neigh(sk_buff &skb, neighbour &n)
+{
+	TRACE_INLINE(skb);
+	if (!skb.dst_pending_confirm)
+		return;
+	if (skb.sk && skb.sk->sk_dst_pending_confirm)
+		skb.sk->sk_dst_pending_confirm = 0;
+	neigh_confirm(n);
 }
 inline bool sk_can_gso(const sock &sk)
 {
