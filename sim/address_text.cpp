@@ -199,7 +199,8 @@ std::string ipv6_text(const in6_addr &a)
 		}
 	}
 	if (best == 0 && best_length == 5 && group(5) == 0xffff)
-		return fmt::format("::ffff:{}.{}.{}.{}", a.s6_addr[12], a.s6_addr[13], a.s6_addr[14], a.s6_addr[15]);
+		return fmt::format("::ffff:{}.{}.{}.{}", a.s6_addr[12], a.s6_addr[13], a.s6_addr[14],
+		                   a.s6_addr[15]);
 	std::string out;
 	for (std::size_t i = 0; i < 8;) {
 		if (i == best) {

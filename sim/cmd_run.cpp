@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// A world is made for the run with what the profile and the output need: a recorder of some size, or a small one that only
-// carries hooks, or none.
+// A world is made for the run with what the profile and the output need: a recorder of some size, or a small
+// one that only carries hooks, or none.
 #include "sim/cmd_run.h"
 
 #include <cstdio>
@@ -58,7 +58,8 @@ run_result run_scenario(const run_args &args)
 			result.text = trace_text(*recorder, w.host_names(), p, args.output) + result.text;
 			if (recorder->lost() && args.output.format != trace_format::none)
 				result.messages.push_back(fmt::format(
-					"the trace lost {} records: the ring was full (--ring makes it larger)", recorder->lost()));
+					"the trace lost {} records: the ring was full (--ring makes it larger)",
+					recorder->lost()));
 		}
 		r.end_tasks();
 		if (pcap)
@@ -67,7 +68,8 @@ run_result run_scenario(const run_args &args)
 	for (const std::string &line : report.failures)
 		result.messages.push_back(fmt::format("{}: {}", s.file, line));
 	if (!report.deadlock.empty())
-		result.messages.push_back(fmt::format("{}: deadlock: every task waits for ever\n{}", s.file, report.deadlock));
+		result.messages.push_back(
+			fmt::format("{}: deadlock: every task waits for ever\n{}", s.file, report.deadlock));
 	result.interrupted = report.interrupted;
 	result.fine = report.fine();
 	for (const std::string &line : w.end()) {

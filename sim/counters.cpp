@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Counters by the names that nstat prints: the protocol's name of /proc/net/snmp or netstat before the counter's.
+// Counters by the names that nstat prints: the protocol's name of /proc/net/snmp or netstat before the
+// counter's.
 #include <array>
 #include <cctype>
 
@@ -80,7 +81,8 @@ const u64 *find_counter(const netns_mib &mib, std::string_view name)
 {
 	const u64 *found = nullptr;
 	each_counter(mib, [&](std::string_view protocol, std::string_view counter, const u64 &value) {
-		if (!found && name.starts_with(protocol) && same_letters(name.substr(protocol.size()), counter))
+		if (!found && name.starts_with(protocol) &&
+		    same_letters(name.substr(protocol.size()), counter))
 			found = &value;
 	});
 	return found;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The sequence is the kernel's: core_initcall (sockets), subsys_initcall (devices), fs_initcall (IPv4), device_initcall
-// (drivers). Nothing of it is recorded: a world starts its recorder later.
+// The sequence is the kernel's: core_initcall (sockets), subsys_initcall (devices), fs_initcall (IPv4),
+// device_initcall (drivers). Nothing of it is recorded: a world starts its recorder later.
 #include "sim/host_boot.h"
 
 #include <sstream>

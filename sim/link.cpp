@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// A frame waits for the sender, is on the wire for its length, and arrives after the delay. The draws for its faults are
-// made in a fixed order and all of them for each frame, so that turning one fault off leaves the others where they were.
+// A frame waits for the sender, is on the wire for its length, and arrives after the delay. The draws for its
+// faults are made in a fixed order and all of them for each frame, so that turning one fault off leaves the
+// others where they were.
 #include "sim/link.h"
 
 #include <algorithm>
@@ -17,8 +18,9 @@ constexpr std::size_t ethernet_around = 24; // preamble, checksum, gap
 } // namespace
 
 link::link(world &w, std::string name, const link_options &options)
-	: world_(w), name_(std::move(name)), options_(options),
-	  ends_{direction{w.random(name_.c_str(), a), {}, 0, 0, {}}, direction{w.random(name_.c_str(), b), {}, 0, 0, {}}}
+	: world_(w), name_(std::move(name)),
+	  options_(options), ends_{direction{w.random(name_.c_str(), a), {}, 0, 0, {}},
+                                   direction{w.random(name_.c_str(), b), {}, 0, 0, {}}}
 {}
 
 u64 link::wire_ns(std::size_t bytes) const

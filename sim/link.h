@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// A wire between two ends, each way on its own: a queue of so many packets, a sender of so many bits a second, a delay, and
-// faults. Which packet a fault meets is decided by a random stream of the link's own, so that adding a link changes nothing
-// at another. Frames are bytes; whoever stands at an end (a NIC) makes packets of them.
+// A wire between two ends, each way on its own: a queue of so many packets, a sender of so many bits a
+// second, a delay, and faults. Which packet a fault meets is decided by a random stream of the link's own, so
+// that adding a link changes nothing at another. Frames are bytes; whoever stands at an end (a NIC) makes
+// packets of them.
 #pragma once
 
 #include <array>
@@ -19,7 +20,7 @@ namespace skbwalk::sim {
 struct link_options {
 	u64 bits_per_second = 0; // 0: no time on the wire
 	u64 delay_ns = 0;
-	u64 jitter_ns = 0;       // up to so much more, which may reorder
+	u64 jitter_ns = 0; // up to so much more, which may reorder
 	u32 queue_packets_max = 1000;
 	double loss = 0; // probabilities, each packet's
 	double duplicate = 0;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The command line. Results go to stdout, all else to stderr; nothing is on stdout when the file or the usage is wrong.
-// Exit status: 0 fine, 1 an expectation failed or traces differ, 2 wrong usage or bad scenario, 3 the environment, 4 internal,
-// 130 interrupted.
+// The command line. Results go to stdout, all else to stderr; nothing is on stdout when the file or the usage
+// is wrong. Exit status: 0 fine, 1 an expectation failed or traces differ, 2 wrong usage or bad scenario, 3
+// the environment, 4 internal, 130 interrupted.
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -25,7 +25,8 @@ namespace {
 using namespace skbwalk;
 using namespace skbwalk::sim;
 
-constexpr int exit_failed = 1, exit_usage = 2, exit_environment = 3, exit_internal = 4, exit_interrupted = 130;
+constexpr int exit_failed = 1, exit_usage = 2, exit_environment = 3, exit_internal = 4,
+	      exit_interrupted = 130;
 
 volatile std::sig_atomic_t interrupted = 0;
 
@@ -49,9 +50,11 @@ struct run_words {
 		const auto f = format_by_name(format);
 		const auto v = view_by_name(view);
 		if (!f)
-			throw wrong_usage(fmt::format("--format: expected tree, graph or none, found {}", format));
+			throw wrong_usage(
+				fmt::format("--format: expected tree, graph or none, found {}", format));
 		if (!v)
-			throw wrong_usage(fmt::format("--view: expected graph, stack or source, found {}", view));
+			throw wrong_usage(
+				fmt::format("--view: expected graph, stack or source, found {}", view));
 		args.output.format = *f;
 		args.output.view = *v;
 		args.records_max = ring;
@@ -73,13 +76,15 @@ void add_run_options(CLI::App &app, run_words &w)
 	app.add_option("--fold", s.fold, "a glob: print these without what they call");
 	app.add_option("--max-depth", s.depth_max, "so many levels");
 	app.add_option("--profile", w.args.profile, "the kernel release (skbwalk list profiles)");
-	app.add_option("--view", w.view, "graph (default): what ftrace shows; stack: a backtrace; source: everything");
+	app.add_option("--view", w.view,
+	               "graph (default): what ftrace shows; stack: a backtrace; source: everything");
 	app.add_option("--functions", w.args.functions_file, "a kernel's available_filter_functions");
 	app.add_option("--seed", w.args.seed, "of the random streams");
 	app.add_option("--pcap", w.args.pcap_file, "write the packets there");
 	app.add_option("--pcap-dev", w.args.pcap_device, "only those of [HOST/][NETNS:]DEVICE");
 	app.add_option("-o,--output", w.output_file, "write the result there");
-	app.add_option("--ring", w.ring, "records that the trace can hold")->check(CLI::Range(std::size_t{1}, std::size_t{1} << 32));
+	app.add_option("--ring", w.ring, "records that the trace can hold")
+		->check(CLI::Range(std::size_t{1}, std::size_t{1} << 32));
 	app.add_flag("--stats", w.args.stats, "print the counters that moved");
 	app.add_flag("--irqs", s.irqs, "hard interrupts too");
 	graph_options &g = w.args.output.graph;
@@ -166,7 +171,8 @@ int list(const std::string &what, const std::string &profile_name)
 		for (const auto &[name, line] : lines)
 			out += line;
 	} else {
-		throw wrong_usage(fmt::format("list: expected scenarios, profiles, functions or calls, found {}", what));
+		throw wrong_usage(fmt::format(
+			"list: expected scenarios, profiles, functions or calls, found {}", what));
 	}
 	put(out, "");
 	return 0;
@@ -192,7 +198,8 @@ int command_line(int argc, char **argv)
 	add_run_options(*run_command, run_options);
 
 	std::vector<std::string> check_names;
-	CLI::App *check_command = app.add_subcommand("check", "validate scenarios; say whether a real kernel can run them");
+	CLI::App *check_command =
+		app.add_subcommand("check", "validate scenarios; say whether a real kernel can run them");
 	check_command->add_option("SCENARIO", check_names)->required();
 
 	std::string list_what, list_profile = "linux-6.1";
@@ -201,15 +208,19 @@ int command_line(int argc, char **argv)
 	list_command->add_option("--profile", list_profile, "for functions");
 
 	diff_args diff;
-	CLI::App *diff_command = app.add_subcommand("diff", "compare two call trees: files, or scenarios with options of run");
+	CLI::App *diff_command =
+		app.add_subcommand("diff", "compare two call trees: files, or scenarios with options of run");
 	diff_command->add_option("A", diff.a)->required();
 	diff_command->add_option("B", diff.b)->required();
-	diff_command->add_option("--scope", diff.scope, "a file of function names; else the network's functions");
+	diff_command->add_option("--scope", diff.scope,
+	                         "a file of function names; else the network's functions");
 	diff_command->add_flag("--all", diff.all, "equal parts too");
 
 	conform_args conform;
-	CLI::App *conform_command = app.add_subcommand("conform", "compare the model with the reference call trees");
-	conform_command->add_option("NAME", conform.names, "rows of map.tsv, side by side; none: scores of all");
+	CLI::App *conform_command =
+		app.add_subcommand("conform", "compare the model with the reference call trees");
+	conform_command->add_option("NAME", conform.names,
+	                            "rows of map.tsv, side by side; none: scores of all");
 	conform_command->add_option("--reference", conform.reference, "the folder of map.tsv");
 
 	try {

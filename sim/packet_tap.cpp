@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// A frame's bytes are gathered by hand (head, fragments, fragment list), since the stack's own copying is traced.
+// A frame's bytes are gathered by hand (head, fragments, fragment list), since the stack's own copying is
+// traced.
 #include "sim/packet_tap.h"
 
 #include <algorithm>
@@ -17,7 +18,8 @@ void append(frame_bytes &out, const sk_buff &skb, const u8 *from)
 	const skb_shared_info &shared = skb_shinfo(skb);
 	out.insert(out.end(), from, static_cast<const u8 *>(skb_tail_pointer(skb)));
 	for (u32 i = 0; i < shared.nr_frags; ++i) {
-		const u8 *data = reinterpret_cast<const u8 *>(shared.frags[i].pg->data) + shared.frags[i].offset;
+		const u8 *data =
+			reinterpret_cast<const u8 *>(shared.frags[i].pg->data) + shared.frags[i].offset;
 		out.insert(out.end(), data, data + shared.frags[i].size);
 	}
 	for (const sk_buff *part = shared.frag_list; part; part = part->next)
@@ -48,7 +50,8 @@ frame_bytes wire_bytes(const sk_buff &skb)
 	out.reserve(skb.len + 32);
 	append(out, skb, from);
 	if (skb.ip_summed == CHECKSUM_PARTIAL)
-		finish_checksum(out, static_cast<std::size_t>(skb.head + skb.csum_start - from), skb.csum_offset);
+		finish_checksum(out, static_cast<std::size_t>(skb.head + skb.csum_start - from),
+		                skb.csum_offset);
 	return out;
 }
 

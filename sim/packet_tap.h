@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Looks at frames where a device sends and receives them, without being there: unlike a packet socket it adds no function
-// to the trace and no clone to the packets. It hangs on the entry of xmit_one and __netif_receive_skb_core, so it needs a
-// recorder in the world (which need not record).
+// Looks at frames where a device sends and receives them, without being there: unlike a packet socket it adds
+// no function to the trace and no clone to the packets. It hangs on the entry of xmit_one and
+// __netif_receive_skb_core, so it needs a recorder in the world (which need not record).
 #pragma once
 
 #include <functional>

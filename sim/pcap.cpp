@@ -45,7 +45,8 @@ void pcap_file::write(u64 wall_ns, const frame_bytes &frame)
 {
 	pcap_pkthdr header{};
 	header.ts.tv_sec = static_cast<time_t>(wall_ns / NSEC_PER_SEC);
-	header.ts.tv_usec = static_cast<suseconds_t>(wall_ns % NSEC_PER_SEC); // nanoseconds, by the precision above
+	header.ts.tv_usec =
+		static_cast<suseconds_t>(wall_ns % NSEC_PER_SEC); // nanoseconds, by the precision above
 	header.len = static_cast<bpf_u_int32>(frame.size());
 	header.caplen = std::min<bpf_u_int32>(header.len, snapshot_bytes);
 	pcap_dump(reinterpret_cast<u_char *>(handles_->dumper), &header, frame.data());

@@ -35,8 +35,8 @@ private:
 	u64 packets_ = 0;
 };
 
-// Which frames go into the file. Empty: each frame where it is sent (on loopback where it is received), so once a wire.
-// Else [HOST/][NETNS:]DEVICE: what that device sends and receives.
+// Which frames go into the file. Empty: each frame where it is sent (on loopback where it is received), so
+// once a wire. Else [HOST/][NETNS:]DEVICE: what that device sends and receives.
 void dump_packets(packet_tap &tap, pcap_file &file, const std::string &device);
 
 } // namespace skbwalk::sim

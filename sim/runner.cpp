@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The order of things. Between two events of the world, advance() looks whether the next step may start; it wakes the
-// step's task, which makes the call, and the world goes on. What a call is given and what it returned is in
-// runner_calls.cpp, expectations are in runner_expect.cpp.
+// The order of things. Between two events of the world, advance() looks whether the next step may start; it
+// wakes the step's task, which makes the call, and the world goes on. What a call is given and what it
+// returned is in runner_calls.cpp, expectations are in runner_expect.cpp.
 #include "sim/runner.h"
 
 #include <algorithm>
@@ -19,7 +19,8 @@ namespace skbwalk::sim {
 
 namespace {
 
-// Longer than the longest wait of the stack (keep-alive: two hours and nine probes): who has not woken by then never will.
+// Longer than the longest wait of the stack (keep-alive: two hours and nine probes): who has not woken by
+// then never will.
 constexpr u64 no_progress_ns = 3 * 3600 * NSEC_PER_SEC;
 // A booted host has been up for a while, so that no clock reads zero; set-up lines take their time.
 constexpr u64 uptime_ns = NSEC_PER_SEC;
@@ -64,21 +65,23 @@ void runner::run_line(const setup_line &line)
 	try {
 		const std::string out = run_command(h, line.run);
 		if (line.prints && out.find(*line.prints) == std::string::npos)
-			fail(fmt::format("{}: `{}`: expected it to print \"{}\", it printed \"{}\"", line.where, line.run,
-			                 *line.prints, out));
+			fail(fmt::format("{}: `{}`: expected it to print \"{}\", it printed \"{}\"",
+			                 line.where, line.run, *line.prints, out));
 	} catch (const bad_command &e) {
 		throw bad_scenario(fmt::format("{}: {}: {}", scenario_.file, line.where, e.what()));
 	} catch (const command_failed &e) {
 		const std::string message = e.what();
 		if (!line.fails)
-			throw bad_scenario(fmt::format("{}: {}: `{}` fails: {}", scenario_.file, line.where, line.run, message));
+			throw bad_scenario(fmt::format("{}: {}: `{}` fails: {}", scenario_.file, line.where,
+			                               line.run, message));
 		if (message.find(*line.fails) == std::string::npos)
-			fail(fmt::format("{}: `{}`: expected it to fail with \"{}\", it failed with \"{}\"", line.where,
-			                 line.run, *line.fails, message));
+			fail(fmt::format("{}: `{}`: expected it to fail with \"{}\", it failed with \"{}\"",
+			                 line.where, line.run, *line.fails, message));
 		return;
 	}
 	if (line.fails)
-		fail(fmt::format("{}: `{}`: expected it to fail with \"{}\", it succeeded", line.where, line.run, *line.fails));
+		fail(fmt::format("{}: `{}`: expected it to fail with \"{}\", it succeeded", line.where,
+		                 line.run, *line.fails));
 }
 
 void runner::set_up()
@@ -107,13 +110,15 @@ void runner::start_programs()
 			space = t.netns.empty() ? &init_net() : get_net_ns_by_name(t.netns);
 		}
 		if (!space)
-			throw bad_scenario(fmt::format("{}: /tasks/{}/netns: expected a namespace that the set-up has made, "
-			                               "found \"{}\"",
-			                               scenario_.file, t.name, t.netns));
+			throw bad_scenario(fmt::format(
+				"{}: /tasks/{}/netns: expected a namespace that the set-up has made, "
+				"found \"{}\"",
+				scenario_.file, t.name, t.netns));
 		auto p = std::make_unique<program>(t, h);
 		program &made = *p;
 		programs_.push_back(std::move(p));
-		made.task = std::make_unique<task_struct>(*h.cpus[t.cpu], t.name, [this, &made] { make_calls(made); });
+		made.task = std::make_unique<task_struct>(*h.cpus[t.cpu], t.name,
+		                                          [this, &made] { make_calls(made); });
 		made.task->files = std::make_shared<files_struct>();
 		made.task->nsproxy_net = &get_net(*space);
 		held_nets_.push_back(space);
@@ -283,8 +288,9 @@ run_report runner::run()
 			break;
 		}
 		advance();
-		const bool over = next_ == list_.size() && !in_phase_ && !waiting_ &&
-		                  std::ranges::none_of(programs_, [](const auto &p) { return p->now != nullptr; });
+		const bool over =
+			next_ == list_.size() && !in_phase_ && !waiting_ &&
+			std::ranges::none_of(programs_, [](const auto &p) { return p->now != nullptr; });
 		if (over)
 			break;
 		if (world_.next_event_ns() > progress_ns_ + no_progress_ns || !world_.step()) {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Runs a scenario in a world: set-up, then the steps in the file's order, each as a real system call on its task's own
-// stack. A step starts when the step before it has returned or sleeps. Recorded phases begin just after a tick and are
-// marked in the trace.
+// Runs a scenario in a world: set-up, then the steps in the file's order, each as a real system call on its
+// task's own stack. A step starts when the step before it has returned or sleeps. Recorded phases begin just
+// after a tick and are marked in the trace.
 //
-//   set-up -> warm-up steps -> [gap] [tick] phase: step, step, ... -> [gap] [tick] phase: ... -> expectations -> end
+//   set-up -> warm-up steps -> [gap] [tick] phase: step, step, ... -> [gap] [tick] phase: ... -> expectations
+//   -> end
 #pragma once
 
 #include <csignal>
@@ -103,7 +104,8 @@ private:
 	u64 progress_ns_ = 0;
 	std::unique_ptr<packet_tap> tap_;
 	std::vector<packet_log> packet_logs_; // one for each of the expectations
-	std::map<const net *, netns_mib> counters_before_; // of the namespaces that were there when the steps began
+	std::map<const net *, netns_mib>
+		counters_before_; // of the namespaces that were there when the steps began
 };
 
 } // namespace skbwalk::sim

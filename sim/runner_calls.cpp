@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Steps as system calls: the arguments go into registers and the program's memory, as a C program would put them, and what
-// comes back is kept for the expectations.
+// Steps as system calls: the arguments go into registers and the program's memory, as a C program would put
+// them, and what comes back is kept for the expectations.
 #include <algorithm>
 #include <cstring>
 
@@ -45,11 +45,12 @@ long receive(program &p, const step &s)
 	if (s.call == call_kind::read) {
 		n = system_call(sys_nr::read, fd, buffer.data(), s.size);
 	} else if (s.call == call_kind::recv) {
-		n = system_call(sys_nr::recvfrom, fd, buffer.data(), s.size, s.flags, static_cast<sockaddr *>(nullptr),
-		                static_cast<int *>(nullptr));
+		n = system_call(sys_nr::recvfrom, fd, buffer.data(), s.size, s.flags,
+		                static_cast<sockaddr *>(nullptr), static_cast<int *>(nullptr));
 	} else {
 		p.got.addr_len = sizeof(p.got.addr);
-		n = system_call(sys_nr::recvfrom, fd, buffer.data(), s.size, s.flags, &p.got.addr, &p.got.addr_len);
+		n = system_call(sys_nr::recvfrom, fd, buffer.data(), s.size, s.flags, &p.got.addr,
+		                &p.got.addr_len);
 	}
 	if (n > 0)
 		p.got.data.assign(buffer.data(), std::min(static_cast<std::size_t>(n), s.size));
@@ -63,7 +64,8 @@ long send(program &p, const step &s)
 	if (s.call == call_kind::write)
 		return system_call(sys_nr::write, fd, data.data(), data.size());
 	address to = s.addr.value_or(address{});
-	return system_call(sys_nr::sendto, fd, data.data(), data.size(), s.flags, s.addr ? &to.bytes : nullptr, to.len);
+	return system_call(sys_nr::sendto, fd, data.data(), data.size(), s.flags,
+	                   s.addr ? &to.bytes : nullptr, to.len);
 }
 
 long poll(program &p, const step &s)
@@ -100,7 +102,8 @@ long get_option(program &p, const step &s)
 {
 	std::vector<char> buffer(std::max<std::size_t>(s.size, 1));
 	int length = static_cast<int>(s.size);
-	const long result = system_call(sys_nr::getsockopt, p.fd(s.fd), s.level, s.option, buffer.data(), &length);
+	const long result =
+		system_call(sys_nr::getsockopt, p.fd(s.fd), s.level, s.option, buffer.data(), &length);
 	if (result == 0)
 		p.got.data.assign(buffer.data(), std::min(static_cast<std::size_t>(length), s.size));
 	return result;
@@ -184,7 +187,8 @@ long make_call(world &w, program &p, const step &s)
 	}
 	case call_kind::setsockopt: {
 		std::string value = s.data;
-		return system_call(sys_nr::setsockopt, p.fd(s.fd), s.level, s.option, value.data(), value.size());
+		return system_call(sys_nr::setsockopt, p.fd(s.fd), s.level, s.option, value.data(),
+		                   value.size());
 	}
 	case call_kind::getsockopt:
 		return get_option(p, s);

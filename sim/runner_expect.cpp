@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Expectations: what a call returned, and at the end the states of sockets, counters, packets that went by a device, and
-// the order of functions. Each that does not hold is a line with its JSON pointer, what was expected and what is.
+// Expectations: what a call returned, and at the end the states of sockets, counters, packets that went by a
+// device, and the order of functions. Each that does not hold is a line with its JSON pointer, what was
+// expected and what is.
 #include <algorithm>
 #include <cstring>
 
@@ -20,7 +21,10 @@ namespace skbwalk::sim {
 
 namespace {
 
-std::string result_text(long result) { return result < 0 ? errno_name(static_cast<int>(-result)) : fmt::format("{}", result); }
+std::string result_text(long result)
+{
+	return result < 0 ? errno_name(static_cast<int>(-result)) : fmt::format("{}", result);
+}
 
 std::string data_text(std::string_view data)
 {
@@ -47,7 +51,9 @@ std::string difference(std::string_view expected, std::string_view got)
 bool same_value(std::string_view expected, std::string_view got)
 {
 	const std::size_t common = std::min(expected.size(), got.size());
-	const auto zeros = [](std::string_view s) { return s.find_first_not_of('\0') == std::string_view::npos; };
+	const auto zeros = [](std::string_view s) {
+		return s.find_first_not_of('\0') == std::string_view::npos;
+	};
 	return expected.substr(0, common) == got.substr(0, common) && zeros(expected.substr(common)) &&
 	       zeros(got.substr(common));
 }
@@ -65,7 +71,9 @@ std::string events_text(const std::map<std::string, u32> &events)
 void runner::check_result(program &p, const step &s, long result)
 {
 	const step_expectation &e = s.expect;
-	const auto bad = [&](const std::string &what) { fail(fmt::format("{}: {}: {}", s.where, s.text(), what)); };
+	const auto bad = [&](const std::string &what) {
+		fail(fmt::format("{}: {}: {}", s.where, s.text(), what));
+	};
 
 	if (e.anything)
 		return;
@@ -75,7 +83,8 @@ void runner::check_result(program &p, const step &s, long result)
 		return;
 	}
 	if (e.result ? result != *e.result : result < 0) {
-		bad(fmt::format("expected {}, got {}", e.result ? fmt::format("{}", *e.result) : "no error", result_text(result)));
+		bad(fmt::format("expected {}, got {}", e.result ? fmt::format("{}", *e.result) : "no error",
+		                result_text(result)));
 		return;
 	}
 	if (e.data && *e.data != p.got.data)
@@ -83,11 +92,13 @@ void runner::check_result(program &p, const step &s, long result)
 	if (e.value && !same_value(*e.value, p.got.data))
 		bad(fmt::format("expected the value {}, got {}", data_text(*e.value), data_text(p.got.data)));
 	if (e.addr) {
-		const std::string wanted = socket_address_text(e.addr->bytes), is = socket_address_text(p.got.addr);
+		const std::string wanted = socket_address_text(e.addr->bytes),
+				  is = socket_address_text(p.got.addr);
 		// Port 0 in an expectation is any port.
 		const std::string stem = wanted.substr(0, wanted.rfind(':') + 1);
 		if (wanted.ends_with(":0") ? !is.starts_with(stem) : wanted != is)
-			bad(fmt::format("expected the address {}, got {}", wanted, p.got.addr_len ? is : "none"));
+			bad(fmt::format("expected the address {}, got {}", wanted,
+			                p.got.addr_len ? is : "none"));
 	}
 	if (e.events) {
 		std::map<std::string, u32> wanted;
@@ -95,7 +106,8 @@ void runner::check_result(program &p, const step &s, long result)
 			if (w.events)
 				wanted[w.fd] = w.events;
 		if (wanted != p.got.events)
-			bad(fmt::format("expected the events {}, got {}", events_text(wanted), events_text(p.got.events)));
+			bad(fmt::format("expected the events {}, got {}", events_text(wanted),
+			                events_text(p.got.events)));
 	}
 }
 
@@ -122,8 +134,8 @@ std::string runner::who_waits()
 			continue;
 		const step &s = *p->now;
 		const char *const where = p->task->wait_channel;
-		out += fmt::format("task {} waits in {}() of {} ({})", p->what.name, where ? where : "?", call_name(s.call),
-		                   s.where);
+		out += fmt::format("task {} waits in {}() of {} ({})", p->what.name, where ? where : "?",
+		                   call_name(s.call), s.where);
 		if (!s.fd.empty() && s.call != call_kind::epoll_wait)
 			out += fmt::format(", {}: {}", s.fd, state_of(*p, s.fd));
 		for (const polled &e : s.polls)
@@ -131,7 +143,8 @@ std::string runner::who_waits()
 		out += '\n';
 	}
 	for (std::size_t i = next_; i < list_.size() && i < next_ + 1; ++i)
-		out += fmt::format("the next step, {} ({}), never starts\n", list_[i]->text(), list_[i]->where);
+		out += fmt::format("the next step, {} ({}), never starts\n", list_[i]->text(),
+		                   list_[i]->where);
 	return out;
 }
 
@@ -155,7 +168,8 @@ void runner::watch_packets()
 		const net &space = dev_net(s.dev);
 		for (std::size_t i = 0; i < packet_logs_.size(); ++i) {
 			const packet_expectation &e = scenario_.expect_packets[i];
-			if (e.dev != s.dev.name || e.netns != space.name || e.host != space.on->name || !(s.out ? e.out : e.in))
+			if (e.dev != s.dev.name || e.netns != space.name || e.host != space.on->name ||
+			    !(s.out ? e.out : e.in))
 				continue;
 			++packet_logs_[i].count;
 			if (std::string flags = tcp_flags(wire_bytes(s.skb)); !flags.empty())
@@ -184,8 +198,10 @@ std::string runner::counters_text() const
 				if (const u64 grown = c.value - *find_counter(then, c.name))
 					lines += fmt::format("{:<32}{}\n", c.name, grown);
 			if (!lines.empty())
-				out += fmt::format("# counters of {}{}\n{}", world_.hosts().size() > 1 ? h->name + "/" : "",
-				                   n->name.empty() ? "the initial namespace" : n->name, lines);
+				out += fmt::format("# counters of {}{}\n{}",
+				                   world_.hosts().size() > 1 ? h->name + "/" : "",
+				                   n->name.empty() ? "the initial namespace" : n->name,
+				                   lines);
 		}
 	}
 	return out;
@@ -205,10 +221,11 @@ void runner::check_sockets()
 		const program &p = program_of(e.task);
 		const socket *sock = socket_of_fd(*p.task, p.fd(e.fd));
 		if (!sock || !sock->sk)
-			fail(fmt::format("{}: {} of {}: expected {}, it is closed", e.where, e.fd, e.task, tcp_state_name(e.state)));
+			fail(fmt::format("{}: {} of {}: expected {}, it is closed", e.where, e.fd, e.task,
+			                 tcp_state_name(e.state)));
 		else if (sock->sk->sk_state != e.state)
-			fail(fmt::format("{}: {} of {}: expected {}, it is {}", e.where, e.fd, e.task, tcp_state_name(e.state),
-			                 tcp_state_name(sock->sk->sk_state)));
+			fail(fmt::format("{}: {} of {}: expected {}, it is {}", e.where, e.fd, e.task,
+			                 tcp_state_name(e.state), tcp_state_name(sock->sk->sk_state)));
 	}
 }
 
@@ -218,14 +235,18 @@ void runner::check_counters()
 		const net *space = net_of(e.host, e.netns);
 		const u64 *counter = space ? find_counter(space->mib, e.name) : nullptr;
 		if (!counter) {
-			fail(fmt::format("{}: expected the name of a counter in an existing namespace, found {} in \"{}\"",
-			                 e.where, e.name, e.netns));
+			fail(fmt::format(
+				"{}: expected the name of a counter in an existing namespace, found {} in \"{}\"",
+				e.where, e.name, e.netns));
 			continue;
 		}
 		const auto before = counters_before_.find(space);
-		const u64 grown = *counter - (before == counters_before_.end() ? 0 : *find_counter(before->second, e.name));
+		const u64 grown =
+			*counter -
+			(before == counters_before_.end() ? 0 : *find_counter(before->second, e.name));
 		if (grown < e.value.least || grown > e.value.most)
-			fail(fmt::format("{}: {}: expected {}, it is {}", e.where, e.name, e.value.text(), grown));
+			fail(fmt::format("{}: {}: expected {}, it is {}", e.where, e.name, e.value.text(),
+			                 grown));
 	}
 }
 
@@ -235,7 +256,8 @@ void runner::check_packets()
 		const packet_expectation &e = scenario_.expect_packets[i];
 		const packet_log &log = packet_logs_[i];
 		if (e.count && (log.count < e.count->least || log.count > e.count->most))
-			fail(fmt::format("{}: {}: expected {} packets, {} went by", e.where, e.dev, e.count->text(), log.count));
+			fail(fmt::format("{}: {}: expected {} packets, {} went by", e.where, e.dev,
+			                 e.count->text(), log.count));
 		if (e.tcp && *e.tcp != log.tcp)
 			fail(fmt::format("{}: {}: expected the segments [{}], [{}] went by", e.where, e.dev,
 			                 fmt::join(*e.tcp, "] ["), fmt::join(log.tcp, "] [")));
@@ -272,9 +294,11 @@ void runner::check_calls()
 			                 e.phase.empty() ? "" : fmt::format(" in phase {}", e.phase)));
 		for (std::size_t i = 0; i < e.never.size(); ++i)
 			if (seen[i])
-				fail(fmt::format("{}: expected {}() not to run, it did", e.where, e.never[i]));
+				fail(fmt::format("{}: expected {}() not to run, it did", e.where,
+				                 e.never[i]));
 		if (tree.lost)
-			fail(fmt::format("{}: the trace lost {} records, so this cannot be told", e.where, tree.lost));
+			fail(fmt::format("{}: the trace lost {} records, so this cannot be told", e.where,
+			                 tree.lost));
 	}
 }
 

@@ -16,10 +16,10 @@
 namespace skbwalk::sim {
 
 struct call_results {
-	std::string data;                   // what was read, or an option's value
+	std::string data; // what was read, or an option's value
 	sockaddr_storage addr;
-	int addr_len = 0;                   // 0: none was asked for
-	std::map<std::string, u32> events;  // by descriptor; only those that have any
+	int addr_len = 0;                  // 0: none was asked for
+	std::map<std::string, u32> events; // by descriptor; only those that have any
 };
 
 struct program {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The loader: JSON text to a scenario, or one error that names file, place and what was expected. Text is scanned for depth
-// first, so that a file of brackets costs nothing; keys that stand twice or that nobody knows are errors, since a misspelt
-// `expect` would otherwise check nothing.
+// The loader: JSON text to a scenario, or one error that names file, place and what was expected. Text is
+// scanned for depth first, so that a file of brackets costs nothing; keys that stand twice or that nobody
+// knows are errors, since a misspelt `expect` would otherwise check nothing.
 #include "sim/scenario.h"
 
 #include <algorithm>
@@ -92,8 +92,9 @@ public:
 			expected(what);
 		for (const auto &[key, v] : value_.items())
 			if (std::ranges::find(allowed, key) == allowed.end())
-				throw bad_scenario(fmt::format("{}: {}/{}: unknown key; expected one of {}", file_, path_,
-				                               escaped(key), fmt::join(allowed, ", ")));
+				throw bad_scenario(fmt::format("{}: {}/{}: unknown key; expected one of {}",
+				                               file_, path_, escaped(key),
+				                               fmt::join(allowed, ", ")));
 	}
 	[[nodiscard]] bool has(std::string_view key) const { return value_.contains(key); }
 	[[nodiscard]] node at(std::string_view key) const
@@ -142,8 +143,9 @@ public:
 	}
 	[[nodiscard]] s64 integer(std::string_view what, s64 least, s64 most) const
 	{
-		const bool fits = value_.is_number_integer() &&
-		                  (!value_.is_number_unsigned() || value_.get<u64>() <= static_cast<u64>(INT64_MAX));
+		const bool fits =
+			value_.is_number_integer() &&
+			(!value_.is_number_unsigned() || value_.get<u64>() <= static_cast<u64>(INT64_MAX));
 		if (!fits || value_.get<s64>() < least || value_.get<s64>() > most)
 			expected(fmt::format("{} from {} to {}", what, least, most));
 		return value_.get<s64>();
@@ -163,7 +165,8 @@ public:
 		}
 		expected(fmt::format("{}: {}", what, one_of(names)));
 	}
-	[[nodiscard]] long constant_or_number(std::span<const named_constant> names, std::string_view what) const
+	[[nodiscard]] long constant_or_number(std::span<const named_constant> names,
+	                                      std::string_view what) const
 	{
 		if (value_.is_number_integer())
 			return static_cast<long>(integer(what, 0, INT32_MAX));
@@ -234,14 +237,19 @@ std::string data_of(const node &n)
 	else if (n.has("hex"))
 		one = hex_bytes(n.at("hex"));
 	else {
-		const auto count = static_cast<std::size_t>(n.at("bytes").integer("a number of bytes", 0, data_bytes_max));
-		const u64 seed = n.has("seed") ? static_cast<u64>(n.at("seed").integer("a seed", 0, INT64_MAX)) : 0;
+		const auto count = static_cast<std::size_t>(
+			n.at("bytes").integer("a number of bytes", 0, data_bytes_max));
+		const u64 seed =
+			n.has("seed") ? static_cast<u64>(n.at("seed").integer("a seed", 0, INT64_MAX)) : 0;
 		random_stream random{seed, "data"};
 		one.reserve(count);
 		while (one.size() < count)
 			one.push_back(static_cast<char>(random.next()));
 	}
-	const auto times = n.has("repeat") ? static_cast<std::size_t>(n.at("repeat").integer("a number of times", 1, 1 << 24)) : 1;
+	const auto times =
+		n.has("repeat")
+			? static_cast<std::size_t>(n.at("repeat").integer("a number of times", 1, 1 << 24))
+			: 1;
 	if (one.size() * times > data_bytes_max)
 		n.fail(fmt::format("expected at most {} bytes of data", data_bytes_max));
 	std::string out;
@@ -277,8 +285,9 @@ std::string option_value(const node &n)
 	if (n.has("hex"))
 		return hex_bytes(n.at("hex"));
 	if (n.has("onoff"))
-		return bytes_of(linger_opt{static_cast<int>(n.at("onoff").integer("0 or 1", 0, 1)),
-		                           static_cast<int>(n.at("linger").integer("seconds", 0, INT32_MAX))});
+		return bytes_of(
+			linger_opt{static_cast<int>(n.at("onoff").integer("0 or 1", 0, 1)),
+		                   static_cast<int>(n.at("linger").integer("seconds", 0, INT32_MAX))});
 	return bytes_of(old_timeval{n.at("sec").integer("seconds", 0, INT32_MAX),
 	                            n.has("usec") ? n.at("usec").integer("microseconds", 0, 999'999) : 0});
 }
@@ -430,9 +439,8 @@ public:
 
 	scenario read()
 	{
-		root_.keys("an object",
-		           {"$schema", "name", "about", "seed", "hosts", "cost", "gap_ms", "setup", "tasks", "warmup",
-		            "steps", "expect"});
+		root_.keys("an object", {"$schema", "name", "about", "seed", "hosts", "cost", "gap_ms",
+		                         "setup", "tasks", "warmup", "steps", "expect"});
 		out_.name = root_.at("name").name("a name");
 		out_.about = root_.at("about").name("what the scenario shows");
 		if (root_.has("seed"))
@@ -469,7 +477,8 @@ private:
 		const node hosts = root_.at("hosts");
 		for (const auto &[name, n] : hosts.members("an object: host to what it has")) {
 			n.keys("an object", {"cpus"});
-			const auto cpus = n.has("cpus") ? n.at("cpus").integer("a number of cpus", 1, cpus_max) : 1;
+			const auto cpus =
+				n.has("cpus") ? n.at("cpus").integer("a number of cpus", 1, cpus_max) : 1;
 			out_.hosts.emplace_back(name, static_cast<u32>(cpus));
 		}
 		if (out_.hosts.empty())
@@ -485,10 +494,11 @@ private:
 		const node cost = root_.at("cost");
 		cost.keys("an object", {"syscall_ns", "hop_ns"});
 		if (cost.has("syscall_ns"))
-			out_.syscall_cost_ns =
-				static_cast<u32>(cost.at("syscall_ns").integer("nanoseconds", 0, 1'000'000'000));
+			out_.syscall_cost_ns = static_cast<u32>(
+				cost.at("syscall_ns").integer("nanoseconds", 0, 1'000'000'000));
 		if (cost.has("hop_ns"))
-			out_.hop_cost_ns = static_cast<u32>(cost.at("hop_ns").integer("nanoseconds", 0, 1'000'000'000));
+			out_.hop_cost_ns =
+				static_cast<u32>(cost.at("hop_ns").integer("nanoseconds", 0, 1'000'000'000));
 	}
 
 	std::string host_of(const node &n) const
@@ -507,7 +517,8 @@ private:
 			line.run = n.name("a command");
 			return line;
 		}
-		n.keys("a command: a string, or an object with \"run\"", {"run", "fails", "prints", "host", "note"});
+		n.keys("a command: a string, or an object with \"run\"",
+		       {"run", "fails", "prints", "host", "note"});
 		line.run = n.at("run").name("a command");
 		if (n.has("fails"))
 			line.fails = n.at("fails").name("the message that the command fails with");
@@ -531,7 +542,8 @@ private:
 			if (n.has("netns"))
 				t.netns = n.at("netns").name("a namespace");
 			if (n.has("cpu")) {
-				const auto host = std::ranges::find(out_.hosts, t.host, &std::pair<std::string, u32>::first);
+				const auto host = std::ranges::find(out_.hosts, t.host,
+				                                    &std::pair<std::string, u32>::first);
 				t.cpu = static_cast<u32>(n.at("cpu").integer("a cpu", 0, host->second - 1));
 			}
 			out_.tasks.push_back(std::move(t));
@@ -563,7 +575,8 @@ private:
 	void need_fd(const node &n, const std::string &task, const std::string &fd) const
 	{
 		if (!fds_.contains({task, fd}))
-			n.fail(fmt::format("expected a descriptor that task {} has made, found \"{}\"", task, fd));
+			n.fail(fmt::format("expected a descriptor that task {} has made, found \"{}\"", task,
+			                   fd));
 	}
 	std::string fd_of(const node &n, const std::string &task) const
 	{
@@ -636,9 +649,11 @@ private:
 		if (n.has("data"))
 			s.data = data_of(n.at("data"));
 		if (n.has("size"))
-			s.size = static_cast<std::size_t>(n.at("size").integer("a number of bytes", 0, data_bytes_max));
+			s.size = static_cast<std::size_t>(
+				n.at("size").integer("a number of bytes", 0, data_bytes_max));
 		if (n.has("timeout_ms"))
-			s.timeout_ms = static_cast<int>(n.at("timeout_ms").integer("milliseconds", -1, INT32_MAX));
+			s.timeout_ms =
+				static_cast<int>(n.at("timeout_ms").integer("milliseconds", -1, INT32_MAX));
 		if (n.has("netns"))
 			s.netns = n.at("netns").string("a namespace, or \"\" for the initial one");
 
@@ -647,12 +662,14 @@ private:
 			break;
 		case call_kind::socket:
 			if (n.has("domain"))
-				s.domain = static_cast<int>(n.at("domain").constant_or_number(domain_names(), "a domain"));
+				s.domain = static_cast<int>(
+					n.at("domain").constant_or_number(domain_names(), "a domain"));
 			if (n.has("type"))
-				s.type = static_cast<int>(n.at("type").constant_or_number(type_names(), "a type"));
+				s.type = static_cast<int>(
+					n.at("type").constant_or_number(type_names(), "a type"));
 			if (n.has("protocol"))
-				s.protocol =
-					static_cast<int>(n.at("protocol").constant_or_number(protocol_names(), "a protocol"));
+				s.protocol = static_cast<int>(
+					n.at("protocol").constant_or_number(protocol_names(), "a protocol"));
 			if (n.has("flags"))
 				s.flags = static_cast<int>(n.at("flags").flags(type_flag_names(), "flags"));
 			break;
@@ -662,9 +679,9 @@ private:
 			break;
 		case call_kind::listen:
 			need(n, {"fd"});
-			s.backlog = n.has("backlog")
-			                    ? static_cast<int>(n.at("backlog").integer("a backlog", INT32_MIN, INT32_MAX))
-			                    : 128;
+			s.backlog = n.has("backlog") ? static_cast<int>(n.at("backlog").integer(
+							       "a backlog", INT32_MIN, INT32_MAX))
+			                             : 128;
 			break;
 		case call_kind::accept:
 			need(n, {"fd"});
@@ -675,13 +692,15 @@ private:
 		case call_kind::sendto:
 			need(n, {"fd", "data"});
 			if (n.has("flags"))
-				s.flags = static_cast<int>(n.at("flags").flags(message_flag_names(), "flags"));
+				s.flags =
+					static_cast<int>(n.at("flags").flags(message_flag_names(), "flags"));
 			break;
 		case call_kind::recv:
 		case call_kind::recvfrom:
 			need(n, {"fd", "size"});
 			if (n.has("flags"))
-				s.flags = static_cast<int>(n.at("flags").flags(message_flag_names(), "flags"));
+				s.flags =
+					static_cast<int>(n.at("flags").flags(message_flag_names(), "flags"));
 			break;
 		case call_kind::read:
 			need(n, {"fd", "size"});
@@ -710,7 +729,8 @@ private:
 			for (const node &e : n.at("fds").elements("an array of {\"fd\", \"events\"}")) {
 				e.keys("an object", {"fd", "events"});
 				s.polls.push_back({fd_of(e.at("fd"), s.task),
-				                   static_cast<u32>(e.at("events").flags(poll_event_names(), "events"))});
+				                   static_cast<u32>(e.at("events").flags(poll_event_names(),
+				                                                         "events"))});
 			}
 			break;
 		case call_kind::epoll_create:
@@ -721,7 +741,9 @@ private:
 			break;
 		case call_kind::epoll_wait:
 			need(n, {"epoll"});
-			s.size = n.has("max") ? static_cast<std::size_t>(n.at("max").integer("a number of events", 0, 4096)) : 16;
+			s.size = n.has("max") ? static_cast<std::size_t>(
+							n.at("max").integer("a number of events", 0, 4096))
+			                      : 16;
 			break;
 		case call_kind::setns:
 			need(n, {"netns"});
@@ -730,7 +752,8 @@ private:
 			s.sleep_ns = n.at("ms").milliseconds();
 			break;
 		}
-		if (s.call == call_kind::socket || s.call == call_kind::accept || s.call == call_kind::epoll_create) {
+		if (s.call == call_kind::socket || s.call == call_kind::accept ||
+		    s.call == call_kind::epoll_create) {
 			s.as = n.at("as").name("a name for the new descriptor");
 			fds_.insert({s.task, s.as});
 		}
@@ -747,7 +770,8 @@ private:
 		const node option = n.at("option");
 		const std::string name = option.is_string() ? option.string("an option") : "";
 		if (n.has("level"))
-			s.level = static_cast<int>(n.at("level").constant_or_number(level_names(), "a level"));
+			s.level =
+				static_cast<int>(n.at("level").constant_or_number(level_names(), "a level"));
 		else if (name.starts_with("SO_"))
 			s.level = SOL_SOCKET;
 		else if (name.starts_with("TCP_"))
@@ -769,7 +793,9 @@ private:
 	{
 		const node op = n.at("op");
 		const std::string name = op.string("an operation");
-		s.op = name == "EPOLL_CTL_ADD" ? EPOLL_CTL_ADD : name == "EPOLL_CTL_DEL" ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
+		s.op = name == "EPOLL_CTL_ADD"   ? EPOLL_CTL_ADD
+		       : name == "EPOLL_CTL_DEL" ? EPOLL_CTL_DEL
+		                                 : EPOLL_CTL_MOD;
 		if (s.op == EPOLL_CTL_MOD && name != "EPOLL_CTL_MOD")
 			op.expected("EPOLL_CTL_ADD, EPOLL_CTL_MOD or EPOLL_CTL_DEL");
 		polled p{s.fd, 0};
@@ -788,8 +814,8 @@ private:
 			now = s.phase;
 			if (done.contains(now))
 				throw bad_scenario(fmt::format(
-					"{}: {}/phase: expected the steps of phase \"{}\" one after another", out_.file, s.where,
-					now));
+					"{}: {}/phase: expected the steps of phase \"{}\" one after another",
+					out_.file, s.where, now));
 		}
 	}
 
@@ -854,7 +880,9 @@ private:
 		if (e.has("count"))
 			p.count = range_of(e.at("count"));
 		if (e.has("tcp"))
-			p.tcp = strings_of(e.at("tcp"), "an array of flags as tcpdump writes them: S, S., ., P., F., R, R.");
+			p.tcp = strings_of(
+				e.at("tcp"),
+				"an array of flags as tcpdump writes them: S, S., ., P., F., R, R.");
 		if (!p.count && !p.tcp)
 			e.fail("expected the key \"count\" or the key \"tcp\"");
 		out_.expect_packets.push_back(std::move(p));
@@ -867,7 +895,8 @@ private:
 		c.where = e.path();
 		if (e.has("phase")) {
 			c.phase = e.at("phase").name("a phase");
-			if (std::ranges::none_of(out_.steps, [&](const step &s) { return s.phase == c.phase; }))
+			if (std::ranges::none_of(out_.steps,
+			                         [&](const step &s) { return s.phase == c.phase; }))
 				e.at("phase").expected("a phase of this file");
 		}
 		if (e.has("task"))
@@ -899,8 +928,8 @@ void check_depth(std::string_view text, const std::string &file)
 			quoted = true;
 		} else if (c == '[' || c == '{') {
 			if (++depth > depth_max)
-				throw bad_scenario(fmt::format("{}:{}: expected at most {} levels of nesting", file,
-				                               place(text, i), depth_max));
+				throw bad_scenario(fmt::format("{}:{}: expected at most {} levels of nesting",
+				                               file, place(text, i), depth_max));
 		} else if ((c == ']' || c == '}') && depth) {
 			--depth;
 		}
@@ -915,8 +944,9 @@ json parse_json(std::string_view text, const std::string &file)
 		if (event == json::parse_event_t::object_start)
 			keys[at + 1].clear();
 		if (event == json::parse_event_t::key && !keys[at].insert(value.get<std::string>()).second)
-			throw bad_scenario(fmt::format("{}: expected each key once, found \"{}\" twice in one object", file,
-			                               value.get<std::string>()));
+			throw bad_scenario(
+				fmt::format("{}: expected each key once, found \"{}\" twice in one object",
+			                    file, value.get<std::string>()));
 		return true;
 	};
 	try {
@@ -927,7 +957,8 @@ json parse_json(std::string_view text, const std::string &file)
 		if (const std::size_t cut = what.find(": "); cut != std::string::npos)
 			what.erase(0, cut + 2);
 		throw bad_scenario(fmt::format("{}:{}: expected JSON: {}", file,
-		                               place(text, e.byte ? std::min(e.byte - 1, text.size()) : 0), what));
+		                               place(text, e.byte ? std::min(e.byte - 1, text.size()) : 0),
+		                               what));
 	} catch (const json::exception &e) {
 		throw bad_scenario(fmt::format("{}: expected JSON: {}", file, e.what()));
 	}
@@ -938,7 +969,8 @@ json parse_json(std::string_view text, const std::string &file)
 scenario parse_scenario(std::string_view text, const std::string &file)
 {
 	if (text.size() > file_bytes_max)
-		throw bad_scenario(fmt::format("{}: expected a file of at most {} bytes", file, file_bytes_max));
+		throw bad_scenario(
+			fmt::format("{}: expected a file of at most {} bytes", file, file_bytes_max));
 	if (text.find_first_not_of(" \t\r\n") == std::string_view::npos)
 		throw bad_scenario(fmt::format("{}:1:1: expected a JSON object, the file is empty", file));
 	check_depth(text, file);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// A scenario as it was read from its file (docs/scenario-format.md): set-up lines, tasks, steps in order, expectations. All
-// names are resolved and all numbers checked here; the runner meets no surprise but the stack's.
+// A scenario as it was read from its file (docs/scenario-format.md): set-up lines, tasks, steps in order,
+// expectations. All names are resolved and all numbers checked here; the runner meets no surprise but the
+// stack's.
 #pragma once
 
 #include <map>
@@ -28,8 +29,8 @@ struct setup_line {
 	std::string run;
 	std::optional<std::string> fails;  // the message that the tool must give
 	std::optional<std::string> prints; // what must be in its output
-	std::string host;                 // empty: the first
-	std::string where;                // JSON pointer
+	std::string host;                  // empty: the first
+	std::string where;                 // JSON pointer
 };
 
 struct task_description {
@@ -87,9 +88,9 @@ struct polled {
 
 struct step_expectation {
 	bool anything = false;
-	bool is_default = true;         // nothing was said: the call must not fail
+	bool is_default = true; // nothing was said: the call must not fail
 	std::optional<long> result;
-	int error = 0;                  // an errno
+	int error = 0; // an errno
 	std::optional<std::string> data;
 	std::optional<address> addr;
 	std::optional<std::string> value; // of getsockopt

@@ -107,13 +107,8 @@ std::span<const named_constant> type_flag_names()
 std::span<const named_constant> protocol_names()
 {
 	static constexpr named_constant names[] = {
-		{"IPPROTO_IP", 0},
-		{"IPPROTO_ICMP", 1},
-		{"IPPROTO_TCP", 6},
-		{"IPPROTO_UDP", 17},
-		{"IPPROTO_IPV6", 41},
-		{"IPPROTO_ICMPV6", 58},
-		{"IPPROTO_RAW", 255},
+		{"IPPROTO_IP", 0},    {"IPPROTO_ICMP", 1},    {"IPPROTO_TCP", 6},   {"IPPROTO_UDP", 17},
+		{"IPPROTO_IPV6", 41}, {"IPPROTO_ICMPV6", 58}, {"IPPROTO_RAW", 255},
 	};
 	return names;
 }
@@ -144,15 +139,9 @@ std::span<const named_constant> message_flag_names()
 std::span<const named_constant> level_names()
 {
 	static constexpr named_constant names[] = {
-		{"SOL_SOCKET", SOL_SOCKET},
-		{"SOL_IP", SOL_IP},
-		{"SOL_TCP", SOL_TCP},
-		{"SOL_UDP", SOL_UDP},
-		{"SOL_IPV6", SOL_IPV6},
-		{"SOL_RAW", SOL_RAW},
-		{"IPPROTO_IP", SOL_IP},
-		{"IPPROTO_TCP", SOL_TCP},
-		{"IPPROTO_UDP", SOL_UDP},
+		{"SOL_SOCKET", SOL_SOCKET}, {"SOL_IP", SOL_IP},       {"SOL_TCP", SOL_TCP},
+		{"SOL_UDP", SOL_UDP},       {"SOL_IPV6", SOL_IPV6},   {"SOL_RAW", SOL_RAW},
+		{"IPPROTO_IP", SOL_IP},     {"IPPROTO_TCP", SOL_TCP}, {"IPPROTO_UDP", SOL_UDP},
 		{"IPPROTO_IPV6", SOL_IPV6},
 	};
 	return names;

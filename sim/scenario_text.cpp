@@ -121,8 +121,9 @@ std::vector<fs::path> folders()
 	std::vector<fs::path> out;
 	std::error_code ignored;
 	for (const fs::path &p : {fs::path{"scenarios"}, fs::path{SKBWALK_SOURCE_DIR} / "scenarios"})
-		if (fs::is_directory(p, ignored) &&
-		    std::ranges::none_of(out, [&](const fs::path &o) { return fs::equivalent(o, p, ignored); }))
+		if (fs::is_directory(p, ignored) && std::ranges::none_of(out, [&](const fs::path &o) {
+			    return fs::equivalent(o, p, ignored);
+		    }))
 			out.push_back(p);
 	return out;
 }
@@ -154,9 +155,10 @@ std::string find_scenario(const std::string &name)
 		for (const fs::path &file : files_below(folder))
 			if (file.stem() == name)
 				return file.string();
-	throw no_scenario(fmt::format("{}: no bundled scenario of that name (`skbwalk list scenarios` has them), and no "
-	                              "file, whose name would end in .json",
-	                              name));
+	throw no_scenario(fmt::format(
+		"{}: no bundled scenario of that name (`skbwalk list scenarios` has them), and no "
+		"file, whose name would end in .json",
+		name));
 }
 
 std::vector<bundled_scenario> bundled_scenarios()
@@ -164,7 +166,8 @@ std::vector<bundled_scenario> bundled_scenarios()
 	std::vector<bundled_scenario> out;
 	for (const fs::path &folder : folders()) {
 		for (const fs::path &file : files_below(folder)) {
-			if (std::ranges::any_of(out, [&](const bundled_scenario &b) { return b.name == file.stem(); }))
+			if (std::ranges::any_of(
+				    out, [&](const bundled_scenario &b) { return b.name == file.stem(); }))
 				continue;
 			bundled_scenario b{file.stem().string(), "", file.string()};
 			try {

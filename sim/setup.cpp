@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Set-up lines: words, the choice of the tool, namespaces, and the form of errors. What each tool does to the stack is in
-// the setup_*.cpp beside this.
+// Set-up lines: words, the choice of the tool, namespaces, and the form of errors. What each tool does to the
+// stack is in the setup_*.cpp beside this.
 #include "sim/setup.h"
 
 #include <algorithm>
@@ -17,9 +17,10 @@ namespace skbwalk::sim {
 
 namespace {
 
-constexpr std::array known_later = {"tc",       "iptables", "brctl",     "bridge",   "nft",     "iptables-restore",
-                                    "ip6tables", "ebtables", "arptables", "conntrack", "tcpdump", "ping",
-                                    "nc",       "ifconfig", "route",     "arp",      "ss",      "ip6"};
+constexpr std::array known_later = {
+	"tc",        "iptables", "brctl",     "bridge",    "nft",     "iptables-restore",
+	"ip6tables", "ebtables", "arptables", "conntrack", "tcpdump", "ping",
+	"nc",        "ifconfig", "route",     "arp",       "ss",      "ip6"};
 
 void ip(command &c)
 {
@@ -29,7 +30,8 @@ void ip(command &c)
 			c.in = &c.space(c.take("a namespace"));
 		else if (option == "-6" || option == "-M" || option == "-B")
 			c.not_modelled(fmt::format("`ip {}'", option));
-		else if (option != "-4" && option != "-d" && option != "-s" && option != "-o" && option != "-br" && option != "-c")
+		else if (option != "-4" && option != "-d" && option != "-s" && option != "-o" &&
+		         option != "-br" && option != "-c")
 			c.bad(fmt::format("expected an option of ip, found \"{}\"", option));
 	}
 	if (c.eat("link"))
@@ -77,7 +79,8 @@ std::vector<std::string> command_words(std::string_view line)
 			continue;
 		}
 		if (std::strchr(";|&<>$`()\n", ch))
-			throw bad_command(fmt::format("`{}`: expected one command, and '{}' is for a shell", line, ch));
+			throw bad_command(
+				fmt::format("`{}`: expected one command, and '{}' is for a shell", line, ch));
 		if (!inside)
 			words.emplace_back();
 		inside = true;
@@ -111,7 +114,9 @@ void run_words(command &c)
 	else if (std::ranges::find(known_later, tool) != known_later.end())
 		c.not_modelled(tool);
 	else
-		c.bad(fmt::format("expected a command that is modelled: ip, sysctl, ethtool or modprobe, found \"{}\"", tool));
+		c.bad(fmt::format(
+			"expected a command that is modelled: ip, sysctl, ethtool or modprobe, found \"{}\"",
+			tool));
 }
 
 std::string run_command(host &h, std::string_view line)
@@ -231,7 +236,8 @@ void ip_netns(command &c)
 		if (name.find('/') != std::string::npos || name == "." || name == ".." || name.empty())
 			command::fails(fmt::format("Invalid netns name \"{}\"", name));
 		if (get_net_ns_by_name(name))
-			command::fails(fmt::format("Cannot create namespace file \"/var/run/netns/{}\": File exists", name));
+			command::fails(fmt::format(
+				"Cannot create namespace file \"/var/run/netns/{}\": File exists", name));
 		copy_net_ns(name);
 		return;
 	}
@@ -240,8 +246,9 @@ void ip_netns(command &c)
 		c.done();
 		net *n = name.empty() ? nullptr : get_net_ns_by_name(name);
 		if (!n)
-			command::fails(fmt::format("Cannot remove namespace file \"/var/run/netns/{}\": No such file or directory",
-			                           name));
+			command::fails(fmt::format(
+				"Cannot remove namespace file \"/var/run/netns/{}\": No such file or directory",
+				name));
 		// Who lives in it keeps it; its name is free.
 		n->name += " (deleted)";
 		put_net(*n);

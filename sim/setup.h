@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Set-up commands: what people type to configure a network, run against a host. A command that fails gives the message that
-// the real tool prints; one that is not modelled says so.
+// Set-up commands: what people type to configure a network, run against a host. A command that fails gives
+// the message that the real tool prints; one that is not modelled says so.
 #pragma once
 
 #include <stdexcept>
@@ -13,7 +13,8 @@
 
 namespace skbwalk::sim {
 
-// The command, or one of its words, is not modelled, or is not a command: the file is wrong. The text quotes the command.
+// The command, or one of its words, is not modelled, or is not a command: the file is wrong. The text quotes
+// the command.
 struct bad_command : std::runtime_error {
 	using std::runtime_error::runtime_error;
 };

@@ -92,7 +92,10 @@ void show_addresses(command &c, const net_device &dev)
 		if (ifa->ifa_broadcast)
 			c.out += fmt::format(" brd {}", ipv4_text(ifa->ifa_broadcast));
 		const u8 scope = ifa->ifa_scope;
-		c.out += fmt::format(" scope {}{} {}\n", scope == RT_SCOPE_HOST ? "host" : scope == RT_SCOPE_LINK ? "link" : "global",
+		c.out += fmt::format(" scope {}{} {}\n",
+		                     scope == RT_SCOPE_HOST   ? "host"
+		                     : scope == RT_SCOPE_LINK ? "link"
+		                                              : "global",
 		                     ifa->ifa_flags & IFA_F_SECONDARY ? " secondary" : "", dev.name);
 	}
 }
@@ -122,9 +125,9 @@ struct neigh_words {
 constexpr struct {
 	const char *name;
 	u8 state;
-} nud_names[] = {{"permanent", NUD_PERMANENT}, {"reachable", NUD_REACHABLE}, {"stale", NUD_STALE},
-                 {"delay", NUD_DELAY},         {"probe", NUD_PROBE},         {"failed", NUD_FAILED},
-                 {"incomplete", NUD_INCOMPLETE}, {"noarp", NUD_NOARP},       {"none", NUD_NONE}};
+} nud_names[] = {{"permanent", NUD_PERMANENT},   {"reachable", NUD_REACHABLE}, {"stale", NUD_STALE},
+                 {"delay", NUD_DELAY},           {"probe", NUD_PROBE},         {"failed", NUD_FAILED},
+                 {"incomplete", NUD_INCOMPLETE}, {"noarp", NUD_NOARP},         {"none", NUD_NONE}};
 
 neigh_words words_of(command &c)
 {
@@ -146,7 +149,8 @@ neigh_words words_of(command &c)
 					known = true;
 				}
 			if (!known)
-				c.bad(fmt::format("expected a state such as permanent or stale, found \"{}\"", word));
+				c.bad(fmt::format("expected a state such as permanent or stale, found \"{}\"",
+				                  word));
 		} else if (c.eat("dev", 3)) {
 			w.dev = &c.take_device("a device");
 		} else {
@@ -175,7 +179,8 @@ void set_neighbour(command &c, bool create, bool exclusive)
 	if (!n)
 		command::answer(-ENOBUFS);
 	const u8 state = w.has_mac || !(w.state & NUD_VALID) ? w.state : NUD_NONE;
-	const int err = neigh_update(*n, w.has_mac ? &w.mac : nullptr, state, NEIGH_UPDATE_F_OVERRIDE | NEIGH_UPDATE_F_ADMIN, 0);
+	const int err = neigh_update(*n, w.has_mac ? &w.mac : nullptr, state,
+	                             NEIGH_UPDATE_F_OVERRIDE | NEIGH_UPDATE_F_ADMIN, 0);
 	neigh_release(*n);
 	command::answer(err);
 }
@@ -244,8 +249,8 @@ void ip_addr(command &c)
 			a.scope = RT_SCOPE_HOST;
 		if (a.auto_broadcast && a.local.length <= 30)
 			a.broadcast = a.local.addr | ~inet_make_mask(a.local.length);
-		const int err = inet_rtm_newaddr(*a.dev, a.local.addr, a.has_peer ? a.peer : a.local.addr, a.local.length,
-		                                 a.broadcast, a.scope, 0, a.metric);
+		const int err = inet_rtm_newaddr(*a.dev, a.local.addr, a.has_peer ? a.peer : a.local.addr,
+		                                 a.local.length, a.broadcast, a.scope, 0, a.metric);
 		if (!(replaces && err == -EEXIST))
 			command::answer(err);
 	} else if (c.eat("delete") || c.eat("del")) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// One command on its way through the files of setup_*.cpp: its words, where it runs, and the errors that quote it.
+// One command on its way through the files of setup_*.cpp: its words, where it runs, and the errors that
+// quote it.
 #pragma once
 
 #include <string>
@@ -28,7 +29,10 @@ public:
 	std::string out;
 
 	[[nodiscard]] bool more() const { return at < words.size(); }
-	[[nodiscard]] std::string_view peek() const { return more() ? std::string_view{words[at]} : std::string_view{}; }
+	[[nodiscard]] std::string_view peek() const
+	{
+		return more() ? std::string_view{words[at]} : std::string_view{};
+	}
 	// The next word is one of these (iproute2 takes any beginning of its keywords); it is eaten.
 	bool eat(std::string_view keyword, std::size_t least = 0);
 	// The next word; `what` is for the error when there is none.
@@ -40,11 +44,11 @@ public:
 	bool take_on_off(std::string_view what);
 	void done() const; // no word is left
 
-	[[noreturn]] void bad(const std::string &why) const;           // not a command
-	[[noreturn]] void not_modelled(std::string_view what) const;   // a command, and not ours
-	[[noreturn]] static void fails(const std::string &message);    // as the tool says it
+	[[noreturn]] void bad(const std::string &why) const;         // not a command
+	[[noreturn]] void not_modelled(std::string_view what) const; // a command, and not ours
+	[[noreturn]] static void fails(const std::string &message);  // as the tool says it
 	[[nodiscard]] net_device &device(const std::string &name) const;
-	[[nodiscard]] net &space(const std::string &name) const;       // `ip -n NAME`
+	[[nodiscard]] net &space(const std::string &name) const; // `ip -n NAME`
 	// 0, or the tool's message for -errno; what the kernel said besides goes first.
 	static void answer(int err, const char *said = nullptr);
 };

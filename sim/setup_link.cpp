@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// ip link: devices come (veth pairs), change and go. What one command changes is done in the order of the kernel's
-// do_setlink: namespace, address, MTU, name, queue length, flags.
+// ip link: devices come (veth pairs), change and go. What one command changes is done in the order of the
+// kernel's do_setlink: namespace, address, MTU, name, queue length, flags.
 #include <optional>
 
 #include <fmt/format.h>
@@ -85,8 +85,10 @@ void apply(net_device &dev, const link_change &change)
 
 void check_name(command &c, const std::string &name)
 {
-	if (name.empty() || name.size() > 15 || name.find_first_of("/: ") != std::string::npos || name == "." || name == "..")
-		command::fails(fmt::format("Error: argument \"{}\" is wrong: \"name\" not a valid ifname", name));
+	if (name.empty() || name.size() > 15 || name.find_first_of("/: ") != std::string::npos ||
+	    name == "." || name == "..")
+		command::fails(
+			fmt::format("Error: argument \"{}\" is wrong: \"name\" not a valid ifname", name));
 	static_cast<void>(c);
 }
 
@@ -125,7 +127,8 @@ void add(command &c)
 	net &peer_space = peers.netns ? asked_space(*peers.netns) : space;
 	own.netns.reset();
 	peers.netns.reset();
-	if ((!name.empty() && __dev_get_by_name(space, name)) || (!peer_name.empty() && __dev_get_by_name(peer_space, peer_name)))
+	if ((!name.empty() && __dev_get_by_name(space, name)) ||
+	    (!peer_name.empty() && __dev_get_by_name(peer_space, peer_name)))
 		command::answer(-EEXIST);
 	const int before = space.ifindex;
 	command::answer(veth_newlink(space, name.empty() ? "veth%d" : name, peer_space,
@@ -169,7 +172,9 @@ void set(command &c)
 		} else {
 			static_cast<void>(c.eat("dev", 3));
 			if (!name.empty())
-				c.bad(fmt::format("expected an argument of `ip link set' that is modelled, found \"{}\"", c.peek()));
+				c.bad(fmt::format(
+					"expected an argument of `ip link set' that is modelled, found \"{}\"",
+					c.peek()));
 			name = c.take("a device");
 		}
 	}
@@ -199,8 +204,9 @@ std::string flags_text(const net_device &dev)
 	struct {
 		u32 bit;
 		const char *name;
-	} const names[] = {{IFF_LOOPBACK, "LOOPBACK"}, {IFF_BROADCAST, "BROADCAST"}, {IFF_MULTICAST, "MULTICAST"},
-	                   {IFF_NOARP, "NOARP"},       {IFF_PROMISC, "PROMISC"},     {IFF_UP, "UP"},
+	} const names[] = {{IFF_LOOPBACK, "LOOPBACK"},   {IFF_BROADCAST, "BROADCAST"},
+	                   {IFF_MULTICAST, "MULTICAST"}, {IFF_NOARP, "NOARP"},
+	                   {IFF_PROMISC, "PROMISC"},     {IFF_UP, "UP"},
 	                   {IFF_LOWER_UP, "LOWER_UP"}};
 	const u32 flags = dev_get_flags(dev);
 	std::string out;
@@ -219,9 +225,10 @@ std::string link_text(const net_device &dev)
 	std::string name = dev.name;
 	if (const net_device *peer = dev.link_kind == "veth" ? veth_peer_dev(dev) : nullptr)
 		name += peer->nd_net == dev.nd_net ? "@" + peer->name : fmt::format("@if{}", peer->ifindex);
-	return fmt::format("{}: {}: <{}> mtu {} state {}\n    link/{} {} brd {}\n", dev.ifindex, name, flags_text(dev), dev.mtu,
-	                   operstate_name(dev.operstate), dev.flags & IFF_LOOPBACK ? "loopback" : "ether",
-	                   mac_text(dev.dev_addr), mac_text(dev.broadcast));
+	return fmt::format("{}: {}: <{}> mtu {} state {}\n    link/{} {} brd {}\n", dev.ifindex, name,
+	                   flags_text(dev), dev.mtu, operstate_name(dev.operstate),
+	                   dev.flags & IFF_LOOPBACK ? "loopback" : "ether", mac_text(dev.dev_addr),
+	                   mac_text(dev.broadcast));
 }
 
 void ip_link(command &c)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// ip route. What is not given is filled in as iproute2 does it: a route without a gateway has link scope, a deletion
-// matches any scope and type.
+// ip route. What is not given is filled in as iproute2 does it: a route without a gateway has link scope, a
+// deletion matches any scope and type.
 #include <array>
 #include <optional>
 
@@ -19,21 +19,29 @@ struct route_type {
 	const char *name;
 	u8 type;
 };
-constexpr route_type route_types[] = {{"unicast", RTN_UNICAST},         {"local", RTN_LOCAL},
-                                      {"broadcast", RTN_BROADCAST},     {"anycast", RTN_ANYCAST},
-                                      {"multicast", RTN_MULTICAST},     {"blackhole", RTN_BLACKHOLE},
-                                      {"unreachable", RTN_UNREACHABLE}, {"prohibit", RTN_PROHIBIT},
-                                      {"throw", RTN_THROW}};
+constexpr route_type route_types[] = {
+	{"unicast", RTN_UNICAST},         {"local", RTN_LOCAL},         {"broadcast", RTN_BROADCAST},
+	{"anycast", RTN_ANYCAST},         {"multicast", RTN_MULTICAST}, {"blackhole", RTN_BLACKHOLE},
+	{"unreachable", RTN_UNREACHABLE}, {"prohibit", RTN_PROHIBIT},   {"throw", RTN_THROW}};
 
 struct named_number {
 	const char *name;
 	u8 number;
 };
-constexpr named_number protocols[] = {{"redirect", RTPROT_REDIRECT}, {"kernel", RTPROT_KERNEL}, {"boot", RTPROT_BOOT}, {"static", RTPROT_STATIC}};
-constexpr named_number scopes[] = {{"global", RT_SCOPE_UNIVERSE}, {"site", RT_SCOPE_SITE}, {"link", RT_SCOPE_LINK}, {"host", RT_SCOPE_HOST}, {"nowhere", RT_SCOPE_NOWHERE}};
-constexpr named_number tables[] = {{"default", RT_TABLE_DEFAULT}, {"main", RT_TABLE_MAIN}, {"local", RT_TABLE_LOCAL}};
+constexpr named_number protocols[] = {{"redirect", RTPROT_REDIRECT},
+                                      {"kernel", RTPROT_KERNEL},
+                                      {"boot", RTPROT_BOOT},
+                                      {"static", RTPROT_STATIC}};
+constexpr named_number scopes[] = {{"global", RT_SCOPE_UNIVERSE},
+                                   {"site", RT_SCOPE_SITE},
+                                   {"link", RT_SCOPE_LINK},
+                                   {"host", RT_SCOPE_HOST},
+                                   {"nowhere", RT_SCOPE_NOWHERE}};
+constexpr named_number tables[] = {
+	{"default", RT_TABLE_DEFAULT}, {"main", RT_TABLE_MAIN}, {"local", RT_TABLE_LOCAL}};
 
-template <std::size_t N> u32 number_of(command &c, const named_number (&names)[N], std::string_view what, u64 most)
+template <std::size_t N>
+u32 number_of(command &c, const named_number (&names)[N], std::string_view what, u64 most)
 {
 	const std::string word = c.take(what);
 	for (const named_number &n : names)
@@ -149,7 +157,9 @@ route_words words_of(command &c, bool deletes)
 			if (typed)
 				continue;
 			if (w.has_dst)
-				c.bad(fmt::format("expected an argument of `ip route' that is modelled, found \"{}\"", word));
+				c.bad(fmt::format(
+					"expected an argument of `ip route' that is modelled, found \"{}\"",
+					word));
 			static_cast<void>(c.eat("to", 2));
 			const ipv4_prefix p = c.take_prefix("a destination");
 			cfg.fc_dst = p.addr;
@@ -157,17 +167,20 @@ route_words words_of(command &c, bool deletes)
 			w.has_dst = true;
 		}
 	}
-	const bool is_local = cfg.fc_type == RTN_LOCAL || cfg.fc_type == RTN_BROADCAST || cfg.fc_type == RTN_ANYCAST;
+	const bool is_local =
+		cfg.fc_type == RTN_LOCAL || cfg.fc_type == RTN_BROADCAST || cfg.fc_type == RTN_ANYCAST;
 	if (!w.has_table)
 		cfg.fc_table = is_local ? RT_TABLE_LOCAL : RT_TABLE_MAIN;
 	if (!w.has_scope) {
 		if (cfg.fc_type == RTN_LOCAL)
 			cfg.fc_scope = RT_SCOPE_HOST;
-		else if (cfg.fc_type == RTN_BROADCAST || cfg.fc_type == RTN_MULTICAST || cfg.fc_type == RTN_ANYCAST)
+		else if (cfg.fc_type == RTN_BROADCAST || cfg.fc_type == RTN_MULTICAST ||
+		         cfg.fc_type == RTN_ANYCAST)
 			cfg.fc_scope = RT_SCOPE_LINK;
 		else if (deletes)
 			cfg.fc_scope = RT_SCOPE_NOWHERE;
-		else if ((cfg.fc_type == RTN_UNICAST || cfg.fc_type == RTN_UNSPEC) && !cfg.fc_gw_family && cfg.fc_mp.empty())
+		else if ((cfg.fc_type == RTN_UNICAST || cfg.fc_type == RTN_UNSPEC) && !cfg.fc_gw_family &&
+		         cfg.fc_mp.empty())
 			cfg.fc_scope = RT_SCOPE_LINK;
 	}
 	if (!w.has_dst)

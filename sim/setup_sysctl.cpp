@@ -29,7 +29,7 @@ template <class T> setting number(T &place)
 	        [&place](const std::vector<long> &v) {
 			place = static_cast<T>(v[0]);
 			return 0;
-	        }};
+		}};
 }
 
 template <class A> setting numbers(A &place)
@@ -39,7 +39,7 @@ template <class A> setting numbers(A &place)
 			for (std::size_t i = 0; i < place.size(); ++i)
 				place[i] = static_cast<typename A::value_type>(v[i]);
 			return 0;
-	        },
+		},
 	        place.size()};
 }
 
@@ -110,7 +110,7 @@ std::optional<setting> neigh_setting(net &space, const std::string &rest)
 			       if (reachable)
 				       parms->reachable_time = neigh_rand_reach_time(static_cast<u32>(place));
 			       return 0;
-	               }};
+		       }};
 }
 
 std::optional<setting> ipv4_setting(net &space, const std::string &rest)
@@ -134,7 +134,9 @@ std::optional<setting> ipv4_setting(net &space, const std::string &rest)
 	};
 	if (rest.starts_with("conf.")) {
 		const std::size_t dot = rest.rfind('.');
-		const int *place = dot > 5 ? devconf_sysctl(space, rest.substr(5, dot - 5), rest.substr(dot + 1)) : nullptr;
+		const int *place =
+			dot > 5 ? devconf_sysctl(space, rest.substr(5, dot - 5), rest.substr(dot + 1))
+				: nullptr;
 		if (!place)
 			return {};
 		return setting{[place] { return fmt::format("{}", *place); }, special};
@@ -169,7 +171,8 @@ std::optional<setting> find_setting(command &c, const std::string &key)
 		c.not_modelled(fmt::format("the sysctl {}", key));
 	std::string path = key;
 	std::ranges::replace(path, '.', '/');
-	command::fails(fmt::format("sysctl: cannot stat /proc/sys/{}: No such file or directory (or it is not modelled)", path));
+	command::fails(fmt::format(
+		"sysctl: cannot stat /proc/sys/{}: No such file or directory (or it is not modelled)", path));
 }
 
 void write_setting(command &c, const std::string &key, const std::string &value)
@@ -179,7 +182,8 @@ void write_setting(command &c, const std::string &key, const std::string &value)
 		return;
 	if (key == "net.ipv4.tcp_congestion_control") {
 		if (tcp_set_default_congestion_control(*c.in, value.c_str()))
-			command::fails("sysctl: setting key \"net.ipv4.tcp_congestion_control\": No such file or directory");
+			command::fails(
+				"sysctl: setting key \"net.ipv4.tcp_congestion_control\": No such file or directory");
 		return;
 	}
 	const auto s = find_setting(c, key);

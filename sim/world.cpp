@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The event loop. Each event is a timer interrupt of a cpu, a turn for a cpu that has work, or a call of the world's own.
-// Events that were replaced (a timer armed anew, a cancelled call) stay in the heap and are dropped when they come up.
+// The event loop. Each event is a timer interrupt of a cpu, a turn for a cpu that has work, or a call of the
+// world's own. Events that were replaced (a timer armed anew, a cancelled call) stay in the heap and are
+// dropped when they come up.
 #include "sim/world.h"
 
 #include <algorithm>
@@ -18,7 +19,8 @@ namespace skbwalk::sim {
 world::world(const options &o) : options_(o)
 {
 	if (o.trace_records_max)
-		recorder_ = std::make_unique<trace::recorder>(o.trace_records_max, trace::when_full::stop, trace_ids());
+		recorder_ = std::make_unique<trace::recorder>(o.trace_records_max, trace::when_full::stop,
+		                                              trace_ids());
 	for (const trace::armed_by who : o.probes)
 		trace::arm(who);
 }
@@ -106,7 +108,8 @@ void world::arm_timer(cpu &c, u64 when_ns)
 	cpu_slot &slot = slots_[&c];
 	slot.timer_number = 0;
 	if (when_ns != ~u64{0})
-		slot.timer_number = push(event_kind::timer, std::max(when_ns, present()), &c, nullptr, nullptr);
+		slot.timer_number =
+			push(event_kind::timer, std::max(when_ns, present()), &c, nullptr, nullptr);
 }
 
 void world::kick(cpu &c)
@@ -215,7 +218,8 @@ std::vector<std::string> world::end()
 		recorder_->stop();
 	for (const auto &h : hosts_)
 		for (std::string &line : shut_down(*h, [this](u64 ns) { run_until(now_ns_ + ns); }))
-			left.push_back(hosts_.size() > 1 ? fmt::format("{}: {}", h->name, line) : std::move(line));
+			left.push_back(hosts_.size() > 1 ? fmt::format("{}: {}", h->name, line)
+			                                 : std::move(line));
 	for (const auto &h : hosts_)
 		h->recorder = nullptr;
 	hosts_.clear();

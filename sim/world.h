@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The world: virtual clock, event queue, hosts, the trace's recorder. Events are handled in the order of (time, insertion
-// number), so that the same scenario and seed give the same bytes. A cpu has a place of its own in world time (cpu::now_ns,
-// busy until then): an event for a cpu that is busy waits until it is free, and a running cpu gives the word back when
-// another event of the world is due. Nothing happens in idle time, so it costs nothing.
+// The world: virtual clock, event queue, hosts, the trace's recorder. Events are handled in the order of
+// (time, insertion number), so that the same scenario and seed give the same bytes. A cpu has a place of its
+// own in world time (cpu::now_ns, busy until then): an event for a cpu that is busy waits until it is free,
+// and a running cpu gives the word back when another event of the world is due. Nothing happens in idle time,
+// so it costs nothing.
 #pragma once
 
 #include <functional>
@@ -60,8 +61,8 @@ public:
 	// For the world's own use (links, scenarios): runs in no cpu's context.
 	u64 call_at(u64 when_ns, std::function<void()> fn);
 
-	// Ends all namespaces of all hosts and then the hosts, which must have no task left. Returns what was left over, a
-	// line each; empty is good.
+	// Ends all namespaces of all hosts and then the hosts, which must have no task left. Returns what was
+	// left over, a line each; empty is good.
 	std::vector<std::string> end();
 
 	// --- platform ---

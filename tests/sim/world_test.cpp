@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The world's order of events, links, and hosts that come and go.
+#include "sim/world.h"
+
+#include "sim/link.h"
+
+namespace {
+
+using namespace skbwalk;
+using namespace skbwalk::sim;
+
+TEST(world_events, order_is_time_then_insertion)
+{
+	world w{{}};
+	std::string order;
+	w.call_at(20, [&] { order += 'c'; });
+	w.call_at(10, [&] { order += 'a'; });
+	w.call_at(20, [&] { order += 'd'; });
+	w.call_at(10, [&] {
+		order += 'b';
+		w.call_at(5, [&] { order += '!'; }); // the past is now
+	});
+	while (w.step())
+		;
+	EXPECT_EQ(order, "ab!cd");
+	EXPECT_EQ(w.now_ns(), 20U);
+}
+
+TEST(world_events, cancelled_call_never_runs_and_run_until_stops_at_its_time)
+{
+	world w{{}};
+	int ran = 0;
+	const u64 gone = w.call_at(10, [&] { ++ran; });
+	w.call_at(30, [&] { ++ran; });
+	w.cancel(gone);
+	w.run_until(29);
+	EXPECT_EQ(ran, 0);
+	EXPECT_EQ(w.now_ns(), 29U);
+	EXPECT_EQ(w.next_event_ns(), 30U);
+	w.run_until(30);
+	EXPECT_EQ(ran, 1);
+}
+
+TEST(world_host, booted_and_ended_without_use_leaves_nothing)
+{
+	world w{{}};
+	host &h = w.add_host("h", 2);
+	EXPECT_EQ(w.find_host("h"), &h);
+	w.run_until(10 * NSEC_PER_SEC);
+	EXPECT_THAT(w.end(), testing::IsEmpty());
+}
+
+// How many of 1000 frames come out, and when the first does.
+struct arrivals {
+	std::size_t count = 0;
+	u64 first_ns = 0;
+	std::size_t changed = 0;
+	bool in_order = true;
+};
+arrivals through(const link_options &options, u64 seed = 1)
+{
+	world w{{.seed = seed}};
+	link l{w, "wire", options};
+	arrivals out;
+	u16 last = 0;
+	l.attach(link::b, [&](frame f) {
+		if (!out.count++)
+			out.first_ns = w.now_ns();
+		const u16 number =
+			static_cast<u16>(std::to_integer<u16>(f[0]) << 8 | std::to_integer<u16>(f[1]));
+		if (number < last)
+			out.in_order = false;
+		last = number;
+		for (std::size_t i = 2; i < f.size(); ++i)
+			out.changed += f[i] != std::byte{7};
+	});
+	for (u16 i = 0; i < 1000; ++i) {
+		frame f(100, std::byte{7});
+		f[0] = static_cast<std::byte>(i >> 8);
+		f[1] = static_cast<std::byte>(i);
+		l.send(link::a, f);
+		w.run_until(w.now_ns() + 100'000);
+	}
+	while (w.step())
+		;
+	return out;
+}
+
+TEST(world_link, plain_link_delivers_all_in_order_after_its_delay)
+{
+	const arrivals a = through({.delay_ns = 5000});
+	EXPECT_EQ(a.count, 1000U);
+	EXPECT_EQ(a.first_ns, 5000U);
+	EXPECT_TRUE(a.in_order);
+	EXPECT_EQ(a.changed, 0U);
+}
+
+TEST(world_link, bandwidth_adds_the_time_on_the_wire)
+{
+	EXPECT_EQ(through({.bits_per_second = 1'000'000'000}).first_ns, 8U * (100 + 24));
+}
+
+TEST(world_link, faults_come_at_their_rate_and_repeat_with_the_seed)
+{
+	EXPECT_NEAR(static_cast<double>(through({.loss = 0.1}).count), 900, 40);
+	EXPECT_NEAR(static_cast<double>(through({.duplicate = 0.1}).count), 1100, 40);
+	EXPECT_NEAR(static_cast<double>(through({.corrupt = 0.1}).changed), 98, 40);
+	EXPECT_FALSE(through({.reorder = 0.1}).in_order);
+	EXPECT_EQ(through({.loss = 0.1}, 7).count, through({.loss = 0.1}, 7).count);
+}
+
+TEST(world_link, full_queue_drops)
+{
+	world w{{}};
+	link l{w, "wire", {.bits_per_second = 1000, .queue_packets_max = 2}};
+	const frame f(60);
+	EXPECT_TRUE(l.send(link::a, f));
+	EXPECT_TRUE(l.send(link::a, f));
+	EXPECT_FALSE(l.send(link::a, f));
+	EXPECT_EQ(l.counters(link::a).queue_drops, 1U);
+	while (w.step())
+		;
+}
+
+} // namespace
