@@ -34,7 +34,20 @@ struct msghdr {
 	int msg_namelen = 0;
 	int msg_flags = 0;
 	iov_iter msg_iter;
+	void *msg_control = nullptr; // room for control messages (or, when sending, such); moves on as it is used
+	std::size_t msg_controllen = 0;
 };
+// A control message (include/linux/socket.h): this head, then data; the next one begins at a multiple of eight.
+struct cmsghdr {
+	std::size_t cmsg_len; // of both
+	int cmsg_level;
+	int cmsg_type;
+};
+constexpr std::size_t CMSG_ALIGN(std::size_t len) { return (len + 7) & ~std::size_t{7}; }
+constexpr std::size_t CMSG_LEN(std::size_t len) { return sizeof(cmsghdr) + len; }
+constexpr std::size_t CMSG_SPACE(std::size_t len) { return sizeof(cmsghdr) + CMSG_ALIGN(len); }
+// What does not fit is cut, and MSG_CTRUNC says so.
+int put_cmsg(msghdr &msg, int level, int type, std::size_t len, const void *data);
 inline std::size_t msg_data_left(const msghdr &m) { return m.msg_iter.count; }
 
 } // namespace skbwalk

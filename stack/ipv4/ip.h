@@ -160,6 +160,10 @@ int ip_setsockopt(sock &sk, int level, int optname, const void *optval, u32 optl
 int ip_getsockopt(sock &sk, int level, int optname, void *optval, int &optlen);
 void ip_icmp_error(sock &sk, sk_buff &skb, int err, be16 port, u32 info, const u8 *payload);
 void ip_local_error(sock &sk, int err, be32 daddr, be16 dport, u32 info);
+// Control messages about a packet, as its socket asked for them; tlen: the transport header's length.
+void ip_cmsg_recv_offset(msghdr &msg, sock &sk, sk_buff &skb, int tlen, int offset);
+void ip_cmsg_recv(msghdr &msg, sk_buff &skb); // inline
+int ip_cmsg_send(sock &sk, msghdr &msg, ipcm_cookie &ipc, ip_options &opt, bool allow_ipv6); // opt: room for IP_RETOPTS
 int ip_recv_error(sock &sk, msghdr &msg, int len, int &addr_len);
 void ipv4_pktinfo_prepare(const sock &sk, sk_buff &skb, bool drop_dst = true);
 int ip_ra_control(sock &sk, bool on, void (*destructor)(sock &sk));

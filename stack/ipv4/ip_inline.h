@@ -114,6 +114,11 @@ inline int ip_options_echo(net &net, ip_options &dopt, sk_buff &skb)
 	TRACE_INLINE(skb);
 	return __ip_options_echo(net, dopt, skb, IPCB(skb));
 }
+inline void ip_cmsg_recv(msghdr &msg, sk_buff &skb)
+{
+	TRACE_INLINE(skb);
+	ip_cmsg_recv_offset(msg, *skb.sk, skb, 0, 0);
+}
 inline bool ip_defrag_user_in_between(u32 user, ip_defrag_users lower_bond, ip_defrag_users upper_bond)
 {
 	return user >= lower_bond && user <= upper_bond;
