@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The part of net/core/request_sock.c that knows TCP: the end of a request whose child was made by the SYN itself (Fast Open).
-// It comes here when the handshake is done, when the child ends before, and when the child is accepted and reset.
+// The part of net/core/request_sock.c that knows TCP: the end of a request whose child was made by the SYN
+// itself (Fast Open). It comes here when the handshake is done, when the child ends before, and when the
+// child is accepted and reset.
 
 #include "stack/ipv4/tcp.h"
 
 namespace skbwalk {
 
-// `reset`: the handshake failed. The request then counts for a minute more against the listener's limit, which shuts Fast
-// Open where somebody sends SYNs with forged addresses.
+// `reset`: the handshake failed. The request then counts for a minute more against the listener's limit,
+// which shuts Fast Open where somebody sends SYNs with forged addresses.
 void reqsk_fastopen_remove(sock &sk, request_sock *req, bool reset)
 {
 	TRACE(sk);

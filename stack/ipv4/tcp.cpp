@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// A TCP socket's life (net/ipv4/tcp.c, without what tcp_send.cpp, tcp_recv.cpp and tcp_sockopt.cpp have): how it begins
-// (tcp_init_sock), its states (tcp_set_state), how it is closed, shut down, disconnected and aborted, what poll() and ioctl()
-// say of it; the limits that all sockets share (memory, orphans), the check of MD5 signatures, and the boot of TCP on a host.
-// Left out: splice, zero copy, the keys of MD5 (no key can be set, so that a signature is always unexpected).
+// A TCP socket's life (net/ipv4/tcp.c, without what tcp_send.cpp, tcp_recv.cpp and tcp_sockopt.cpp have): how
+// it begins (tcp_init_sock), its states (tcp_set_state), how it is closed, shut down, disconnected and
+// aborted, what poll() and ioctl() say of it; the limits that all sockets share (memory, orphans), the check
+// of MD5 signatures, and the boot of TCP on a host. Left out: splice, zero copy, the keys of MD5 (no key can
+// be set, so that a signature is always unexpected).
 
-#include "stack/core/netdevice.h"
 #include "stack/ipv4/tcp.h"
+#include "stack/core/netdevice.h"
 #include "stack/ipv4/tcp_bpf.h"
 
 namespace skbwalk {
@@ -107,8 +108,8 @@ static bool tcp_stream_is_readable(sock &sk, int target)
 
 u32 tcp_poll(file &file, socket &sock, poll_table *wait)
 {
+	TRACE(sock.sk);
 	struct sock &sk = *sock.sk;
-	TRACE(sk);
 	const tcp_sock &tp = tcp_sk(sk);
 	constexpr u32 readable = EPOLLIN | EPOLLRDNORM, writeable = EPOLLOUT | EPOLLWRNORM;
 
@@ -118,8 +119,8 @@ u32 tcp_poll(file &file, socket &sock, poll_table *wait)
 	if (state == TCP_LISTEN)
 		return inet_csk_listen_poll(sk);
 
-	// EPOLLHUP only when both directions are shut: it cannot be masked, and a half closed socket may be written to for
-	// a long time. EPOLLRDHUP tells of the other half.
+	// EPOLLHUP only when both directions are shut: it cannot be masked, and a half closed socket may be
+	// written to for a long time. EPOLLRDHUP tells of the other half.
 	const u8 shutdown = sk.sk_shutdown;
 	u32 mask = 0;
 
@@ -403,7 +404,8 @@ void tcp_close(sock &sk, long timeout)
 static bool tcp_need_reset(int state)
 {
 	TRACE();
-	return (1u << state) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT | TCPF_FIN_WAIT1 | TCPF_FIN_WAIT2 | TCPF_SYN_RECV);
+	return (1u << state) &
+	       (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT | TCPF_FIN_WAIT1 | TCPF_FIN_WAIT2 | TCPF_SYN_RECV);
 }
 
 static void tcp_rtx_queue_purge(sock &sk)
@@ -507,7 +509,7 @@ int tcp_disconnect(sock &sk, [[maybe_unused]] int flags)
 	} else if (tp.repair) {
 		sk.sk_err = ECONNABORTED;
 	} else if (tcp_need_reset(old_state) ||
-		   (tp.snd_nxt != tp.write_seq && ((1u << old_state) & (TCPF_CLOSING | TCPF_LAST_ACK)))) {
+	           (tp.snd_nxt != tp.write_seq && ((1u << old_state) & (TCPF_CLOSING | TCPF_LAST_ACK)))) {
 		// Where a FIN waits behind data, the peer does not know of the end yet.
 		tcp_send_active_reset(sk, in_softirq() ? GFP_ATOMIC : GFP_KERNEL);
 		sk.sk_err = ECONNRESET;
@@ -624,8 +626,8 @@ skb_drop_reason tcp_inbound_md5_hash(const sock *sk, const sk_buff &skb, be32, b
 	TRACE(sk, skb);
 	const tcp_sock &tp = tcp_sk(*sk);
 	const void *hash_expected = current.host->features.md5_lookup_out_of_line
-					? before_static_key::tcp_md5_do_lookup(tp)
-					: tcp_md5_do_lookup(tp);
+	                                    ? before_static_key::tcp_md5_do_lookup(tp)
+	                                    : tcp_md5_do_lookup(tp);
 	const u8 *hash_location = tcp_parse_md5sig_option(tcp_hdr(skb));
 
 	if (!hash_expected && !hash_location)

@@ -7,8 +7,8 @@
 
 namespace skbwalk {
 
-constexpr u8 TCPI_OPT_TIMESTAMPS = 1, TCPI_OPT_SACK = 2, TCPI_OPT_WSCALE = 4, TCPI_OPT_ECN = 8, TCPI_OPT_ECN_SEEN = 16,
-	     TCPI_OPT_SYN_DATA = 32;
+constexpr u8 TCPI_OPT_TIMESTAMPS = 1, TCPI_OPT_SACK = 2, TCPI_OPT_WSCALE = 4, TCPI_OPT_ECN = 8,
+	     TCPI_OPT_ECN_SEEN = 16, TCPI_OPT_SYN_DATA = 32;
 
 struct tcp_info {
 	u8 tcpi_state, tcpi_ca_state, tcpi_retransmits, tcpi_probes, tcpi_backoff, tcpi_options;
@@ -17,7 +17,8 @@ struct tcp_info {
 	u32 tcpi_rto, tcpi_ato, tcpi_snd_mss, tcpi_rcv_mss;
 	u32 tcpi_unacked, tcpi_sacked, tcpi_lost, tcpi_retrans, tcpi_fackets;
 	u32 tcpi_last_data_sent, tcpi_last_ack_sent, tcpi_last_data_recv, tcpi_last_ack_recv; // ms ago
-	u32 tcpi_pmtu, tcpi_rcv_ssthresh, tcpi_rtt, tcpi_rttvar, tcpi_snd_ssthresh, tcpi_snd_cwnd, tcpi_advmss, tcpi_reordering;
+	u32 tcpi_pmtu, tcpi_rcv_ssthresh, tcpi_rtt, tcpi_rttvar, tcpi_snd_ssthresh, tcpi_snd_cwnd,
+		tcpi_advmss, tcpi_reordering;
 	u32 tcpi_rcv_rtt, tcpi_rcv_space;
 	u32 tcpi_total_retrans;
 	u64 tcpi_pacing_rate, tcpi_max_pacing_rate;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The functions that the kernel has inline in include/net/tcp.h: what tcp.h declares and every file of TCP calls on its way.
-// Those that only read a field or two are in tcp.h itself. Left out: what belongs to MPTCP, TLS and zero copy.
+// The functions that the kernel has inline in include/net/tcp.h: what tcp.h declares and every file of TCP
+// calls on its way. Those that only read a field or two are in tcp.h itself. Left out: what belongs to MPTCP,
+// TLS and zero copy.
 #pragma once
 
 #include <algorithm>
@@ -40,12 +41,14 @@ inline void __tcp_adjust_rcv_ssthresh(sock &sk, u32 new_ssthresh)
 
 	tp.rcv_ssthresh = std::min(tp.rcv_ssthresh, new_ssthresh);
 	if (unused_mem)
-		tp.rcv_ssthresh = std::max(tp.rcv_ssthresh, static_cast<u32>(tcp_win_from_space(sk, unused_mem)));
+		tp.rcv_ssthresh =
+			std::max(tp.rcv_ssthresh, static_cast<u32>(tcp_win_from_space(sk, unused_mem)));
 }
 inline void tcp_adjust_rcv_ssthresh(sock &sk) { __tcp_adjust_rcv_ssthresh(sk, 4u * tcp_sk(sk).advmss); }
 inline bool tcp_out_of_memory(sock &sk)
 {
-	return sk.sk_wmem_queued > static_cast<int>(SOCK_MIN_SNDBUF) && sk_memory_allocated(sk) > sk_prot_mem_limits(sk, 2);
+	return sk.sk_wmem_queued > static_cast<int>(SOCK_MIN_SNDBUF) &&
+	       sk_memory_allocated(sk) > sk_prot_mem_limits(sk, 2);
 }
 inline bool tcp_rmem_pressure(const sock &sk)
 {
@@ -62,7 +65,8 @@ inline bool tcp_epollin_ready(const sock &sk, int target)
 
 	if (avail <= 0)
 		return false;
-	return avail >= target || tcp_rmem_pressure(sk) || tcp_receive_window(tp) <= inet_csk(sk).icsk_ack.rcv_mss;
+	return avail >= target || tcp_rmem_pressure(sk) ||
+	       tcp_receive_window(tp) <= inet_csk(sk).icsk_ack.rcv_mss;
 }
 inline int tcp_inq(sock &sk)
 {
@@ -88,8 +92,9 @@ inline u32 tcp_flag_word(const tcphdr &th)
 	std::memcpy(&word, &th.doff_res, sizeof(word));
 	return word;
 }
-constexpr u32 TCP_FLAG_ACK = 0x00100000, TCP_FLAG_PSH = 0x00080000, TCP_FLAG_SYN = 0x00020000, TCP_FLAG_FIN = 0x00010000,
-	      TCP_FLAG_URG = 0x00200000, TCP_RESERVED_BITS = 0x0f000000; // of the word in host order
+constexpr u32 TCP_FLAG_ACK = 0x00100000, TCP_FLAG_PSH = 0x00080000, TCP_FLAG_SYN = 0x00020000,
+	      TCP_FLAG_FIN = 0x00010000, TCP_FLAG_URG = 0x00200000,
+	      TCP_RESERVED_BITS = 0x0f000000; // of the word in host order
 inline void __tcp_fast_path_on(tcp_sock &tp, u32 snd_wnd)
 {
 	tp.pred_flags = htonl((static_cast<u32>(tp.tcp_header_len) << 26) | TCP_FLAG_ACK | snd_wnd).raw();
@@ -104,7 +109,8 @@ inline void tcp_fast_path_check(sock &sk)
 	TRACE_INLINE(sk);
 	tcp_sock &tp = tcp_sk(sk);
 
-	if (tp.out_of_order_queue.empty() && tp.rcv_wnd && sk_rmem_alloc_get(sk) < sk.sk_rcvbuf && !tp.urg_data)
+	if (tp.out_of_order_queue.empty() && tp.rcv_wnd && sk_rmem_alloc_get(sk) < sk.sk_rcvbuf &&
+	    !tp.urg_data)
 		tcp_fast_path_on(tp);
 }
 inline bool tcp_checksum_complete(sk_buff &skb)
@@ -170,7 +176,8 @@ inline bool tcp_paws_check(const tcp_options_received &rx_opt, int paws_win)
 {
 	if (static_cast<s32>(rx_opt.ts_recent - rx_opt.rcv_tsval) <= paws_win)
 		return true;
-	if (!time_before(static_cast<u32>(ktime_get_seconds()), static_cast<u32>(rx_opt.ts_recent_stamp) + TCP_PAWS_24DAYS))
+	if (!time_before(static_cast<u32>(ktime_get_seconds()),
+	                 static_cast<u32>(rx_opt.ts_recent_stamp) + TCP_PAWS_24DAYS))
 		return true;
 	return !rx_opt.ts_recent; // some send zero in the SYN and count from there
 }
@@ -180,13 +187,16 @@ inline bool tcp_paws_reject(const tcp_options_received &rx_opt, int rst)
 	if (tcp_paws_check(rx_opt, 0))
 		return false;
 	return !(rst && !time_before(static_cast<u32>(ktime_get_seconds()),
-				     static_cast<u32>(rx_opt.ts_recent_stamp) + TCP_PAWS_MSL));
+	                             static_cast<u32>(rx_opt.ts_recent_stamp) + TCP_PAWS_MSL));
 }
 
 // --- time stamps and timers ---
 inline u32 tcp_time_stamp_raw() { return static_cast<u32>(tcp_clock_ns() / NSEC_PER_MSEC); }
 inline u32 tcp_skb_timestamp(const sk_buff &skb) { return static_cast<u32>(skb.tstamp / NSEC_PER_MSEC); }
-inline bool tcp_skb_sent_after(u64 t1, u64 t2, seq32 seq1, seq32 seq2) { return t1 > t2 || (t1 == t2 && after(seq1, seq2)); }
+inline bool tcp_skb_sent_after(u64 t1, u64 t2, seq32 seq1, seq32 seq2)
+{
+	return t1 > t2 || (t1 == t2 && after(seq1, seq2));
+}
 inline u32 __tcp_set_rto(const tcp_sock &tp)
 {
 	TRACE_INLINE(tp);
@@ -282,13 +292,17 @@ inline bool tcp_is_cwnd_limited(const sock &sk)
 		return true;
 	return tcp_in_slow_start(tp) && tcp_snd_cwnd(tp) < 2 * tp.max_packets_out;
 }
-inline bool tcp_stream_is_thin(const tcp_sock &tp) { return tp.packets_out < 4 && !tcp_in_initial_slowstart(tp); }
+inline bool tcp_stream_is_thin(const tcp_sock &tp)
+{
+	return tp.packets_out < 4 && !tcp_in_initial_slowstart(tp);
+}
 inline void tcp_slow_start_after_idle_check(sock &sk)
 {
 	TRACE_INLINE(sk);
 	const tcp_sock &tp = tcp_sk(sk);
 
-	if (!sock_net(sk).ipv4.sysctl_tcp_slow_start_after_idle || tp.packets_out || inet_csk(sk).icsk_ca_ops->cong_control)
+	if (!sock_net(sk).ipv4.sysctl_tcp_slow_start_after_idle || tp.packets_out ||
+	    inet_csk(sk).icsk_ca_ops->cong_control)
 		return;
 	const s32 delta = static_cast<s32>(tcp_jiffies32() - tp.lsndtime);
 
@@ -301,12 +315,16 @@ inline void tcp_clear_all_retrans_hints(tcp_sock &tp)
 	tp.retransmit_skb_hint = nullptr;
 }
 // Do the counters of the scoreboard agree?
-inline void tcp_verify_left_out([[maybe_unused]] const tcp_sock &tp) { assert(tcp_left_out(tp) <= tp.packets_out); }
+inline void tcp_verify_left_out([[maybe_unused]] const tcp_sock &tp)
+{
+	assert(tcp_left_out(tp) <= tp.packets_out);
+}
 
 // --- the send queues ---
 inline u32 tcp_notsent_lowat(const tcp_sock &tp)
 {
-	return tp.notsent_lowat ? tp.notsent_lowat : static_cast<u32>(sock_net(tp).ipv4.sysctl_tcp_notsent_lowat);
+	return tp.notsent_lowat ? tp.notsent_lowat
+	                        : static_cast<u32>(sock_net(tp).ipv4.sysctl_tcp_notsent_lowat);
 }
 inline void tcp_skb_tsorted_anchor_cleanup(sk_buff &skb)
 {
@@ -369,7 +387,10 @@ inline seq32 tcp_highest_sack_seq(const tcp_sock &tp)
 	return TCP_SKB_CB(*tp.highest_sack).seq;
 }
 inline sk_buff *tcp_highest_sack(sock &sk) { return tcp_sk(sk).highest_sack; }
-inline void tcp_advance_highest_sack(sock &sk, sk_buff &skb) { tcp_sk(sk).highest_sack = skb_rb_next(sk.tcp_rtx_queue, skb); }
+inline void tcp_advance_highest_sack(sock &sk, sk_buff &skb)
+{
+	tcp_sk(sk).highest_sack = skb_rb_next(sk.tcp_rtx_queue, skb);
+}
 inline void tcp_highest_sack_reset(sock &sk) { tcp_sk(sk).highest_sack = tcp_rtx_queue_head(sk); }
 inline void tcp_highest_sack_replace(sock &sk, sk_buff *old, sk_buff *skb)
 {
@@ -394,7 +415,8 @@ inline void tcp_move_syn(tcp_sock &tp, request_sock &req)
 	TRACE_INLINE(tp);
 	tp.saved_syn_ptr = std::exchange(req.saved_syn_ptr, nullptr);
 }
-// A listener keeps in ts_recent_stamp when its queue last overflowed: a cookie is believed for two minutes from then.
+// A listener keeps in ts_recent_stamp when its queue last overflowed: a cookie is believed for two minutes
+// from then.
 inline void tcp_synq_overflow(const sock &sk)
 {
 	const u32 now = jiffies();

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// A segment for a socket (net/ipv4/tcp_input.c, without the parts that tcp_input_private.h lists). In ESTABLISHED it comes to
-// tcp_rcv_established: what the last segment predicted takes the fast path, all else is checked (tcp_validate_incoming), its
-// ACK processed, its urgent pointer and its data taken; then what became sendable is sent, and an ACK, now or later. In every
-// other state it comes to tcp_rcv_state_process, which does the same and moves the state. Left out: TLS, MPTCP.
+// A segment for a socket (net/ipv4/tcp_input.c, without the parts that tcp_input_private.h lists). In
+// ESTABLISHED it comes to tcp_rcv_established: what the last segment predicted takes the fast path, all else
+// is checked (tcp_validate_incoming), its ACK processed, its urgent pointer and its data taken; then what
+// became sendable is sent, and an ACK, now or later. In every other state it comes to tcp_rcv_state_process,
+// which does the same and moves the state. Left out: TLS, MPTCP.
 
 #include "stack/ipv4/tcp_input_private.h"
 
@@ -13,8 +14,8 @@ static void bpf_skops_parse_hdr(sock &sk, [[maybe_unused]] sk_buff &skb)
 {
 	TRACE(sk, skb);
 	const tcp_sock &tp = tcp_sk(sk);
-	const bool unknown_opt =
-	    tp.rx_opt.saw_unknown && BPF_SOCK_OPS_TEST_FLAG(tp, BPF_SOCK_OPS_PARSE_UNKNOWN_HDR_OPT_CB_FLAG);
+	const bool unknown_opt = tp.rx_opt.saw_unknown &&
+	                         BPF_SOCK_OPS_TEST_FLAG(tp, BPF_SOCK_OPS_PARSE_UNKNOWN_HDR_OPT_CB_FLAG);
 
 	if (!unknown_opt && !BPF_SOCK_OPS_TEST_FLAG(tp, BPF_SOCK_OPS_PARSE_ALL_HDR_OPT_CB_FLAG))
 		return;
@@ -22,8 +23,8 @@ static void bpf_skops_parse_hdr(sock &sk, [[maybe_unused]] sk_buff &skb)
 }
 
 // --- checks ---
-// A pure ACK of the past that PAWS would turn away: it may only have been overtaken. (A retransmitted segment, or a window
-// update, is not one.)
+// A pure ACK of the past that PAWS would turn away: it may only have been overtaken. (A retransmitted
+// segment, or a window update, is not one.)
 static bool tcp_disordered_ack(const sock &sk, const sk_buff &skb)
 {
 	TRACE(sk, skb);
@@ -34,7 +35,8 @@ static bool tcp_disordered_ack(const sock &sk, const sk_buff &skb)
 	return th.ack() && seq == TCP_SKB_CB(skb).end_seq && seq == tp.rcv_nxt && ack == tp.snd_una &&
 	       !tcp_may_update_window(tp, ack, seq, u32{ntohs(th.window)} << tp.rx_opt.snd_wscale) &&
 	       // Its time stamp is younger than one RTO.
-	       static_cast<s32>(tp.rx_opt.ts_recent - tp.rx_opt.rcv_tsval) <= static_cast<s32>(tp.icsk_rto * 1024 / HZ);
+	       static_cast<s32>(tp.rx_opt.ts_recent - tp.rx_opt.rcv_tsval) <=
+	               static_cast<s32>(tp.icsk_rto * 1024 / HZ);
 }
 
 static bool tcp_paws_discard(const sock &sk, const sk_buff &skb)
@@ -197,7 +199,8 @@ static bool tcp_validate_incoming(sock &sk, skb_ptr &skb, const tcphdr &th, bool
 		return discard(SKB_DROP_REASON_TCP_INVALID_SYN);
 	};
 
-	if (tcp_fast_parse_options(net, *skb, th, tp) && tp.rx_opt.saw_tstamp && tcp_paws_discard(sk, *skb) && !th.rst()) {
+	if (tcp_fast_parse_options(net, *skb, th, tp) && tp.rx_opt.saw_tstamp && tcp_paws_discard(sk, *skb) &&
+	    !th.rst()) {
 		NET_INC_STATS(net, LINUX_MIB_PAWSESTABREJECTED);
 		if (!tcp_oow_rate_limited(net, *skb, LINUX_MIB_TCPACKSKIPPEDPAWS, tp.last_oow_ack_time))
 			tcp_send_dupack(sk, *skb);
@@ -207,7 +210,8 @@ static bool tcp_validate_incoming(sock &sk, skb_ptr &skb, const tcphdr &th, bool
 		if (!th.rst()) {
 			if (th.syn())
 				return syn_challenge();
-			if (!tcp_oow_rate_limited(net, *skb, LINUX_MIB_TCPACKSKIPPEDSEQ, tp.last_oow_ack_time))
+			if (!tcp_oow_rate_limited(net, *skb, LINUX_MIB_TCPACKSKIPPEDSEQ,
+			                          tp.last_oow_ack_time))
 				tcp_send_dupack(sk, *skb);
 		} else if (tcp_reset_check(sk, *skb)) {
 			return reset();
@@ -225,8 +229,9 @@ static bool tcp_validate_incoming(sock &sk, skb_ptr &skb, const tcphdr &th, bool
 	}
 	if (th.syn()) {
 		// RFC 5961, 4.2: challenged, but for the SYN+ACK of a simultaneous open.
-		const bool crossed = sk.sk_state == TCP_SYN_RECV && sk.sk_socket && th.ack() && cb.seq + 1 == cb.end_seq &&
-				     cb.seq + 1 == tp.rcv_nxt && cb.ack_seq == tp.snd_nxt;
+		const bool crossed = sk.sk_state == TCP_SYN_RECV && sk.sk_socket && th.ack() &&
+		                     cb.seq + 1 == cb.end_seq && cb.seq + 1 == tp.rcv_nxt &&
+		                     cb.ack_seq == tp.snd_nxt;
 
 		if (!crossed)
 			return syn_challenge();
@@ -290,7 +295,8 @@ static void __tcp_ack_snd_check(sock &sk, bool ofo_possible)
 	tcp_sock &tp = tcp_sk(sk);
 	const netns_ipv4 &ipv4 = sock_net(sk).ipv4;
 
-	// More than one full segment, and the window can move right; or quick ACKs; or something asked for one.
+	// More than one full segment, and the window can move right; or quick ACKs; or something asked for
+	// one.
 	if ((static_cast<u32>(tp.rcv_nxt - tp.rcv_wup) > tp.icsk_ack.rcv_mss &&
 	     (tp.rcv_nxt - tp.copied_seq < sk.sk_rcvlowat || __tcp_select_window(sk) >= tp.rcv_wnd)) ||
 	    tcp_in_quickack_mode(sk) || (tp.icsk_ack.pending & ICSK_ACK_NOW)) {
@@ -302,7 +308,8 @@ static void __tcp_ack_snd_check(sock &sk, bool ofo_possible)
 		return;
 	}
 
-	// Out of order: each is answered, until three duplicates told of the loss; then they are put together.
+	// Out of order: each is answered, until three duplicates told of the loss; then they are put
+	// together.
 	if (!tcp_is_sack(tp) || tp.compressed_ack >= ipv4.sysctl_tcp_comp_sack_nr) {
 		tcp_send_ack(sk);
 		return;
@@ -325,12 +332,13 @@ static void __tcp_ack_snd_check(sock &sk, bool ofo_possible)
 
 	if (tp.srtt_us && tp.srtt_us < rtt)
 		rtt = tp.srtt_us;
-	const u64 delay =
-	    std::min<u64>(static_cast<u64>(ipv4.sysctl_tcp_comp_sack_delay_ns), rtt * (NSEC_PER_USEC >> 3) / 20);
+	const u64 delay = std::min<u64>(static_cast<u64>(ipv4.sysctl_tcp_comp_sack_delay_ns),
+	                                rtt * (NSEC_PER_USEC >> 3) / 20);
 
 	sock_hold(sk);
 	hrtimer_start_range_ns(tp.compressed_ack_timer, static_cast<ktime_t>(delay),
-			       static_cast<u64>(ipv4.sysctl_tcp_comp_sack_slack_ns), HRTIMER_MODE_REL_PINNED_SOFT);
+	                       static_cast<u64>(ipv4.sysctl_tcp_comp_sack_slack_ns),
+	                       HRTIMER_MODE_REL_PINNED_SOFT);
 }
 
 static void tcp_ack_snd_check(sock &sk)
@@ -341,7 +349,8 @@ static void tcp_ack_snd_check(sock &sk)
 }
 
 // --- urgent data ---
-// RFC 9293 lets the pointer point at the byte after the urgent one (BSD, and all since); tcp_stdurg at the byte itself.
+// RFC 9293 lets the pointer point at the byte after the urgent one (BSD, and all since); tcp_stdurg at the
+// byte itself.
 static void tcp_check_urg(sock &sk, const tcphdr &th)
 {
 	TRACE(sk);
@@ -360,9 +369,10 @@ static void tcp_check_urg(sock &sk, const tcphdr &th)
 		return;
 	sk_send_sigurg(sk);
 
-	// A second one, before the first was read, which stands at the head of the queue: the first becomes ordinary
-	// data that nobody reads.
-	if (tp.urg_seq == tp.copied_seq && tp.urg_data && !sock_flag(sk, SOCK_URGINLINE) && tp.copied_seq != tp.rcv_nxt) {
+	// A second one, before the first was read, which stands at the head of the queue: the first becomes
+	// ordinary data that nobody reads.
+	if (tp.urg_seq == tp.copied_seq && tp.urg_data && !sock_flag(sk, SOCK_URGINLINE) &&
+	    tp.copied_seq != tp.rcv_nxt) {
 		sk_buff *skb = skb_peek(sk.sk_receive_queue);
 
 		++tp.copied_seq;
@@ -397,9 +407,9 @@ void tcp_urg(sock &sk, sk_buff &skb, const tcphdr &th)
 }
 
 // --- ESTABLISHED ---
-// RFC 9293, 3.10.7.4. The fast path is Van Jacobson's header prediction: header length, flags and window as expected
-// (pred_flags), in sequence, and either a pure ACK or pure data. It is switched off where the window is zero, segments are out
-// of order, urgent data is around, or memory is short.
+// RFC 9293, 3.10.7.4. The fast path is Van Jacobson's header prediction: header length, flags and window as
+// expected (pred_flags), in sequence, and either a pure ACK or pure data. It is switched off where the window
+// is zero, segments are out of order, urgent data is around, or memory is short.
 void tcp_rcv_established(sock &sk, skb_ptr skb)
 {
 	TRACE(sk, skb);
@@ -423,7 +433,7 @@ void tcp_rcv_established(sock &sk, skb_ptr skb)
 	tp.rx_opt.saw_tstamp = 0;
 
 	bool fast = (tcp_flag_word(th) & hp_bits) == tp.pred_flags && cb.seq == tp.rcv_nxt &&
-		    between(cb.ack_seq, tp.snd_una, tp.snd_nxt);
+	            between(cb.ack_seq, tp.snd_una, tp.snd_nxt);
 	const u16 tcp_header_len = tp.tcp_header_len;
 
 	if (fast && tcp_header_len == tstamp_header_len)
@@ -449,7 +459,7 @@ void tcp_rcv_established(sock &sk, skb_ptr skb)
 	}
 	// linux-4.4: the reader itself processes the segment, and has room for all of it.
 	int eaten = fast && reader_takes(sk) && static_cast<int>(len - tcp_header_len) <= tp.ucopy.len &&
-		    !tcp_copy_to_iovec(sk, s, tcp_header_len);
+	            !tcp_copy_to_iovec(sk, s, tcp_header_len);
 
 	if (fast && !eaten) {
 		// Data: the receiver's fast path.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Part of net/ipv4/tcp_input.c: the acknowledgement. Each segment with ACK comes to tcp_ack: too old or too new ones are
-// turned away; the window is updated; SACK blocks are noted (tcp_input_sack.cpp); tcp_clean_rtx_queue frees what is
-// acknowledged and takes the round trip from it; what looks like loss goes to tcp_fastretrans_alert (tcp_input_recovery.cpp);
-// the timer is set, the rate sampled, the congestion window adjusted, and what must be retransmitted is. Left out: TLS
-// offload's hook.
+// Part of net/ipv4/tcp_input.c: the acknowledgement. Each segment with ACK comes to tcp_ack: too old or too
+// new ones are turned away; the window is updated; SACK blocks are noted (tcp_input_sack.cpp);
+// tcp_clean_rtx_queue frees what is acknowledged and takes the round trip from it; what looks like loss goes
+// to tcp_fastretrans_alert (tcp_input_recovery.cpp); the timer is set, the rate sampled, the congestion
+// window adjusted, and what must be retransmitted is. Left out: TLS offload's hook.
 
 #include "stack/ipv4/tcp_input_private.h"
 
@@ -43,8 +43,8 @@ void tcp_count_delivered(tcp_sock &tp, u32 delivered, bool ece_ack)
 }
 
 // --- round trips (RFC 6298) ---
-// Smoothed time in units of 1/8 us, mean deviation of 1/4 us. A smaller deviation takes effect once a round trip only, and
-// rises slowly when the sample is below the mean.
+// Smoothed time in units of 1/8 us, mean deviation of 1/4 us. A smaller deviation takes effect once a round
+// trip only, and rises slowly when the sample is below the mean.
 static void tcp_rtt_estimator(sock &sk, long mrtt_us)
 {
 	TRACE(sk);
@@ -97,7 +97,7 @@ void tcp_update_pacing_rate(sock &sk)
 	u64 rate = u64{tp.mss_cache} * ((1'000'000 / 100) << 3);
 
 	rate *= static_cast<u64>(tcp_snd_cwnd(tp) < tp.snd_ssthresh / 2 ? ipv4.sysctl_tcp_pacing_ss_ratio
-									: ipv4.sysctl_tcp_pacing_ca_ratio);
+	                                                                : ipv4.sysctl_tcp_pacing_ca_ratio);
 	rate *= std::max(tcp_snd_cwnd(tp), tp.packets_out);
 	if (tp.srtt_us)
 		rate /= tp.srtt_us;
@@ -124,7 +124,8 @@ static void tcp_update_rtt_min(sock &sk, u32 rtt_us, u32 flag)
 }
 
 // The best of three samples: a segment's own time, that of a SACKed one, the time stamp. Negative: none.
-static bool tcp_ack_update_rtt(sock &sk, u32 flag, long seq_rtt_us, long sack_rtt_us, long ca_rtt_us, rate_sample &rs)
+static bool tcp_ack_update_rtt(sock &sk, u32 flag, long seq_rtt_us, long sack_rtt_us, long ca_rtt_us,
+                               rate_sample &rs)
 {
 	TRACE(sk);
 	tcp_sock &tp = tcp_sk(sk);
@@ -172,7 +173,8 @@ static void tcp_cong_avoid(sock &sk, seq32 ack, u32 acked)
 }
 
 // --- timers ---
-// RFC 6298, 5.2 and 5.3. Where TLP or RACK's timer ran before, only what is left of the oldest segment's time.
+// RFC 6298, 5.2 and 5.3. Where TLP or RACK's timer ran before, only what is left of the oldest segment's
+// time.
 void tcp_rearm_rto(sock &sk)
 {
 	TRACE(sk);
@@ -214,11 +216,13 @@ static u32 tcp_tso_acked(sock &sk, sk_buff &skb)
 		return 0;
 	const int packets_acked = before_trim - tcp_skb_pcount(skb);
 
-	assert(!packets_acked || (tcp_skb_pcount(skb) && before(TCP_SKB_CB(skb).seq, TCP_SKB_CB(skb).end_seq)));
+	assert(!packets_acked ||
+	       (tcp_skb_pcount(skb) && before(TCP_SKB_CB(skb).seq, TCP_SKB_CB(skb).end_seq)));
 	return static_cast<u32>(packets_acked);
 }
 
-// Who asked for the time at which a byte is acknowledged (SOF_TIMESTAMPING_TX_ACK) gets it in the error queue.
+// Who asked for the time at which a byte is acknowledged (SOF_TIMESTAMPING_TX_ACK) gets it in the error
+// queue.
 static void tcp_ack_tstamp(sock &sk, sk_buff &skb, seq32 prior_snd_una)
 {
 	TRACE(sk, skb);
@@ -231,7 +235,7 @@ static void tcp_ack_tstamp(sock &sk, sk_buff &skb, seq32 prior_snd_una)
 }
 
 static u32 tcp_clean_rtx_queue(sock &sk, const sk_buff &ack_skb, seq32 prior_fack, seq32 prior_snd_una,
-			       tcp_sacktag_state &sack, bool ece_ack)
+                               tcp_sacktag_state &sack, bool ece_ack)
 {
 	TRACE(sk, ack_skb);
 	tcp_sock &tp = tcp_sk(sk);
@@ -322,7 +326,8 @@ static u32 tcp_clean_rtx_queue(sock &sk, const sk_buff &ack_skb, seq32 prior_fac
 		// One segment, shorter than full, alone in flight: the peer may have waited for a second one.
 		if (pkts_acked == 1 && fully_acked && !prior_sacked &&
 		    static_cast<u32>(tp.snd_una - prior_snd_una) < tp.mss_cache &&
-		    sack.rate->prior_delivered + 1 == tp.delivered && !(flag & (FLAG_CA_ALERT | FLAG_SYN_ACKED)))
+		    sack.rate->prior_delivered + 1 == tp.delivered &&
+		    !(flag & (FLAG_CA_ALERT | FLAG_SYN_ACKED)))
 			flag |= FLAG_ACK_MAYBE_DELAYED;
 	}
 	if (sack.first_sackt) {
@@ -348,13 +353,13 @@ static u32 tcp_clean_rtx_queue(sock &sk, const sk_buff &ack_skb, seq32 prior_fac
 			tp.lost_cnt_hint -= std::min(tp.lost_cnt_hint, delta);
 		}
 	} else if (skb && rtt_update && sack_rtt_us >= 0 &&
-		   sack_rtt_us > long{tcp_stamp_us_delta(tp.tcp_mstamp, tcp_skb_timestamp_us(*skb))}) {
+	           sack_rtt_us > long{tcp_stamp_us_delta(tp.tcp_mstamp, tcp_skb_timestamp_us(*skb))}) {
 		// Only SACKs, and the head was sent within the last round trip: the timer starts anew.
 		flag |= FLAG_SET_XMIT_TIMER;
 	}
 	if (tp.icsk_ca_ops->pkts_acked) {
 		const ack_sample sample{pkts_acked, static_cast<s32>(sack.rate->rtt_us),
-					tp.mss_cache * (tp.delivered - sack.rate->prior_delivered)};
+		                        tp.mss_cache * (tp.delivered - sack.rate->prior_delivered)};
 
 		tp.icsk_ca_ops->pkts_acked(sk, sample);
 	}
@@ -417,7 +422,8 @@ static void tcp_cong_control(sock &sk, seq32 ack, u32 acked_sacked, u32 flag, co
 bool tcp_may_update_window(const tcp_sock &tp, seq32 ack, seq32 ack_seq, u32 nwin)
 {
 	TRACE(tp);
-	return after(ack, tp.snd_una) || after(ack_seq, tp.snd_wl1) || (ack_seq == tp.snd_wl1 && nwin > tp.snd_wnd);
+	return after(ack, tp.snd_una) || after(ack_seq, tp.snd_wl1) ||
+	       (ack_seq == tp.snd_wl1 && nwin > tp.snd_wnd);
 }
 
 static void tcp_snd_una_update(tcp_sock &tp, seq32 ack)
@@ -470,8 +476,8 @@ bool __tcp_oow_rate_limited(net &net, int mib_idx, u32 &last_oow_ack_time)
 	TRACE();
 	if (last_oow_ack_time) {
 		const s32 elapsed = static_cast<s32>(tcp_jiffies32() - last_oow_ack_time);
-		const s32 limit =
-		    static_cast<s32>(msecs_to_jiffies(static_cast<u64>(net.ipv4.sysctl_tcp_invalid_ratelimit)));
+		const s32 limit = static_cast<s32>(
+			msecs_to_jiffies(static_cast<u64>(net.ipv4.sysctl_tcp_invalid_ratelimit)));
 
 		if (0 <= elapsed && elapsed < limit) {
 			NET_INC_STATS(net, static_cast<linux_mib_item>(mib_idx));

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Part of net/ipv4/tcp_input.c: the receiver's estimates and the buffers that tune themselves. Each segment with data comes to
-// tcp_event_data_recv: it measures the peer's segment size and the delayed acknowledgement's interval, looks at the ECN bits
-// and opens the window (tcp_grow_window). tcp_rcv_space_adjust, after each copy to the user, sizes the receive buffer from
-// what was read in one round trip; tcp_sndbuf_expand sizes the send buffer. Left out: the warning about a device whose GRO
-// makes too long segments.
+// Part of net/ipv4/tcp_input.c: the receiver's estimates and the buffers that tune themselves. Each segment
+// with data comes to tcp_event_data_recv: it measures the peer's segment size and the delayed
+// acknowledgement's interval, looks at the ECN bits and opens the window (tcp_grow_window).
+// tcp_rcv_space_adjust, after each copy to the user, sizes the receive buffer from what was read in one round
+// trip; tcp_sndbuf_expand sizes the send buffer. Left out: the warning about a device whose GRO makes too
+// long segments.
 
 #include "stack/ipv4/tcp_input_private.h"
 
@@ -16,7 +17,8 @@ constexpr u32 ATO_HALF = TCP_ATO_MIN / 2;
 
 } // namespace
 
-// The peer's segment size, as delayed acknowledgements need it: every second full segment is acknowledged at once.
+// The peer's segment size, as delayed acknowledgements need it: every second full segment is acknowledged at
+// once.
 static void tcp_measure_rcv_mss(sock &sk, const sk_buff &skb)
 {
 	TRACE(sk, skb);
@@ -37,7 +39,8 @@ static void tcp_measure_rcv_mss(sock &sk, const sk_buff &skb)
 	len += static_cast<u32>(skb.data - skb_transport_header(skb));
 	constexpr u32 TCP_REMNANT = TCP_FLAG_FIN | TCP_FLAG_URG | TCP_FLAG_SYN | TCP_FLAG_PSH;
 	if (len >= TCP_MSS_DEFAULT + sizeof(tcphdr) ||
-	    (len >= TCP_MIN_MSS + sizeof(tcphdr) && !(tcp_flag_word(tcp_hdr(skb)) & htonl(TCP_REMNANT).raw()))) {
+	    (len >= TCP_MIN_MSS + sizeof(tcphdr) &&
+	     !(tcp_flag_word(tcp_hdr(skb)) & htonl(TCP_REMNANT).raw()))) {
 		len -= tp.tcp_header_len;
 		ack.last_seg_size = static_cast<u16>(len);
 		if (len == lss) {
@@ -76,7 +79,8 @@ bool tcp_in_quickack_mode(sock &sk)
 	TRACE(sk);
 	const dst_entry *dst = __sk_dst_get(sk);
 
-	return (dst && dst_metric(*dst, RTAX_QUICKACK)) || (inet_csk(sk).icsk_ack.quick && !inet_csk_in_pingpong_mode(sk));
+	return (dst && dst_metric(*dst, RTAX_QUICKACK)) ||
+	       (inet_csk(sk).icsk_ack.quick && !inet_csk_in_pingpong_mode(sk));
 }
 
 static void __tcp_ecn_check_ce(sock &sk, const sk_buff &skb)
@@ -120,9 +124,9 @@ void tcp_sndbuf_expand(sock &sk)
 	TRACE(sk);
 	const tcp_sock &tp = tcp_sk(sk);
 	const tcp_congestion_ops &ca_ops = *tp.icsk_ca_ops;
-	const u32 per_mss =
-	    std::bit_ceil(std::max<u32>(tp.rx_opt.mss_clamp, tp.mss_cache) + MAX_TCP_HEADER + SKB_SHINFO_SIZE) +
-	    SKB_HEAD_TRUESIZE;
+	const u32 per_mss = std::bit_ceil(std::max<u32>(tp.rx_opt.mss_clamp, tp.mss_cache) + MAX_TCP_HEADER +
+	                                  SKB_SHINFO_SIZE) +
+	                    SKB_HEAD_TRUESIZE;
 	const u32 nr_segs = std::max({TCP_INIT_CWND, tcp_snd_cwnd(tp), tp.reordering + 1});
 	const u32 factor = ca_ops.sndbuf_expand ? ca_ops.sndbuf_expand(sk) : 2;
 	const u32 sndmem = factor * nr_segs * per_mss;
@@ -131,7 +135,8 @@ void tcp_sndbuf_expand(sock &sk)
 		sk.sk_sndbuf = std::min(static_cast<int>(sndmem), sock_net(sk).ipv4.sysctl_tcp_wmem[2]);
 }
 
-// A segment with much overhead: how small must the window be so that such segments still fit? By halving both.
+// A segment with much overhead: how small must the window be so that such segments still fit? By halving
+// both.
 static int __tcp_grow_window(const sock &sk, const sk_buff &skb, u32 skbtruesize)
 {
 	TRACE(sk, skb);
@@ -166,8 +171,8 @@ void tcp_grow_window(sock &sk, const sk_buff &skb, bool adjust)
 {
 	TRACE(sk, skb);
 	tcp_sock &tp = tcp_sk(sk);
-	const int room =
-	    std::min(static_cast<int>(tp.window_clamp), tcp_space(sk)) - static_cast<int>(tp.rcv_ssthresh);
+	const int room = std::min(static_cast<int>(tp.window_clamp), tcp_space(sk)) -
+	                 static_cast<int>(tp.rcv_ssthresh);
 
 	if (room <= 0)
 		return;
@@ -228,7 +233,7 @@ void tcp_init_buffer_space(sock &sk)
 		tp.window_clamp = maxwin;
 		if (tcp_app_win && maxwin > 4 * advmss)
 			tp.window_clamp =
-			    std::max(maxwin - (tcp_app_win < 32 ? maxwin >> tcp_app_win : 0), 4 * advmss);
+				std::max(maxwin - (tcp_app_win < 32 ? maxwin >> tcp_app_win : 0), 4 * advmss);
 	}
 	// One segment is kept in reserve.
 	if (tcp_app_win && tp.window_clamp > 2 * advmss && tp.window_clamp + advmss > maxwin)
@@ -320,8 +325,8 @@ void tcp_rcv_rtt_measure_ts(sock &sk, const sk_buff &skb)
 	}
 }
 
-// Called when data was copied to the user. The window is to hold what is read in one round trip, twice for losses, and as
-// much again as it grew while the sender is in slow start (dynamic right-sizing).
+// Called when data was copied to the user. The window is to hold what is read in one round trip, twice for
+// losses, and as much again as it grew while the sender is in slow start (dynamic right-sizing).
 void tcp_rcv_space_adjust(sock &sk)
 {
 	TRACE(sk);
@@ -344,9 +349,9 @@ void tcp_rcv_space_adjust(sock &sk)
 			while (tcp_win_from_space(sk, rcvmem) < tp.advmss)
 				rcvmem += 128;
 			rcvwin /= tp.advmss;
-			const int rcvbuf =
-			    static_cast<int>(std::min<u64>(rcvwin * static_cast<u64>(rcvmem),
-							   static_cast<u64>(sock_net(sk).ipv4.sysctl_tcp_rmem[2])));
+			const int rcvbuf = static_cast<int>(
+				std::min<u64>(rcvwin * static_cast<u64>(rcvmem),
+			                      static_cast<u64>(sock_net(sk).ipv4.sysctl_tcp_rmem[2])));
 
 			if (rcvbuf > sk.sk_rcvbuf) {
 				sk.sk_rcvbuf = rcvbuf;
@@ -359,8 +364,8 @@ void tcp_rcv_space_adjust(sock &sk)
 	tp.rcvq_space.time = tp.tcp_mstamp;
 }
 
-// The interval of delayed acknowledgements (ato) follows the time between segments; at first, and after a pause, each
-// segment is acknowledged at once, so that the sender's slow start gets going.
+// The interval of delayed acknowledgements (ato) follows the time between segments; at first, and after a
+// pause, each segment is acknowledged at once, so that the sender's slow start gets going.
 void tcp_event_data_recv(sock &sk, sk_buff &skb)
 {
 	TRACE(sk, skb);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Part of net/ipv4/tcp_input.c: how a connection begins. A SYN for a listener comes to tcp_conn_request: limits, a request with
-// what the options say, a route, a sequence number, the SYN+ACK; or a cookie where the queue is full. A segment in SYN_SENT
-// comes to tcp_rcv_synsent_state_process: the SYN+ACK makes the connection (tcp_finish_connect), a bare SYN is a simultaneous
-// open. tcp_init_transfer sets up what an established connection needs. Left out: SMC, MPTCP, the log line of a SYN flood.
+// Part of net/ipv4/tcp_input.c: how a connection begins. A SYN for a listener comes to tcp_conn_request:
+// limits, a request with what the options say, a route, a sequence number, the SYN+ACK; or a cookie where the
+// queue is full. A segment in SYN_SENT comes to tcp_rcv_synsent_state_process: the SYN+ACK makes the
+// connection (tcp_finish_connect), a bare SYN is a simultaneous open. tcp_init_transfer sets up what an
+// established connection needs. Left out: SMC, MPTCP, the log line of a SYN flood.
 
 #include "stack/ipv4/tcp_input_private.h"
 #include "stack/kernel/random.h"
@@ -96,7 +97,8 @@ static void tcp_ecn_rcv_syn(tcp_sock &tp, const tcphdr &th)
 		tp.ecn_flags = static_cast<u8>(tp.ecn_flags & ~TCP_ECN_OK);
 }
 
-// What the SYN+ACK says about a fast open: the cookie is kept, refused data is sent again. True: data was refused.
+// What the SYN+ACK says about a fast open: the cookie is kept, refused data is sent again. True: data was
+// refused.
 static bool tcp_rcv_fastopen_synack(sock &sk, sk_buff &synack, tcp_fastopen_cookie &cookie)
 {
 	TRACE(sk, synack);
@@ -197,11 +199,13 @@ int tcp_rcv_synsent_state_process(sock &sk, skb_ptr &skb, const tcphdr &th)
 		// RFC 9293, 3.10.7.3, step 1. The SYN of an earlier life: ours soon goes out again.
 		if (!after(cb.ack_seq, tp.snd_una) || after(cb.ack_seq, tp.snd_nxt)) {
 			if (tp.icsk_retransmits == 0)
-				inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, TCP_TIMEOUT_MIN, TCP_RTO_MAX);
+				inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, TCP_TIMEOUT_MIN,
+				                          TCP_RTO_MAX);
 			return reset_and_undo();
 		}
 		if (tp.rx_opt.saw_tstamp && tp.rx_opt.rcv_tsecr &&
-		    !between(seq32(tp.rx_opt.rcv_tsecr), seq32(tp.retrans_stamp), seq32(tcp_time_stamp(tp)))) {
+		    !between(seq32(tp.rx_opt.rcv_tsecr), seq32(tp.retrans_stamp),
+		             seq32(tcp_time_stamp(tp)))) {
 			NET_INC_STATS(sock_net(sk), LINUX_MIB_PAWSACTIVEREJECTED);
 			return reset_and_undo();
 		}
@@ -239,7 +243,7 @@ int tcp_rcv_synsent_state_process(sock &sk, skb_ptr &skb, const tcphdr &th)
 		tcp_finish_connect(sk, skb.get());
 
 		const bool fastopen_fail =
-		    (tp.syn_fastopen || tp.syn_data) && tcp_rcv_fastopen_synack(sk, *skb, foc);
+			(tp.syn_fastopen || tp.syn_data) && tcp_rcv_fastopen_synack(sk, *skb, foc);
 
 		if (!sock_flag(sk, SOCK_DEAD)) {
 			sk.sk_state_change(sk);
@@ -247,7 +251,8 @@ int tcp_rcv_synsent_state_process(sock &sk, skb_ptr &skb, const tcphdr &th)
 		}
 		if (fastopen_fail)
 			return -1;
-		if (sk.sk_write_pending || tp.icsk_accept_queue.rskq_defer_accept || inet_csk_in_pingpong_mode(sk)) {
+		if (sk.sk_write_pending || tp.icsk_accept_queue.rskq_defer_accept ||
+		    inet_csk_in_pingpong_mode(sk)) {
 			// Data will follow at once, or soon: the ACK can go with it.
 			inet_csk_schedule_ack(sk);
 			tcp_enter_quickack_mode(sk, TCP_MAX_QUICKACKS);
@@ -302,8 +307,10 @@ void tcp_rcv_synrecv_state_fastopen(sock &sk)
 }
 
 // --- LISTEN ---
-// RFC 3168: ECN is accepted of a SYN with ECE and CWR, unless the IP header carries ECT, which a SYN must not.
-static void tcp_ecn_create_request(request_sock &req, const sk_buff &skb, const sock &listen_sk, const dst_entry &dst)
+// RFC 3168: ECN is accepted of a SYN with ECE and CWR, unless the IP header carries ECT, which a SYN must
+// not.
+static void tcp_ecn_create_request(request_sock &req, const sk_buff &skb, const sock &listen_sk,
+                                   const dst_entry &dst)
 {
 	TRACE(listen_sk, skb);
 	const tcphdr &th = tcp_hdr(skb);
@@ -318,7 +325,8 @@ static void tcp_ecn_create_request(request_sock &req, const sk_buff &skb, const 
 		inet_rsk(req).ecn_ok = 1;
 }
 
-static void tcp_openreq_init(request_sock &req, const tcp_options_received &rx_opt, const sk_buff &skb, const sock &sk)
+static void tcp_openreq_init(request_sock &req, const tcp_options_received &rx_opt, const sk_buff &skb,
+                             const sock &sk)
 {
 	TRACE(sk, skb);
 	tcp_request_sock &treq = tcp_rsk(req);
@@ -365,7 +373,8 @@ static bool tcp_syn_flood_action(const sock &sk)
 	auto &queue = const_cast<inet_connection_sock &>(inet_csk(sk)).icsk_accept_queue;
 	const int syncookies = sock_net(sk).ipv4.sysctl_tcp_syncookies;
 
-	__NET_INC_STATS(sock_net(sk), syncookies ? LINUX_MIB_TCPREQQFULLDOCOOKIES : LINUX_MIB_TCPREQQFULLDROP);
+	__NET_INC_STATS(sock_net(sk),
+	                syncookies ? LINUX_MIB_TCPREQQFULLDOCOOKIES : LINUX_MIB_TCPREQQFULLDROP);
 	if (!queue.synflood_warned && syncookies != 2)
 		queue.synflood_warned = 1;
 	return syncookies;
@@ -388,11 +397,12 @@ static void tcp_reqsk_record_syn(const sock &sk, request_sock &req, const sk_buf
 		mac_hdrlen = static_cast<u32>(skb_network_header(skb) - base);
 		len += mac_hdrlen;
 	}
-	req.saved_syn_ptr =
-	    new saved_syn{mac_hdrlen, skb_network_header_len(skb), tcp_hdrlen(skb), std::vector<u8>(base, base + len)};
+	req.saved_syn_ptr = new saved_syn{mac_hdrlen, skb_network_header_len(skb), tcp_hdrlen(skb),
+	                                  std::vector<u8>(base, base + len)};
 }
 
-// A listener got an ACK without a request where cookies are sent: the segment size that its SYN carried. 0: no cookies.
+// A listener got an ACK without a request where cookies are sent: the segment size that its SYN carried. 0:
+// no cookies.
 u16 tcp_get_syncookie_mss(const request_sock_ops &, const tcp_request_sock_ops &af_ops, sock &sk, tcphdr &th)
 {
 	TRACE(sk);
@@ -409,7 +419,8 @@ u16 tcp_get_syncookie_mss(const request_sock_ops &, const tcp_request_sock_ops &
 	return mss ? mss : af_ops.mss_clamp;
 }
 
-int tcp_conn_request(const request_sock_ops &rsk_ops, const tcp_request_sock_ops &af_ops, sock &sk, skb_ptr &skb)
+int tcp_conn_request(const request_sock_ops &rsk_ops, const tcp_request_sock_ops &af_ops, sock &sk,
+                     skb_ptr &skb)
 {
 	TRACE(sk, skb);
 	tcp_fastopen_cookie foc;
@@ -539,8 +550,8 @@ int tcp_conn_request(const request_sock_ops &rsk_ops, const tcp_request_sock_ops
 				return 0;
 			}
 		}
-		af_ops.send_synack(sk, dst, fl, req, &foc, want_cookie ? TCP_SYNACK_COOKIE : TCP_SYNACK_NORMAL,
-				   skb.get());
+		af_ops.send_synack(sk, dst, fl, req, &foc,
+		                   want_cookie ? TCP_SYNACK_COOKIE : TCP_SYNACK_NORMAL, skb.get());
 		if (want_cookie) {
 			reqsk_free(req);
 			return 0;

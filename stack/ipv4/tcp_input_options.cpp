@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Part of net/ipv4/tcp_input.c: the options of a segment. Of an established connection tcp_fast_parse_options comes first: no
-// options at all, or the aligned time stamp alone; all else goes to tcp_parse_options, as do SYN and SYN+ACK. A SACK option is
-// not read here: its place is noted in the control block. MD5 options are looked for apart. Left out: SMC.
+// Part of net/ipv4/tcp_input.c: the options of a segment. Of an established connection tcp_fast_parse_options
+// comes first: no options at all, or the aligned time stamp alone; all else goes to tcp_parse_options, as do
+// SYN and SYN+ACK. A SACK option is not read here: its place is noted in the control block. MD5 options are
+// looked for apart. Left out: SMC.
 
 #include "stack/ipv4/tcp_input_private.h"
 
@@ -22,7 +23,8 @@ int options_len(const tcphdr &th) { return static_cast<int>(th.doff() * 4 - size
 } // namespace
 
 // An empty cookie asks for one; one of an odd or impossible length is as none.
-static void tcp_parse_fastopen_option(int len, const u8 *cookie, bool syn, tcp_fastopen_cookie *foc, bool exp_opt)
+static void tcp_parse_fastopen_option(int len, const u8 *cookie, bool syn, tcp_fastopen_cookie *foc,
+                                      bool exp_opt)
 {
 	TRACE();
 	if (!foc || !syn || len < 0 || (len & 1))
@@ -68,9 +70,10 @@ u16 tcp_parse_mss_option(const tcphdr &th, u16 user_mss)
 	return mss;
 }
 
-// Into opt_rx what the segment says and we understand. `estab`: what only a SYN may carry is ignored. Options that are cut
-// end the walk; what came before stays valid.
-void tcp_parse_options(const net &net, const sk_buff &skb, tcp_options_received &opt_rx, bool estab, tcp_fastopen_cookie *foc)
+// Into opt_rx what the segment says and we understand. `estab`: what only a SYN may carry is ignored. Options
+// that are cut end the walk; what came before stays valid.
+void tcp_parse_options(const net &net, const sk_buff &skb, tcp_options_received &opt_rx, bool estab,
+                       tcp_fastopen_cookie *foc)
 {
 	TRACE(skb);
 	const tcphdr &th = tcp_hdr(skb);
@@ -99,12 +102,13 @@ void tcp_parse_options(const net &net, const sk_buff &skb, tcp_options_received 
 			if (opsize == TCPOLEN_MSS && th.syn() && !estab) {
 				if (const u16 in_mss = get_be16(ptr))
 					opt_rx.mss_clamp = opt_rx.user_mss && opt_rx.user_mss < in_mss
-							       ? opt_rx.user_mss
-							       : in_mss;
+					                           ? opt_rx.user_mss
+					                           : in_mss;
 			}
 			break;
 		case TCPOPT_WINDOW:
-			if (opsize == TCPOLEN_WINDOW && th.syn() && !estab && net.ipv4.sysctl_tcp_window_scaling) {
+			if (opsize == TCPOLEN_WINDOW && th.syn() && !estab &&
+			    net.ipv4.sysctl_tcp_window_scaling) {
 				opt_rx.wscale_ok = 1;
 				opt_rx.snd_wscale = std::min<u32>(*ptr, TCP_MAX_WSCALE) & 0xf;
 			}
@@ -127,7 +131,7 @@ void tcp_parse_options(const net &net, const sk_buff &skb, tcp_options_received 
 			if (opsize >= TCPOLEN_SACK_BASE + TCPOLEN_SACK_PERBLOCK &&
 			    (opsize - TCPOLEN_SACK_BASE) % TCPOLEN_SACK_PERBLOCK == 0 && opt_rx.sack_ok)
 				TCP_SKB_CB(const_cast<sk_buff &>(skb)).sacked =
-				    static_cast<u8>(ptr - 2 - reinterpret_cast<const u8 *>(&th));
+					static_cast<u8>(ptr - 2 - reinterpret_cast<const u8 *>(&th));
 			break;
 		case TCPOPT_MD5SIG: // checked before, by tcp_inbound_md5_hash
 			break;
@@ -136,8 +140,8 @@ void tcp_parse_options(const net &net, const sk_buff &skb, tcp_options_received 
 			break;
 		case TCPOPT_EXP:
 			if (opsize >= TCPOLEN_EXP_FASTOPEN_BASE && get_be16(ptr) == TCPOPT_FASTOPEN_MAGIC)
-				tcp_parse_fastopen_option(opsize - TCPOLEN_EXP_FASTOPEN_BASE, ptr + 2, th.syn(), foc,
-							  true);
+				tcp_parse_fastopen_option(opsize - TCPOLEN_EXP_FASTOPEN_BASE, ptr + 2,
+				                          th.syn(), foc, true);
 			else
 				opt_rx.saw_unknown = 1;
 			break;
@@ -154,7 +158,8 @@ bool tcp_parse_aligned_timestamp(tcp_sock &tp, const tcphdr &th)
 	TRACE(tp);
 	const u8 *ptr = options_of(th);
 
-	if (get_be32(ptr) != (u32{TCPOPT_NOP} << 24 | u32{TCPOPT_NOP} << 16 | u32{TCPOPT_TIMESTAMP} << 8 | TCPOLEN_TIMESTAMP))
+	if (get_be32(ptr) !=
+	    (u32{TCPOPT_NOP} << 24 | u32{TCPOPT_NOP} << 16 | u32{TCPOPT_TIMESTAMP} << 8 | TCPOLEN_TIMESTAMP))
 		return false;
 	tp.rx_opt.saw_tstamp = 1;
 	tp.rx_opt.rcv_tsval = get_be32(ptr + 4);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Part of net/ipv4/tcp_input.c: a segment's data. tcp_data_queue puts what is next in sequence into the receive queue
-// (tcp_queue_rcv, merged into the last skb where it can be), then what was waiting for it (tcp_ofo_queue); what came too
-// early goes to the out-of-order tree (tcp_data_queue_ofo), and the SACK blocks to send follow it. What is old is dropped and
-// reported as a duplicate. Where memory ends, queues are collapsed into denser skbs and then pruned. Left out: MPTCP.
+// Part of net/ipv4/tcp_input.c: a segment's data. tcp_data_queue puts what is next in sequence into the
+// receive queue (tcp_queue_rcv, merged into the last skb where it can be), then what was waiting for it
+// (tcp_ofo_queue); what came too early goes to the out-of-order tree (tcp_data_queue_ofo), and the SACK
+// blocks to send follow it. What is old is dropped and reported as a duplicate. Where memory ends, queues are
+// collapsed into denser skbs and then pruned. Left out: MPTCP.
 
 #include "stack/ipv4/tcp_input_private.h"
 
@@ -30,7 +31,8 @@ void tcp_dsack_set(sock &sk, seq32 seq, seq32 end_seq)
 
 	if (!tcp_is_sack(tp) || !sock_net(sk).ipv4.sysctl_tcp_dsack)
 		return;
-	NET_INC_STATS(sock_net(sk), before(seq, tp.rcv_nxt) ? LINUX_MIB_TCPDSACKOLDSENT : LINUX_MIB_TCPDSACKOFOSENT);
+	NET_INC_STATS(sock_net(sk),
+	              before(seq, tp.rcv_nxt) ? LINUX_MIB_TCPDSACKOLDSENT : LINUX_MIB_TCPDSACKOFOSENT);
 	tp.rx_opt.dsack = 1;
 	tp.duplicate_sack[0] = {seq, end_seq};
 }
@@ -183,8 +185,8 @@ static bool tcp_ooo_try_coalesce(sock &sk, sk_buff &to, sk_buff &from, bool &fra
 
 	// They may not be of one size: gso_segs counts how many there were.
 	if (res) {
-		const u32 gso_segs =
-		    std::max<u32>(1, skb_shinfo(to).gso_segs) + std::max<u32>(1, skb_shinfo(from).gso_segs);
+		const u32 gso_segs = std::max<u32>(1, skb_shinfo(to).gso_segs) +
+		                     std::max<u32>(1, skb_shinfo(from).gso_segs);
 
 		skb_shinfo(to).gso_segs = static_cast<u16>(std::min<u32>(gso_segs, 0xffff));
 	}
@@ -194,7 +196,8 @@ static bool tcp_ooo_try_coalesce(sock &sk, sk_buff &to, sk_buff &from, bool &fra
 void tcp_drop_reason(sock &sk, skb_ptr skb, skb_drop_reason reason)
 {
 	TRACE(sk, skb);
-	sk.sk_drops.fetch_add(std::max<int>(1, skb_shinfo(*skb).gso_segs), std::memory_order_relaxed); // sk_drops_add
+	sk.sk_drops.fetch_add(std::max<int>(1, skb_shinfo(*skb).gso_segs),
+	                      std::memory_order_relaxed); // sk_drops_add
 	kfree_skb_reason(std::move(skb), reason);
 }
 
@@ -223,7 +226,8 @@ static void tcp_ofo_queue(sock &sk)
 		if (after(cb.seq, tp.rcv_nxt))
 			break;
 		if (before(cb.seq, dsack_high))
-			tcp_dsack_extend(sk, cb.seq, before(cb.end_seq, dsack_high) ? cb.end_seq : dsack_high);
+			tcp_dsack_extend(sk, cb.seq,
+			                 before(cb.end_seq, dsack_high) ? cb.end_seq : dsack_high);
 		skb_ptr owned = take(ofo, skb);
 
 		if (!after(cb.end_seq, tp.rcv_nxt)) {
@@ -271,8 +275,8 @@ enum class ofo_place { queued, coalesced, duplicate };
 using node_traits = skb_rb_root::node_traits;
 using tree_node = node_traits::node;
 
-// Finds the segment's place in the tree, which is not empty, and takes it there; what it covers goes. Coalesced: skb was
-// emptied into its left neighbour and still has to be freed.
+// Finds the segment's place in the tree, which is not empty, and takes it there; what it covers goes.
+// Coalesced: skb was emptied into its left neighbour and still has to be freed.
 ofo_place ofo_insert(sock &sk, skb_ptr &skb, bool &fragstolen)
 {
 	tcp_sock &tp = tcp_sk(sk);
@@ -409,6 +413,7 @@ int tcp_queue_rcv(sock &sk, skb_ptr &skb, bool &fragstolen)
 }
 
 // --- linux-4.4: straight into the buffer of the task that processes the segment, since it is the reader ---
+// not traced: a condition in linux-4.4's functions
 bool reader_takes(const sock &sk)
 {
 	const tcp_sock &tp = tcp_sk(sk);
@@ -437,7 +442,7 @@ int tcp_copy_to_iovec(sock &sk, sk_buff &skb, int hlen)
 	msghdr &msg = *tcp_sk(sk).ucopy.msg;
 	const int chunk = static_cast<int>(skb.len) - hlen;
 	const int err = skb_csum_unnecessary(skb) ? skb_copy_datagram_msg(skb, hlen, msg, chunk)
-						  : skb_copy_and_csum_datagram_msg(skb, hlen, msg);
+	                                          : skb_copy_and_csum_datagram_msg(skb, hlen, msg);
 
 	if (!err)
 		reader_took(sk, chunk);
@@ -578,8 +583,10 @@ bool has_syn_or_fin(const sk_buff &skb) { return TCP_SKB_CB(skb).tcp_flags & (TC
 
 } // namespace
 
-// The data from start to end, which begins in head and ends before tail (null: the last), is copied into skbs that are full.
-static void tcp_collapse(sock &sk, sk_buff_head *list, skb_rb_root *root, sk_buff *head, sk_buff *tail, seq32 start, seq32 end)
+// The data from start to end, which begins in head and ends before tail (null: the last), is copied into skbs
+// that are full.
+static void tcp_collapse(sock &sk, sk_buff_head *list, skb_rb_root *root, sk_buff *head, sk_buff *tail,
+                         seq32 start, seq32 end)
 {
 	TRACE(sk);
 	sk_buff *skb = head, *n;
@@ -636,8 +643,8 @@ static void tcp_collapse(sock &sk, sk_buff_head *list, skb_rb_root *root, sk_buf
 			assert(offset >= 0);
 			if (size > 0) {
 				size = std::min(static_cast<int>(copy), size);
-				[[maybe_unused]] const int err =
-				    skb_copy_bits(*skb, offset, skb_put(nskb, static_cast<u32>(size)), size);
+				[[maybe_unused]] const int err = skb_copy_bits(
+					*skb, offset, skb_put(nskb, static_cast<u32>(size)), size);
 				assert(!err);
 				TCP_SKB_CB(nskb).end_seq += static_cast<u32>(size);
 				copy -= static_cast<u32>(size);
@@ -645,7 +652,8 @@ static void tcp_collapse(sock &sk, sk_buff_head *list, skb_rb_root *root, sk_buf
 			}
 			if (!before(start, TCP_SKB_CB(*skb).end_seq)) {
 				skb = tcp_collapse_one(sk, *skb, list, root);
-				if (!skb || skb == tail || has_syn_or_fin(*skb) || skb->decrypted != nskb.decrypted) {
+				if (!skb || skb == tail || has_syn_or_fin(*skb) ||
+				    skb->decrypted != nskb.decrypted) {
 					done = true;
 					break;
 				}
@@ -672,7 +680,8 @@ static void tcp_collapse_ofo_queue(sock &sk)
 
 		for (;;) {
 			skb = skb_rb_next(ofo, *skb);
-			if (!skb || after(TCP_SKB_CB(*skb).seq, end) || before(TCP_SKB_CB(*skb).end_seq, start))
+			if (!skb || after(TCP_SKB_CB(*skb).seq, end) ||
+			    before(TCP_SKB_CB(*skb).end_seq, start))
 				break;
 			range_truesize += skb->truesize;
 			if (before(TCP_SKB_CB(*skb).seq, start))
@@ -692,7 +701,8 @@ static void tcp_collapse_ofo_queue(sock &sk)
 	tp.ooo_last_skb = skb_rb_last(ofo);
 }
 
-// From the end of the tree, an eighth of the buffer at a time, until it fits. False: there was nothing to throw away.
+// From the end of the tree, an eighth of the buffer at a time, until it fits. False: there was nothing to
+// throw away.
 static bool tcp_prune_ofo_queue(sock &sk)
 {
 	TRACE(sk);
@@ -738,8 +748,8 @@ static int tcp_prune_queue(sock &sk)
 		return 0;
 	tcp_collapse_ofo_queue(sk);
 	if (!skb_queue_empty(sk.sk_receive_queue))
-		tcp_collapse(sk, &sk.sk_receive_queue, nullptr, skb_peek(sk.sk_receive_queue), nullptr, tp.copied_seq,
-			     tp.rcv_nxt);
+		tcp_collapse(sk, &sk.sk_receive_queue, nullptr, skb_peek(sk.sk_receive_queue), nullptr,
+		             tp.copied_seq, tp.rcv_nxt);
 	if (sk_rmem_alloc_get(sk) <= sk.sk_rcvbuf)
 		return 0;
 	tcp_prune_ofo_queue(sk);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Part of net/ipv4/tcp_input.c: what an ACK says about loss. tcp_fastretrans_alert moves between the states Open, Disorder,
-// CWR, Recovery and Loss: it ends an episode when snd_una passes high_seq, undoes one that was in vain (time stamps, D-SACK,
-// F-RTO in tcp_process_loss), lets RACK mark what is lost, and enters recovery; the caller then retransmits. tcp_cwnd_reduction
-// is proportional rate reduction (RFC 6937). tcp_enter_loss is the retransmission timer's way in, tcp_simple_retransmit that of
-// a smaller path MTU.
+// Part of net/ipv4/tcp_input.c: what an ACK says about loss. tcp_fastretrans_alert moves between the states
+// Open, Disorder, CWR, Recovery and Loss: it ends an episode when snd_una passes high_seq, undoes one that
+// was in vain (time stamps, D-SACK, F-RTO in tcp_process_loss), lets RACK mark what is lost, and enters
+// recovery; the caller then retransmits. tcp_cwnd_reduction is proportional rate reduction (RFC 6937).
+// tcp_enter_loss is the retransmission timer's way in, tcp_simple_retransmit that of a smaller path MTU.
 
 #include "stack/ipv4/tcp_input_private.h"
 
@@ -91,7 +91,7 @@ static void tcp_check_reno_reordering(sock &sk, int addend)
 	if (!tcp_limit_reno_sacked(tp))
 		return;
 	tp.reordering = std::min(tp.packets_out + static_cast<u32>(addend),
-				 static_cast<u32>(sock_net(sk).ipv4.sysctl_tcp_max_reordering));
+	                         static_cast<u32>(sock_net(sk).ipv4.sysctl_tcp_max_reordering));
 	tp.reord_seen++;
 	NET_INC_STATS(sock_net(sk), LINUX_MIB_TCPRENOREORDER);
 }
@@ -120,7 +120,8 @@ void tcp_remove_reno_sacks(sock &sk, int acked, bool ece_ack)
 
 	if (acked > 0) {
 		// One is the segment that filled the hole.
-		tcp_count_delivered(tp, static_cast<u32>(std::max(acked - static_cast<int>(tp.sacked_out), 1)), ece_ack);
+		tcp_count_delivered(
+			tp, static_cast<u32>(std::max(acked - static_cast<int>(tp.sacked_out), 1)), ece_ack);
 		if (acked - 1 >= static_cast<int>(tp.sacked_out))
 			tp.sacked_out = 0;
 		else
@@ -181,7 +182,8 @@ static void tcp_timeout_mark_lost(sock &sk)
 	}
 	for (sk_buff *skb = head; skb; skb = skb_rb_next(sk.tcp_rtx_queue, *skb)) {
 		if (is_reneg)
-			TCP_SKB_CB(*skb).sacked = static_cast<u8>(TCP_SKB_CB(*skb).sacked & ~TCPCB_SACKED_ACKED);
+			TCP_SKB_CB(*skb).sacked =
+				static_cast<u8>(TCP_SKB_CB(*skb).sacked & ~TCPCB_SACKED_ACKED);
 		else if (tcp_is_rack(sk) && skb != head && tcp_rack_skb_timeout(tp, *skb, 0) > 0)
 			continue; // sent too lately to be lost
 		tcp_mark_skb_lost(sk, *skb);
@@ -219,11 +221,14 @@ void tcp_enter_loss(sock &sk)
 	tp.high_seq = tp.snd_nxt;
 	tp.tlp_high_seq = seq32(0);
 	tcp_ecn_queue_cwr(tp);
-	// F-RTO (RFC 5682): only where the timeout began this recovery, or hits it again; not while probing the MTU.
-	tp.frto = net.ipv4.sysctl_tcp_frto && (new_recovery || tp.icsk_retransmits) && !tp.icsk_mtup.probe_size;
+	// F-RTO (RFC 5682): only where the timeout began this recovery, or hits it again; not while probing
+	// the MTU.
+	tp.frto =
+		net.ipv4.sysctl_tcp_frto && (new_recovery || tp.icsk_retransmits) && !tp.icsk_mtup.probe_size;
 }
 
-// The ACK moved to a segment that the peer had SACKed: has it thrown it away? Give it a moment before resending all.
+// The ACK moved to a segment that the peer had SACKed: has it thrown it away? Give it a moment before
+// resending all.
 static bool tcp_check_sack_reneging(sock &sk, u32 &ack_flag)
 {
 	TRACE(sk);
@@ -305,7 +310,8 @@ static void tcp_update_scoreboard(sock &sk, bool fast_rexmit)
 static bool tcp_tsopt_ecr_before(const tcp_sock &tp, u32 when)
 {
 	TRACE(tp);
-	return tp.rx_opt.saw_tstamp && tp.rx_opt.rcv_tsecr && static_cast<s32>(tp.rx_opt.rcv_tsecr - when) < 0;
+	return tp.rx_opt.saw_tstamp && tp.rx_opt.rcv_tsecr &&
+	       static_cast<s32>(tp.rx_opt.rcv_tsecr - when) < 0;
 }
 
 // The peer answers the original, which left before this retransmission.
@@ -374,8 +380,8 @@ static bool tcp_may_undo(const tcp_sock &tp)
 	return tp.undo_marker.v && (!tp.undo_retrans || tcp_packet_delayed(tp));
 }
 
-// Without SACK: the state is held until something beyond high_seq is acknowledged, so that late duplicate ACKs do not start a
-// second recovery.
+// Without SACK: the state is held until something beyond high_seq is acknowledged, so that late duplicate
+// ACKs do not start a second recovery.
 static bool tcp_is_non_sack_preventing_reopen(sock &sk)
 {
 	TRACE(sk);
@@ -397,8 +403,8 @@ bool tcp_try_undo_recovery(sock &sk)
 
 	if (tcp_may_undo(tp)) {
 		tcp_undo_cwnd_reduction(sk, false);
-		NET_INC_STATS(sock_net(sk),
-			      tp.icsk_ca_state == TCP_CA_Loss ? LINUX_MIB_TCPLOSSUNDO : LINUX_MIB_TCPFULLUNDO);
+		NET_INC_STATS(sock_net(sk), tp.icsk_ca_state == TCP_CA_Loss ? LINUX_MIB_TCPLOSSUNDO
+		                                                            : LINUX_MIB_TCPFULLUNDO);
 	} else if (tp.rack.reo_wnd_persist) {
 		tp.rack.reo_wnd_persist = (tp.rack.reo_wnd_persist - 1) & 0x1f;
 	}
@@ -460,8 +466,8 @@ void tcp_init_cwnd_reduction(sock &sk)
 	tcp_ecn_queue_cwr(tp);
 }
 
-// Above ssthresh: send in proportion to what was delivered. Below: as much as was delivered, one more when the ACK advances
-// and nothing new was lost.
+// Above ssthresh: send in proportion to what was delivered. Below: as much as was delivered, one more when
+// the ACK advances and nothing new was lost.
 void tcp_cwnd_reduction(sock &sk, int newly_acked_sacked, int newly_lost, int flag)
 {
 	TRACE(sk);
@@ -560,8 +566,9 @@ void tcp_mtup_probe_success(sock &sk)
 
 	// The window stays the same in bytes.
 	tp.prior_ssthresh = tcp_current_ssthresh(sk);
-	const u64 val = u64{tcp_snd_cwnd(tp)} * static_cast<u64>(tcp_mss_to_mtu(sk, static_cast<int>(tp.mss_cache))) /
-			tp.icsk_mtup.probe_size;
+	const u64 val = u64{tcp_snd_cwnd(tp)} *
+	                static_cast<u64>(tcp_mss_to_mtu(sk, static_cast<int>(tp.mss_cache))) /
+	                tp.icsk_mtup.probe_size;
 	tcp_snd_cwnd_set(tp, std::max(1u, static_cast<u32>(val)));
 	tp.snd_cwnd_cnt = 0;
 	tp.snd_cwnd_stamp = tcp_jiffies32();
@@ -594,7 +601,8 @@ void tcp_simple_retransmit(sock &sk)
 	TRACE(sk);
 	tcp_sock &tp = tcp_sk(sk);
 	// What a fast open's SYN carried is retransmitted in any case, as it was refused.
-	const int mss = tp.syn_data && sk.sk_state == TCP_SYN_SENT ? -1 : static_cast<int>(tcp_current_mss(sk));
+	const int mss =
+		tp.syn_data && sk.sk_state == TCP_SYN_SENT ? -1 : static_cast<int>(tcp_current_mss(sk));
 
 	for (sk_buff &skb : sk.tcp_rtx_queue) {
 		if (tcp_skb_seglen(skb) > mss)
@@ -626,8 +634,8 @@ void tcp_enter_recovery(sock &sk, bool ece_ack)
 	tcp_set_ca_state(sk, TCP_CA_Recovery);
 }
 
-// In state Loss. F-RTO: the first ACK after a timeout lets two new segments go rather than a retransmission; a second ACK that
-// advances then shows that the originals arrive.
+// In state Loss. F-RTO: the first ACK after a timeout lets two new segments go rather than a retransmission;
+// a second ACK that advances then shows that the originals arrive.
 static void tcp_process_loss(sock &sk, u32 flag, int num_dupack, rexmit_kind &rexmit)
 {
 	TRACE(sk);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Part of net/ipv4/tcp_input.c: the scoreboard. An ACK with SACK blocks comes to tcp_sacktag_write_queue: a first block that
-// reports a duplicate is taken aside (tcp_check_dsack), the others are checked and sorted, and what the last ACK already said
-// is skipped (recv_sack_cache). tcp_sacktag_walk goes over the segments of each block: cuts one that a block covers in part
-// (tcp_match_skb_to_sack), merges whole ones into their SACKed neighbour (tcp_shift_skb_data) and tags the others
-// (tcp_sacktag_one).
+// Part of net/ipv4/tcp_input.c: the scoreboard. An ACK with SACK blocks comes to tcp_sacktag_write_queue: a
+// first block that reports a duplicate is taken aside (tcp_check_dsack), the others are checked and sorted,
+// and what the last ACK already said is skipped (recv_sack_cache). tcp_sacktag_walk goes over the segments of
+// each block: cuts one that a block covers in part (tcp_match_skb_to_sack), merges whole ones into their
+// SACKed neighbour (tcp_shift_skb_data) and tags the others (tcp_sacktag_one).
 
 #include "stack/ipv4/tcp_input_private.h"
 
@@ -51,14 +51,14 @@ void tcp_check_sack_reordering(sock &sk, seq32 low_seq, bool ts)
 	const u32 metric = static_cast<u32>(fack - low_seq);
 
 	if (metric > tp.reordering * mss && mss)
-		tp.reordering =
-		    std::min((metric + mss - 1) / mss, static_cast<u32>(sock_net(sk).ipv4.sysctl_tcp_max_reordering));
+		tp.reordering = std::min((metric + mss - 1) / mss,
+		                         static_cast<u32>(sock_net(sk).ipv4.sysctl_tcp_max_reordering));
 	tp.reord_seen++;
 	NET_INC_STATS(sock_net(sk), ts ? LINUX_MIB_TCPTSREORDER : LINUX_MIB_TCPSACKREORDER);
 }
 
-// RFC 2018 and 2883: does a block lie in what we sent? One that reports a duplicate may lie below snd_una, as far back as
-// undo_marker, or one window before it.
+// RFC 2018 and 2883: does a block lie in what we sent? One that reports a duplicate may lie below snd_una, as
+// far back as undo_marker, or one window before it.
 static bool tcp_is_sackblock_valid(tcp_sock &tp, bool is_dsack, seq32 start_seq, seq32 end_seq)
 {
 	TRACE(tp);
@@ -80,7 +80,7 @@ static bool tcp_is_sackblock_valid(tcp_sock &tp, bool is_dsack, seq32 start_seq,
 }
 
 static bool tcp_check_dsack(sock &sk, const sk_buff &ack_skb, const tcp_sack_block_wire *sp, int num_sacks,
-			    seq32 prior_snd_una, tcp_sacktag_state &state)
+                            seq32 prior_snd_una, tcp_sacktag_state &state)
 {
 	TRACE(sk, ack_skb);
 	tcp_sock &tp = tcp_sk(sk);
@@ -104,13 +104,14 @@ static bool tcp_check_dsack(sock &sk, const sk_buff &ack_skb, const tcp_sack_blo
 		return false;
 	}
 	NET_ADD_STATS(sock_net(sk), LINUX_MIB_TCPDSACKRECVSEGS, dup_segs);
-	if (tp.undo_marker.v && tp.undo_retrans > 0 && !after(end_seq_0, prior_snd_una) && after(end_seq_0, tp.undo_marker))
+	if (tp.undo_marker.v && tp.undo_retrans > 0 && !after(end_seq_0, prior_snd_una) &&
+	    after(end_seq_0, tp.undo_marker))
 		tp.undo_retrans = std::max(0, tp.undo_retrans - static_cast<int>(dup_segs));
 	return true;
 }
 
-// Is the segment in the block? It is cut where the block ends inside it, at a multiple of its segment size. Negative: it is
-// not, or could not be cut.
+// Is the segment in the block? It is cut where the block ends inside it, at a multiple of its segment size.
+// Negative: it is not, or could not be cut.
 static int tcp_match_skb_to_sack(sock &sk, sk_buff &skb, seq32 start_seq, seq32 end_seq)
 {
 	TRACE(sk, skb);
@@ -146,8 +147,8 @@ static int tcp_match_skb_to_sack(sock &sk, sk_buff &skb, seq32 start_seq, seq32 
 }
 
 // Tags one segment, whose tags are `sacked`; the caller stores the result.
-static u8 tcp_sacktag_one(sock &sk, tcp_sacktag_state &state, u8 sacked, seq32 start_seq, seq32 end_seq, bool dup_sack,
-			  int pcount, u64 xmit_time)
+static u8 tcp_sacktag_one(sock &sk, tcp_sacktag_state &state, u8 sacked, seq32 start_seq, seq32 end_seq,
+                          bool dup_sack, int pcount, u64 xmit_time)
 {
 	TRACE(sk);
 	tcp_sock &tp = tcp_sk(sk);
@@ -165,7 +166,8 @@ static u8 tcp_sacktag_one(sock &sk, tcp_sacktag_state &state, u8 sacked, seq32 s
 	if (!(sacked & TCPCB_SACKED_ACKED)) {
 		tcp_rack_advance(tp, sacked, end_seq, xmit_time);
 		if (sacked & TCPCB_SACKED_RETRANS) {
-			// Which transmission arrived is not known: it is not lost, and not in the network twice.
+			// Which transmission arrived is not known: it is not lost, and not in the network
+			// twice.
 			if (sacked & TCPCB_LOST) {
 				untag(TCPCB_LOST | TCPCB_SACKED_RETRANS);
 				tp.lost_out -= count;
@@ -174,7 +176,8 @@ static u8 tcp_sacktag_one(sock &sk, tcp_sacktag_state &state, u8 sacked, seq32 s
 		} else {
 			if (!(sacked & TCPCB_RETRANS)) {
 				// New SACK for what fell behind: reordering.
-				if (before(start_seq, tcp_highest_sack_seq(tp)) && before(start_seq, state.reord))
+				if (before(start_seq, tcp_highest_sack_seq(tp)) &&
+				    before(start_seq, state.reord))
 					state.reord = start_seq;
 				if (!after(end_seq, tp.high_seq))
 					state.flag |= FLAG_ORIG_SACK_ACKED;
@@ -203,8 +206,8 @@ static u8 tcp_sacktag_one(sock &sk, tcp_sacktag_state &state, u8 sacked, seq32 s
 }
 
 // `shifted` bytes of skb's data were moved to prev: the accounts follow. True: skb was emptied and is gone.
-static bool tcp_shifted_skb(sock &sk, sk_buff &prev, sk_buff &skb, tcp_sacktag_state &state, int pcount, u32 shifted, int mss,
-			    bool dup_sack)
+static bool tcp_shifted_skb(sock &sk, sk_buff &prev, sk_buff &skb, tcp_sacktag_state &state, int pcount,
+                            u32 shifted, int mss, bool dup_sack)
 {
 	TRACE(sk, skb);
 	tcp_sock &tp = tcp_sk(sk);
@@ -213,7 +216,8 @@ static bool tcp_shifted_skb(sock &sk, sk_buff &prev, sk_buff &skb, tcp_sacktag_s
 	const seq32 end_seq = start_seq + shifted;
 
 	assert(pcount);
-	tcp_sacktag_one(sk, state, cb.sacked, start_seq, end_seq, dup_sack, pcount, tcp_skb_timestamp_us(skb));
+	tcp_sacktag_one(sk, state, cb.sacked, start_seq, end_seq, dup_sack, pcount,
+	                tcp_skb_timestamp_us(skb));
 	tcp_rate_skb_delivered(sk, skb, *state.rate);
 	if (&skb == tp.lost_skb_hint)
 		tp.lost_cnt_hint += pcount;
@@ -277,10 +281,11 @@ int tcp_skb_shift(sk_buff &to, sk_buff &from, int pcount, int shiftlen)
 	return skb_shift(to, from, shiftlen);
 }
 
-// Moves what the block covers of skb to the SACKed segment before it. The segment to go on from: the one before when
-// something was moved, skb itself when the block does not reach it, null when the usual tagging must do.
-static sk_buff *tcp_shift_skb_data(sock &sk, sk_buff &skb, tcp_sacktag_state &state, seq32 start_seq, seq32 end_seq,
-				   bool dup_sack)
+// Moves what the block covers of skb to the SACKed segment before it. The segment to go on from: the one
+// before when something was moved, skb itself when the block does not reach it, null when the usual tagging
+// must do.
+static sk_buff *tcp_shift_skb_data(sock &sk, sk_buff &skb, tcp_sacktag_state &state, seq32 start_seq,
+                                   seq32 end_seq, bool dup_sack)
 {
 	TRACE(sk, skb);
 	tcp_sock &tp = tcp_sk(sk);
@@ -299,7 +304,8 @@ static sk_buff *tcp_shift_skb_data(sock &sk, sk_buff &skb, tcp_sacktag_state &st
 		return fallback();
 	sk_buff *prev = skb_rb_prev(sk.tcp_rtx_queue, skb);
 
-	if (!prev || (TCP_SKB_CB(*prev).sacked & TCPCB_TAGBITS) != TCPCB_SACKED_ACKED || !tcp_skb_can_collapse(*prev, skb))
+	if (!prev || (TCP_SKB_CB(*prev).sacked & TCPCB_TAGBITS) != TCPCB_SACKED_ACKED ||
+	    !tcp_skb_can_collapse(*prev, skb))
 		return fallback();
 
 	int pcount, mss;
@@ -338,7 +344,8 @@ static sk_buff *tcp_shift_skb_data(sock &sk, sk_buff &skb, tcp_sacktag_state &st
 	// The hole is filled: the SACKed segment behind it joins too.
 	sk_buff *next = skb_rb_next(sk.tcp_rtx_queue, *prev);
 
-	if (!next || !skb_can_shift(*next) || (TCP_SKB_CB(*next).sacked & TCPCB_TAGBITS) != TCPCB_SACKED_ACKED ||
+	if (!next || !skb_can_shift(*next) ||
+	    (TCP_SKB_CB(*next).sacked & TCPCB_TAGBITS) != TCPCB_SACKED_ACKED ||
 	    mss != tcp_skb_seglen(*next) || !tcp_skb_can_collapse(*prev, *next))
 		return prev;
 	len = next->len;
@@ -349,8 +356,8 @@ static sk_buff *tcp_shift_skb_data(sock &sk, sk_buff &skb, tcp_sacktag_state &st
 }
 
 // From skb on, tags what lies in the block. Returns where it stopped, null past the last.
-static sk_buff *tcp_sacktag_walk(sk_buff *skb, sock &sk, const tcp_sack_block *next_dup, tcp_sacktag_state &state,
-				 seq32 start_seq, seq32 end_seq, bool dup_sack_in)
+static sk_buff *tcp_sacktag_walk(sk_buff *skb, sock &sk, const tcp_sack_block *next_dup,
+                                 tcp_sacktag_state &state, seq32 start_seq, seq32 end_seq, bool dup_sack_in)
 {
 	TRACE(skb, sk);
 	tcp_sock &tp = tcp_sk(sk);
@@ -367,7 +374,8 @@ static sk_buff *tcp_sacktag_walk(sk_buff *skb, sock &sk, const tcp_sack_block *n
 				dup_sack = true;
 		}
 		if (in_sack <= 0) {
-			if (sk_buff *tmp = tcp_shift_skb_data(sk, *skb, state, start_seq, end_seq, dup_sack)) {
+			if (sk_buff *tmp =
+			            tcp_shift_skb_data(sk, *skb, state, start_seq, end_seq, dup_sack)) {
 				if (tmp != skb) {
 					skb = tmp;
 					continue;
@@ -383,8 +391,8 @@ static sk_buff *tcp_sacktag_walk(sk_buff *skb, sock &sk, const tcp_sack_block *n
 			continue;
 		tcp_skb_cb &cb = TCP_SKB_CB(*skb);
 
-		cb.sacked = tcp_sacktag_one(sk, state, cb.sacked, cb.seq, cb.end_seq, dup_sack, tcp_skb_pcount(*skb),
-					    tcp_skb_timestamp_us(*skb));
+		cb.sacked = tcp_sacktag_one(sk, state, cb.sacked, cb.seq, cb.end_seq, dup_sack,
+		                            tcp_skb_pcount(*skb), tcp_skb_timestamp_us(*skb));
 		tcp_rate_skb_delivered(sk, *skb, *state.rate);
 		if (cb.sacked & TCPCB_SACKED_ACKED)
 			list_del_init(skb->tcp_tsorted_anchor);
@@ -400,7 +408,10 @@ static sk_buff *tcp_sacktag_bsearch(sock &sk, seq32 seq)
 	TRACE(sk);
 	struct position {
 		bool operator()(seq32 s, const sk_buff &skb) const { return before(s, TCP_SKB_CB(skb).seq); }
-		bool operator()(const sk_buff &skb, seq32 s) const { return !before(s, TCP_SKB_CB(skb).end_seq); }
+		bool operator()(const sk_buff &skb, seq32 s) const
+		{
+			return !before(s, TCP_SKB_CB(skb).end_seq);
+		}
 	};
 	const auto it = sk.tcp_rtx_queue.find(seq, position{});
 
@@ -415,8 +426,8 @@ static sk_buff *tcp_sacktag_skip(sk_buff *skb, sock &sk, seq32 skip_to_seq)
 	return tcp_sacktag_bsearch(sk, skip_to_seq);
 }
 
-static sk_buff *tcp_maybe_skipping_dsack(sk_buff *skb, sock &sk, const tcp_sack_block *next_dup, tcp_sacktag_state &state,
-					 seq32 skip_to_seq)
+static sk_buff *tcp_maybe_skipping_dsack(sk_buff *skb, sock &sk, const tcp_sack_block *next_dup,
+                                         tcp_sacktag_state &state, seq32 skip_to_seq)
 {
 	TRACE(skb, sk);
 	if (next_dup && before(next_dup->start_seq, skip_to_seq)) {
@@ -442,7 +453,7 @@ struct sorted_blocks {
 
 // The valid blocks that say something new, in order of sequence.
 sorted_blocks usable_blocks(sock &sk, const sk_buff &ack_skb, const tcp_sack_block_wire *wire, int num_sacks,
-			    bool found_dup_sack, seq32 prior_snd_una)
+                            bool found_dup_sack, seq32 prior_snd_una)
 {
 	tcp_sock &tp = tcp_sk(sk);
 	sorted_blocks b;
@@ -458,7 +469,7 @@ sorted_blocks usable_blocks(sock &sk, const sk_buff &ack_skb, const tcp_sack_blo
 
 			if (dup_sack)
 				mib_idx = tp.undo_marker.v ? LINUX_MIB_TCPDSACKIGNOREDOLD
-							   : LINUX_MIB_TCPDSACKIGNOREDNOUNDO;
+				                           : LINUX_MIB_TCPDSACKIGNOREDNOUNDO;
 			else if (TCP_SKB_CB(ack_skb).ack_seq != tp.snd_una && !after(sp.end_seq, tp.snd_una))
 				continue; // an old ACK that came late
 			NET_INC_STATS(sock_net(sk), mib_idx);
@@ -533,7 +544,8 @@ u32 tcp_sacktag_write_queue(sock &sk, const sk_buff &ack_skb, seq32 prior_snd_un
 			// The block overlaps a known one: what lies before that, then what lies behind it.
 			if (before(start_seq, cache->start_seq)) {
 				skb = tcp_sacktag_skip(skb, sk, start_seq);
-				skb = tcp_sacktag_walk(skb, sk, next_dup, state, start_seq, cache->start_seq, dup_sack);
+				skb = tcp_sacktag_walk(skb, sk, next_dup, state, start_seq, cache->start_seq,
+				                       dup_sack);
 			}
 			if (!after(end_seq, cache->end_seq)) {
 				i++;

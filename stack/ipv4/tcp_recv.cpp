@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Receiving (the part of net/ipv4/tcp.c): tcp_recvmsg takes the socket, tcp_recvmsg_locked copies from the receive queue what
-// is next for the reader, frees what was read to its end, and sleeps in sk_wait_data where there is too little; on the way out
-// tcp_cleanup_rbuf sends the ACK that opens the window again. With linux-4.4's prequeue (profile feature) the reader also
-// processes segments that were kept for it. Left out: control messages (time stamps, TCP_INQ), zero copy, splice, TCP_REPAIR.
+// Receiving (the part of net/ipv4/tcp.c): tcp_recvmsg takes the socket, tcp_recvmsg_locked copies from the
+// receive queue what is next for the reader, frees what was read to its end, and sleeps in sk_wait_data where
+// there is too little; on the way out tcp_cleanup_rbuf sends the ACK that opens the window again. With
+// linux-4.4's prequeue (profile feature) the reader also processes segments that were kept for it. Left out:
+// control messages (time stamps, TCP_INQ), zero copy, splice, TCP_REPAIR.
 
 #include "stack/ipv4/ip.h"
 #include "stack/ipv4/tcp.h"
@@ -55,11 +56,12 @@ void __tcp_cleanup_rbuf(sock &sk, int copied)
 	bool time_to_ack = false;
 
 	if (inet_csk_ack_scheduled(sk)) {
-		// More than one full segment; or the queue is empty, and the peer's last write is complete while we have
-		// nothing to say.
+		// More than one full segment; or the queue is empty, and the peer's last write is complete
+		// while we have nothing to say.
 		if (static_cast<u32>(tp.rcv_nxt - tp.rcv_wup) > ack.rcv_mss ||
 		    (copied > 0 &&
-		     ((ack.pending & ICSK_ACK_PUSHED2) || ((ack.pending & ICSK_ACK_PUSHED) && !inet_csk_in_pingpong_mode(sk))) &&
+		     ((ack.pending & ICSK_ACK_PUSHED2) ||
+		      ((ack.pending & ICSK_ACK_PUSHED) && !inet_csk_in_pingpong_mode(sk))) &&
 		     !sk_rmem_alloc_get(sk)))
 			time_to_ack = true;
 	}
@@ -192,7 +194,8 @@ struct prequeue_reader {
 sk_buff *next_to_read(const sock &sk, seq32 seq, u32 &offset, const sk_buff *&last)
 {
 	last = skb_peek_tail(sk.sk_receive_queue);
-	for (sk_buff *skb = skb_peek(sk.sk_receive_queue); skb; skb = skb_queue_next(sk.sk_receive_queue, *skb)) {
+	for (sk_buff *skb = skb_peek(sk.sk_receive_queue); skb;
+	     skb = skb_queue_next(sk.sk_receive_queue, *skb)) {
 		last = skb;
 		assert(!before(seq, TCP_SKB_CB(*skb).seq));
 		offset = static_cast<u32>(seq - TCP_SKB_CB(*skb).seq);
@@ -208,7 +211,8 @@ bool reading_ends(sock &sk, long timeo, int &copied)
 	const bool signal = current.task && signal_pending(*current.task);
 
 	if (copied)
-		return !timeo || sk.sk_err || sk.sk_state == TCP_CLOSE || (sk.sk_shutdown & RCV_SHUTDOWN) || signal;
+		return !timeo || sk.sk_err || sk.sk_state == TCP_CLOSE || (sk.sk_shutdown & RCV_SHUTDOWN) ||
+		       signal;
 	if (sock_flag(sk, SOCK_DONE))
 		return true;
 	if (sk.sk_err) {
@@ -322,7 +326,8 @@ static int tcp_recvmsg_locked(sock &sk, msghdr &msg, std::size_t len, int flags)
 			}
 			if (!skip_copy) {
 				if (!(flags & MSG_TRUNC) &&
-				    skb_copy_datagram_msg(*skb, static_cast<int>(offset), msg, static_cast<int>(used))) {
+				    skb_copy_datagram_msg(*skb, static_cast<int>(offset), msg,
+				                          static_cast<int>(used))) {
 					if (!copied)
 						copied = -EFAULT;
 					break;

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Sending (the part of net/ipv4/tcp.c): tcp_sendmsg takes the socket, tcp_sendmsg_locked copies the user's bytes into page
-// frags at the end of the write queue, a segment of up to size_goal bytes after the other, and waits where the send buffer is
-// full; tcp_push hands them to tcp_write_xmit, unless a small segment is to wait for company (autocorking). Left out: zero
-// copy, sendpage, TCP_REPAIR, time stamps on transmission.
+// Sending (the part of net/ipv4/tcp.c): tcp_sendmsg takes the socket, tcp_sendmsg_locked copies the user's
+// bytes into page frags at the end of the write queue, a segment of up to size_goal bytes after the other,
+// and waits where the send buffer is full; tcp_push hands them to tcp_write_xmit, unless a small segment is
+// to wait for company (autocorking). Left out: zero copy, sendpage, TCP_REPAIR, time stamps on transmission.
 
 #include "stack/core/netdevice.h"
 #include "stack/ipv4/tcp.h"
 
 namespace skbwalk {
 
-// Where time stamps on transmission are asked for (SO_TIMESTAMPING), marks the last byte. tsflags is zero here.
+// Where time stamps on transmission are asked for (SO_TIMESTAMPING), marks the last byte. tsflags is zero
+// here.
 static void tcp_tx_timestamp(sock &sk, u16 tsflags)
 {
 	TRACE(sk);
@@ -61,11 +62,13 @@ static void tcp_mark_urg(tcp_sock &tp, int flags)
 		tp.snd_up = tp.write_seq;
 }
 
-// A short segment, while others of ours are still below: its turn comes when they leave (tcp_wfree), and it may have grown.
+// A short segment, while others of ours are still below: its turn comes when they leave (tcp_wfree), and it
+// may have grown.
 static bool tcp_should_autocork(sock &sk, const sk_buff &skb, int size_goal)
 {
 	TRACE(sk, skb);
-	return static_cast<int>(skb.len) < size_goal && sock_net(sk).ipv4.sysctl_tcp_autocorking && !tcp_rtx_queue_empty(sk) &&
+	return static_cast<int>(skb.len) < size_goal && sock_net(sk).ipv4.sysctl_tcp_autocorking &&
+	       !tcp_rtx_queue_empty(sk) &&
 	       sk.sk_wmem_alloc.load(std::memory_order_relaxed) > static_cast<int>(skb.truesize) &&
 	       tcp_skb_can_collapse_to(skb);
 }
@@ -135,7 +138,8 @@ static int tcp_xmit_size_goal(sock &sk, u32 mss_now, bool large_allowed)
 
 	// A division only when it no longer holds.
 	if (new_size_goal < size_goal || new_size_goal >= size_goal + mss_now) {
-		tp.gso_segs = static_cast<u16>(std::min<u32>(new_size_goal / mss_now & 0xffff, sk.sk_gso_max_segs));
+		tp.gso_segs =
+			static_cast<u16>(std::min<u32>(new_size_goal / mss_now & 0xffff, sk.sk_gso_max_segs));
 		size_goal = tp.gso_segs * mss_now;
 	}
 	return static_cast<int>(std::max(size_goal, mss_now));
@@ -195,7 +199,8 @@ static int tcp_sendmsg_fastopen(sock &sk, msghdr &msg, int &copied, std::size_t 
 	tcp_sock &tp = tcp_sk(sk);
 
 	if (!(sock_net(sk).ipv4.sysctl_tcp_fastopen & TFO_CLIENT_ENABLE) ||
-	    (msg.msg_name && msg.msg_namelen >= static_cast<int>(sizeof(u16)) && msg.msg_name->family() == AF_UNSPEC))
+	    (msg.msg_name && msg.msg_namelen >= static_cast<int>(sizeof(u16)) &&
+	     msg.msg_name->family() == AF_UNSPEC))
 		return -EOPNOTSUPP;
 	if (tp.fastopen_req)
 		return -EALREADY; // another write is at it
@@ -216,8 +221,8 @@ static int tcp_sendmsg_fastopen(sock &sk, msghdr &msg, int &copied, std::size_t 
 	}
 	sockaddr_storage nobody;
 	const int flags = msg.msg_flags & MSG_DONTWAIT ? static_cast<int>(O_NONBLOCK_FLAG) : 0;
-	const int err =
-	    __inet_stream_connect(*sk.sk_socket, msg.msg_name ? *msg.msg_name : nobody, msg.msg_namelen, flags, true);
+	const int err = __inet_stream_connect(*sk.sk_socket, msg.msg_name ? *msg.msg_name : nobody,
+	                                      msg.msg_namelen, flags, true);
 
 	// It may have been freed: the socket was released while it waited.
 	if (tp.fastopen_req) {
@@ -232,8 +237,8 @@ namespace {
 
 enum class appended { data, full, no_memory, fault };
 
-// As much of the message as goes into the last segment, or into a new one. `copy` is what it was, `room_wanted` how often a
-// segment was begun since the backlog was looked at.
+// As much of the message as goes into the last segment, or into a new one. `copy` is what it was,
+// `room_wanted` how often a segment was begun since the backlog was looked at.
 struct sender {
 	sock &sk;
 	tcp_sock &tp;
@@ -304,7 +309,8 @@ appended sender::append()
 			tcp_skb_entail(sk, std::move(made));
 			copy = size_goal;
 		}
-		copy = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(copy), msg_data_left(msg)));
+		copy = static_cast<int>(
+			std::min<std::size_t>(static_cast<std::size_t>(copy), msg_data_left(msg)));
 		pfrag = &sk_page_frag(sk);
 		if (!sk_page_frag_refill(sk, *pfrag))
 			return appended::no_memory;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// setsockopt() and getsockopt() at SOL_TCP (the part of net/ipv4/tcp.c), TCP_INFO among them; other levels go to the address
-// family's. Left out, with the errno that a kernel built without gives: keys of MD5 and Fast Open, zero copy. TCP_REPAIR is
-// refused, as to a process without CAP_NET_ADMIN.
+// setsockopt() and getsockopt() at SOL_TCP (the part of net/ipv4/tcp.c), TCP_INFO among them; other levels go
+// to the address family's. Left out, with the errno that a kernel built without gives: keys of MD5 and Fast
+// Open, zero copy. TCP_REPAIR is refused, as to a process without CAP_NET_ADMIN.
 
 #include "stack/ipv4/tcp.h"
 #include "stack/ipv4/tcp_info.h"
@@ -135,7 +135,8 @@ static int tcp_sock_set_keepidle_locked(sock &sk, int val)
 	if (sock_flag(sk, SOCK_KEEPOPEN) && !((1u << sk.sk_state) & (TCPF_CLOSE | TCPF_LISTEN))) {
 		const u32 elapsed = keepalive_time_elapsed(tp);
 
-		inet_csk_reset_keepalive_timer(sk, tp.keepalive_time > elapsed ? tp.keepalive_time - elapsed : 0);
+		inet_csk_reset_keepalive_timer(sk,
+		                               tp.keepalive_time > elapsed ? tp.keepalive_time - elapsed : 0);
 	}
 	return 0;
 }
@@ -168,7 +169,8 @@ static int tcp_set_window_clamp(sock &sk, int val)
 static void fastopen_queue_tune(sock &sk, int backlog)
 {
 	TRACE_INLINE(sk);
-	inet_csk(sk).icsk_accept_queue.fastopenq.max_qlen = std::min(backlog, sock_net(sk).core.sysctl_somaxconn);
+	inet_csk(sk).icsk_accept_queue.fastopenq.max_qlen =
+		std::min(backlog, sock_net(sk).core.sysctl_somaxconn);
 }
 
 namespace {
@@ -228,11 +230,13 @@ int set_int_option(sock &sk, int optname, int val)
 		if (val < 0)
 			tp.linger2 = -1;
 		else
-			tp.linger2 = val > TCP_FIN_TIMEOUT_MAX / static_cast<int>(HZ) ? TCP_FIN_TIMEOUT_MAX
-										      : val * static_cast<int>(HZ);
+			tp.linger2 = val > TCP_FIN_TIMEOUT_MAX / static_cast<int>(HZ)
+			                     ? TCP_FIN_TIMEOUT_MAX
+			                     : val * static_cast<int>(HZ);
 		return 0;
 	case TCP_DEFER_ACCEPT:
-		tp.icsk_accept_queue.rskq_defer_accept = secs_to_retrans(val, TCP_TIMEOUT_INIT / HZ, TCP_RTO_MAX / HZ);
+		tp.icsk_accept_queue.rskq_defer_accept =
+			secs_to_retrans(val, TCP_TIMEOUT_INIT / HZ, TCP_RTO_MAX / HZ);
 		return 0;
 	case TCP_WINDOW_CLAMP:
 		return tcp_set_window_clamp(sk, val);
@@ -485,10 +489,13 @@ int get_int_option(sock &sk, int optname, int &val)
 		val = tp.icsk_syn_retries ? tp.icsk_syn_retries : ipv4.sysctl_tcp_syn_retries;
 		return 0;
 	case TCP_LINGER2:
-		val = tp.linger2 < 0 ? tp.linger2 : tp.linger2 ? tp.linger2 / hz : ipv4.sysctl_tcp_fin_timeout;
+		val = tp.linger2 < 0 ? tp.linger2
+		      : tp.linger2   ? tp.linger2 / hz
+		                     : ipv4.sysctl_tcp_fin_timeout;
 		return 0;
 	case TCP_DEFER_ACCEPT:
-		val = retrans_to_secs(tp.icsk_accept_queue.rskq_defer_accept, TCP_TIMEOUT_INIT / HZ, TCP_RTO_MAX / HZ);
+		val = retrans_to_secs(tp.icsk_accept_queue.rskq_defer_accept, TCP_TIMEOUT_INIT / HZ,
+		                      TCP_RTO_MAX / HZ);
 		return 0;
 	case TCP_WINDOW_CLAMP:
 		val = static_cast<int>(tp.window_clamp);
