@@ -262,6 +262,8 @@ static bool sk_nulls_del_node_init_rcu(sock_common &sk)
 	if (sk_unhashed(sk))
 		return false;
 	hlist_nulls_del_init_rcu(sk.skc_nulls_node);
+	[[maybe_unused]] const bool last = refcount_dec_and_test(sk.skc_refcnt); // the chain's
+	assert(!last);
 	return true;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/inetpeer.c: what is remembered about an address of a peer, whatever route leads there: how many ICMP errors and
-// redirects it got lately. inet_getpeer() looks without the lock first, then, under it, makes the entry; entries passed on the
-// way that were not used for long are collected. Left out: IPv6 addresses.
+// net/ipv4/inetpeer.c: what is remembered about an address of a peer, whatever route leads there: how many
+// ICMP errors and redirects it got lately. inet_getpeer() looks without the lock first, then, under it, makes
+// the entry; entries passed on the way that were not used for long are collected. Left out: IPv6 addresses.
 #include <array>
 
 #include "stack/ipv4/route.h"
@@ -12,11 +12,11 @@ namespace skbwalk {
 
 namespace {
 
-constexpr u32 PEER_MAX_GC = 32, inet_peer_threshold = 65536 + 128, inet_peer_minttl = 120 * HZ, inet_peer_maxttl = 600 * HZ,
-	      XRLIM_BURST_FACTOR = 6;
+constexpr u32 PEER_MAX_GC = 32, inet_peer_threshold = 65536 + 128, inet_peer_minttl = 120 * HZ,
+	      inet_peer_maxttl = 600 * HZ, XRLIM_BURST_FACTOR = 6;
 
 struct peer_less {
-	bool operator()(const inet_peer &a, const inet_peer &b) const;
+	[[maybe_unused]] bool operator()(const inet_peer &a, const inet_peer &b) const;
 };
 struct peer_caches {
 	kmem_cache *peer_cachep = nullptr;
@@ -66,8 +66,10 @@ bool peer_less::operator()(const inet_peer &a, const inet_peer &b) const
 	return inetpeer_entry_cmp({a.hash, a.daddr, a.vif}, b) < 0;
 }
 
-// With gc_stack, under the lock: what was passed on the way is noted there. `before`: where an absent one belongs.
-static inet_peer *lookup(const peer_key &k, inet_peer_base &base, gc_stack_t *gc_stack, u32 &gc_cnt, peer_tree::iterator &before)
+// With gc_stack, under the lock: what was passed on the way is noted there. `before`: where an absent one
+// belongs.
+static inet_peer *lookup(const peer_key &k, inet_peer_base &base, gc_stack_t *gc_stack, u32 &gc_cnt,
+                         peer_tree::iterator &before)
 {
 	TRACE();
 	peer_tree::iterator it = base.rb_root.root();
@@ -108,8 +110,9 @@ static void inet_peer_gc(inet_peer_base &base, gc_stack_t &gc_stack, u32 gc_cnt)
 {
 	TRACE();
 	const u32 ttl = base.total >= inet_peer_threshold
-			    ? 0
-			    : inet_peer_maxttl - (inet_peer_maxttl - inet_peer_minttl) / HZ * base.total / inet_peer_threshold * HZ;
+	                        ? 0
+	                        : inet_peer_maxttl - (inet_peer_maxttl - inet_peer_minttl) / HZ * base.total /
+	                                                     inet_peer_threshold * HZ;
 
 	for (u32 i = 0; i < gc_cnt; ++i) {
 		inet_peer &p = *gc_stack[i];
@@ -217,7 +220,8 @@ static void ipv4_inetpeer_exit(net &net)
 void inet_initpeers()
 {
 	TRACE();
-	static constexpr pernet_operations ipv4_inetpeer_ops{"ipv4_inetpeer", ipv4_inetpeer_init, ipv4_inetpeer_exit};
+	static constexpr pernet_operations ipv4_inetpeer_ops{"ipv4_inetpeer", ipv4_inetpeer_init,
+	                                                     ipv4_inetpeer_exit};
 
 	peers->peer_cachep = &kmem_cache_create("inet_peer_cache", sizeof(inet_peer), 64);
 	register_pernet_subsys(ipv4_inetpeer_ops);
