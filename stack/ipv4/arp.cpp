@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/arp.c: the table of IPv4 neighbours. A new entry is set up by arp_constructor() (who needs no question: loopback,
-// broadcast, multicast); one that must ask does so through arp_solicit() -> arp_send_dst() -> arp_create(), arp_xmit(). What
-// comes in goes through arp_rcv() to arp_process(), which answers a request for an address of ours (or one that we proxy),
-// learns the asker on the way, and updates an entry from an answer. Left out: single proxy entries (pneigh), the queue that
-// delays proxied answers, devices other than Ethernet, ioctls, and /proc. No hook stands in the way of ARP yet.
+// net/ipv4/arp.c: the table of IPv4 neighbours. A new entry is set up by arp_constructor() (who needs no
+// question: loopback, broadcast, multicast); one that must ask does so through arp_solicit() ->
+// arp_send_dst() -> arp_create(), arp_xmit(). What comes in goes through arp_rcv() to arp_process(), which
+// answers a request for an address of ours (or one that we proxy), learns the asker on the way, and updates
+// an entry from an answer. Left out: single proxy entries (pneigh), the queue that delays proxied answers,
+// devices other than Ethernet, ioctls, and /proc. No hook stands in the way of ARP yet.
 #include "stack/ethernet/eth.h"
 #include "stack/ipv4/ip_fib.h"
 #include "stack/ipv4/l3mdev.h"
@@ -36,9 +37,12 @@ static int arp_constructor(neighbour &neigh);
 static void arp_solicit(neighbour &neigh, sk_buff *skb);
 static void arp_error_report(neighbour &neigh, skb_ptr skb);
 
-static constexpr neigh_ops arp_generic_ops{AF_INET, arp_solicit, arp_error_report, neigh_resolve_output, neigh_connected_output};
-static constexpr neigh_ops arp_hh_ops{AF_INET, arp_solicit, arp_error_report, neigh_resolve_output, neigh_resolve_output};
-static constexpr neigh_ops arp_direct_ops{AF_INET, nullptr, nullptr, neigh_direct_output, neigh_direct_output};
+static constexpr neigh_ops arp_generic_ops{AF_INET, arp_solicit, arp_error_report, neigh_resolve_output,
+                                           neigh_connected_output};
+static constexpr neigh_ops arp_hh_ops{AF_INET, arp_solicit, arp_error_report, neigh_resolve_output,
+                                      neigh_resolve_output};
+static constexpr neigh_ops arp_direct_ops{AF_INET, nullptr, nullptr, neigh_direct_output,
+                                          neigh_direct_output};
 
 neigh_table &arp_tbl() { return table->tbl; }
 
@@ -138,8 +142,8 @@ static void arp_error_report(neighbour &neigh, skb_ptr skb)
 
 // --- sending ---
 
-static void arp_send_dst(int type, int ptype, be32 dest_ip, net_device &dev, be32 src_ip, const u8 *dest_hw, const u8 *src_hw,
-			 const u8 *target_hw, dst_entry *dst)
+static void arp_send_dst(int type, int ptype, be32 dest_ip, net_device &dev, be32 src_ip, const u8 *dest_hw,
+                         const u8 *src_hw, const u8 *target_hw, dst_entry *dst)
 {
 	TRACE(dev);
 	if (dev.flags & IFF_NOARP)
@@ -151,8 +155,8 @@ static void arp_send_dst(int type, int ptype, be32 dest_ip, net_device &dev, be3
 	arp_xmit(std::move(skb));
 }
 
-void arp_send(int type, int ptype, be32 dest_ip, net_device &dev, be32 src_ip, const u8 *dest_hw, const u8 *src_hw,
-	      const u8 *target_hw)
+void arp_send(int type, int ptype, be32 dest_ip, net_device &dev, be32 src_ip, const u8 *dest_hw,
+              const u8 *src_hw, const u8 *target_hw)
 {
 	TRACE(dev);
 	arp_send_dst(type, ptype, dest_ip, dev, src_ip, dest_hw, src_hw, target_hw, nullptr);
@@ -186,7 +190,8 @@ static void arp_solicit(neighbour &neigh, sk_buff *skb)
 		if (!skb)
 			break;
 		saddr = ip_hdr(*skb).saddr;
-		if (inet_addr_type_dev_table(net, &dev, saddr) == RTN_LOCAL && inet_addr_onlink(*in_dev, target, saddr))
+		if (inet_addr_type_dev_table(net, &dev, saddr) == RTN_LOCAL &&
+		    inet_addr_onlink(*in_dev, target, saddr))
 			break;
 		saddr = be32{};
 		break;
@@ -212,8 +217,8 @@ static void arp_solicit(neighbour &neigh, sk_buff *skb)
 	arp_send_dst(ARPOP_REQUEST, ETH_P_ARP, target, dev, saddr, dst_hw, dev.dev_addr.data(), nullptr, dst);
 }
 
-skb_ptr arp_create(int type, int ptype, be32 dest_ip, net_device &dev, be32 src_ip, const u8 *dest_hw, const u8 *src_hw,
-		   const u8 *target_hw)
+skb_ptr arp_create(int type, int ptype, be32 dest_ip, net_device &dev, be32 src_ip, const u8 *dest_hw,
+                   const u8 *src_hw, const u8 *target_hw)
 {
 	TRACE(dev);
 	const u32 hlen = LL_RESERVED_SPACE(dev), tlen = dev.needed_tailroom;
@@ -308,7 +313,8 @@ static bool arp_accept(in_device &in_dev, be32 sip)
 	case 1:
 		return true;
 	case 2:
-		return static_cast<bool>(inet_confirm_addr(dev_net(*in_dev.dev), &in_dev, sip, be32{}, RT_SCOPE_LINK));
+		return static_cast<bool>(
+			inet_confirm_addr(dev_net(*in_dev.dev), &in_dev, sip, be32{}, RT_SCOPE_LINK));
 	default:
 		return false;
 	}
@@ -346,7 +352,8 @@ static bool arp_fwd_proxy(const in_device &in_dev, const net_device &dev, const 
 }
 
 // RFC 3069: an answer back to the device that it came from, between ports that do not reach each other.
-static bool arp_fwd_pvlan(const in_device &in_dev, const net_device &dev, const rtable &rt, be32 sip, be32 tip)
+static bool arp_fwd_pvlan(const in_device &in_dev, const net_device &dev, const rtable &rt, be32 sip,
+                          be32 tip)
 {
 	TRACE(dev);
 	if (rt.dev != &dev || sip == tip)
@@ -354,7 +361,8 @@ static bool arp_fwd_pvlan(const in_device &in_dev, const net_device &dev, const 
 	return IN_DEV_ORCONF(in_dev, IPV4_DEVCONF_PROXY_ARP_PVLAN);
 }
 
-static bool arp_is_garp(net &net, net_device &dev, int &addr_type, be16 ar_op, be32 sip, be32 tip, const u8 *sha, const u8 *tha)
+static bool arp_is_garp(net &net, net_device &dev, int &addr_type, be16 ar_op, be32 sip, be32 tip,
+                        const u8 *sha, const u8 *tha)
 {
 	TRACE(dev);
 	bool is_garp = tip == sip;
@@ -389,7 +397,8 @@ static int arp_process(net &net, sock *, skb_ptr skb)
 	if (!in_dev)
 		return out_free_skb();
 	const arphdr &arp = arp_hdr(*skb);
-	if (!(arp.ar_hrd == htons(ARPHRD_ETHER) || arp.ar_hrd == htons(6)) || !(arp.ar_pro == htons(ETH_P_IP)))
+	if (!(arp.ar_hrd == htons(ARPHRD_ETHER) || arp.ar_hrd == htons(6)) ||
+	    !(arp.ar_pro == htons(ETH_P_IP)))
 		return out_free_skb(); // 6: IEEE 802.2
 	const bool request = arp.ar_op == htons(ARPOP_REQUEST);
 	if (!request && !(arp.ar_op == htons(ARPOP_REPLY)))
@@ -413,7 +422,8 @@ static int arp_process(net &net, sock *, skb_ptr skb)
 
 	// Somebody probes whether the address is in use (RFC 2131).
 	if (!sip) {
-		if (request && inet_addr_type_dev_table(net, &dev, tip) == RTN_LOCAL && !arp_ignore(*in_dev, sip, tip))
+		if (request && inet_addr_type_dev_table(net, &dev, tip) == RTN_LOCAL &&
+		    !arp_ignore(*in_dev, sip, tip))
 			reply();
 		return out_consume_skb();
 	}
@@ -450,17 +460,22 @@ static int arp_process(net &net, sock *, skb_ptr skb)
 	if (n || arp_accept(*in_dev, sip))
 		is_garp = arp_is_garp(net, dev, addr_type, arp.ar_op, sip, tip, sha, tha);
 	if (arp_accept(*in_dev, sip)) {
-		if (!n && (is_garp || (!request && (addr_type == RTN_UNICAST ||
-						    (addr_type < 0 && inet_addr_type_dev_table(net, &dev, sip) == RTN_UNICAST)))))
+		if (!n && (is_garp ||
+		           (!request &&
+		            (addr_type == RTN_UNICAST ||
+		             (addr_type < 0 && inet_addr_type_dev_table(net, &dev, sip) == RTN_UNICAST)))))
 			n = __neigh_lookup(arp_tbl(), sip, dev, true);
 	}
 	if (n) {
 		// Of several answers that follow each other closely the first counts.
 		const bool override =
-		    time_after(jiffies(), n->updated + static_cast<u32>(NEIGH_VAR(*n->parms, NEIGH_VAR_LOCKTIME))) || is_garp;
+			time_after(jiffies(),
+		                   n->updated + static_cast<u32>(NEIGH_VAR(*n->parms, NEIGH_VAR_LOCKTIME))) ||
+			is_garp;
 		const u8 state = request || skb->pkt_type != PACKET_HOST ? NUD_STALE : NUD_REACHABLE;
 
-		static_cast<void>(neigh_update(*n, &sender, state, override ? NEIGH_UPDATE_F_OVERRIDE : 0, 0));
+		static_cast<void>(
+			neigh_update(*n, &sender, state, override ? NEIGH_UPDATE_F_OVERRIDE : 0, 0));
 		neigh_release(*n);
 	}
 	return out_consume_skb();
@@ -476,7 +491,8 @@ int arp_rcv(skb_ptr skb, net_device &dev, packet_type &, net_device &)
 	skb = skb_share_check(std::move(skb), GFP_ATOMIC);
 	if (!skb)
 		return NET_RX_DROP;
-	if (!pskb_may_pull(*skb, arp_hdr_len(dev)) || arp_hdr(*skb).ar_hln != dev.addr_len || arp_hdr(*skb).ar_pln != 4) {
+	if (!pskb_may_pull(*skb, arp_hdr_len(dev)) || arp_hdr(*skb).ar_hln != dev.addr_len ||
+	    arp_hdr(*skb).ar_pln != 4) {
 		kfree_skb(std::move(skb));
 		return NET_RX_DROP;
 	}
@@ -543,7 +559,8 @@ int arp_invalidate(net_device &dev, be32 ip, bool force)
 		return 0;
 	}
 	if (neigh->nud_state & ~NUD_NOARP)
-		err = neigh_update(*neigh, nullptr, NUD_FAILED, NEIGH_UPDATE_F_OVERRIDE | NEIGH_UPDATE_F_ADMIN, 0);
+		err = neigh_update(*neigh, nullptr, NUD_FAILED,
+		                   NEIGH_UPDATE_F_OVERRIDE | NEIGH_UPDATE_F_ADMIN, 0);
 	_raw_write_lock_bh(tbl.lock);
 	neigh_release(*neigh);
 	neigh_remove_one(*neigh, tbl);
@@ -559,7 +576,8 @@ static int arp_netdev_event(net_device &dev, netdev_cmd event)
 		rt_cache_flush(dev_net(dev));
 	} else if (event == NETDEV_CHANGE) {
 		const in_device *in_dev = __in_dev_get_rcu(dev);
-		const bool evict_nocarrier = !in_dev || IN_DEV_ANDCONF(*in_dev, IPV4_DEVCONF_ARP_EVICT_NOCARRIER);
+		const bool evict_nocarrier =
+			!in_dev || IN_DEV_ANDCONF(*in_dev, IPV4_DEVCONF_ARP_EVICT_NOCARRIER);
 
 		if (evict_nocarrier && !netif_carrier_ok(dev))
 			neigh_carrier_down(arp_tbl(), dev);
@@ -577,7 +595,9 @@ void arp_init()
 {
 	TRACE();
 	neigh_table &tbl = arp_tbl();
-	const auto set = [&tbl](int var, u32 value) { tbl.parms.data[static_cast<std::size_t>(var)] = static_cast<int>(value); };
+	const auto set = [&tbl](int var, u32 value) {
+		tbl.parms.data[static_cast<std::size_t>(var)] = static_cast<int>(value);
+	};
 
 	tbl.family = AF_INET;
 	tbl.key_len = 4;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/devinet.c: IPv4 on devices. A device that is registered gets an in_device; `ip addr add` comes in at
-// inet_rtm_newaddr() -> __inet_insert_ifa(), which hashes the address and tells the chain of notifiers (the FIB is on it); lo
-// gets 127.0.0.1/8 when it goes up. Then who asks finds: which device has an address (__ip_dev_find), which address to send
-// from (inet_select_addr), whether one is ours here (inet_confirm_addr). Left out: lifetimes of addresses (all last for ever),
-// netlink messages, the ioctls. Sysctls are in devinet_sysctl.cpp.
+// net/ipv4/devinet.c: IPv4 on devices. A device that is registered gets an in_device; `ip addr add` comes in
+// at inet_rtm_newaddr() -> __inet_insert_ifa(), which hashes the address and tells the chain of notifiers
+// (the FIB is on it); lo gets 127.0.0.1/8 when it goes up. Then who asks finds: which device has an address
+// (__ip_dev_find), which address to send from (inet_select_addr), whether one is ours here
+// (inet_confirm_addr). Left out: lifetimes of addresses (all last for ever), netlink messages, the ioctls.
+// Sysctls are in devinet_sysctl.cpp.
 #include <algorithm>
 
 #include "stack/ipv4/ip_fib.h"
@@ -49,7 +50,7 @@ static void inet_hash_remove(in_ifaddr &ifa)
 	TRACE();
 	if (ifa.hash.is_linked())
 		addresses->inet_addr_lst[inet_addr_hash(dev_net(*ifa.ifa_dev->dev), ifa.ifa_local)].erase(
-		    ifa_list_t::s_iterator_to(ifa));
+			ifa_list_t::s_iterator_to(ifa));
 }
 
 net_device *__ip_dev_find(net &net, be32 addr, bool devref)
@@ -337,12 +338,14 @@ static in_ifaddr *find_matching_ifa(const in_ifaddr &ifa)
 	if (!ifa.ifa_local)
 		return nullptr;
 	for (in_ifaddr *ifa1 = ifa.ifa_dev->ifa_list; ifa1; ifa1 = ifa1->ifa_next)
-		if (ifa1->ifa_mask == ifa.ifa_mask && inet_ifa_match(ifa1->ifa_address, ifa) && ifa1->ifa_local == ifa.ifa_local)
+		if (ifa1->ifa_mask == ifa.ifa_mask && inet_ifa_match(ifa1->ifa_address, ifa) &&
+		    ifa1->ifa_local == ifa.ifa_local)
 			return ifa1;
 	return nullptr;
 }
 
-int inet_rtm_newaddr(net_device &dev, be32 local, be32 address, u8 prefixlen, be32 broadcast, u8 scope, u32 flags, u32 metric)
+int inet_rtm_newaddr(net_device &dev, be32 local, be32 address, u8 prefixlen, be32 broadcast, u8 scope,
+                     u32 flags, u32 metric)
 {
 	TRACE(dev);
 	in_device *in_dev = __in_dev_get_rcu(dev);
@@ -373,12 +376,17 @@ int inet_rtm_newaddr(net_device &dev, be32 local, be32 address, u8 prefixlen, be
 	return __inet_insert_ifa(*ifa);
 }
 
+// not traced: what a command comes to, for short
 int inet_add_ifaddr(net_device &dev, be32 local, u8 prefixlen, be32 broadcast, u8 scope)
 {
 	return inet_rtm_newaddr(dev, local, local, prefixlen, broadcast, scope, 0, 0);
 }
 
-int inet_del_ifaddr(net_device &dev, be32 local, u8 prefixlen) { return inet_rtm_deladdr(dev, local, local, prefixlen); }
+// not traced: what a command comes to, for short
+int inet_del_ifaddr(net_device &dev, be32 local, u8 prefixlen)
+{
+	return inet_rtm_deladdr(dev, local, local, prefixlen);
+}
 
 // --- which address ---
 
@@ -411,7 +419,8 @@ be32 inet_select_addr(const net_device &device, be32 dst, int scope)
 		const u8 localnet_scope = IN_DEV_ROUTE_LOCALNET(*in_dev) ? RT_SCOPE_LINK : RT_SCOPE_HOST;
 
 		for (const in_ifaddr *ifa = in_dev->ifa_list; ifa; ifa = ifa->ifa_next) {
-			if (ifa->ifa_flags & IFA_F_SECONDARY || std::min(ifa->ifa_scope, localnet_scope) > scope)
+			if (ifa->ifa_flags & IFA_F_SECONDARY ||
+			    std::min(ifa->ifa_scope, localnet_scope) > scope)
 				continue;
 			if (!dst || inet_ifa_match(dst, *ifa))
 				return out(ifa->ifa_local);
@@ -423,7 +432,8 @@ be32 inet_select_addr(const net_device &device, be32 dst, int scope)
 	}
 
 	const int master_idx = l3mdev_master_ifindex_rcu(dev);
-	if (master_idx && (dev = dev_get_by_index_rcu(net, master_idx)) && (in_dev = __in_dev_get_rcu(*dev))) {
+	if (master_idx && (dev = dev_get_by_index_rcu(net, master_idx)) &&
+	    (in_dev = __in_dev_get_rcu(*dev))) {
 		addr = in_dev_select_addr(*in_dev, scope);
 		if (addr)
 			return out(addr);
@@ -530,7 +540,8 @@ static void inetdev_send_gratuitous_arp(net_device &dev, const in_device &in_dev
 {
 	TRACE(dev);
 	for (const in_ifaddr *ifa = in_dev.ifa_list; ifa; ifa = ifa->ifa_next)
-		arp_send(ARPOP_REQUEST, ETH_P_ARP, ifa->ifa_local, dev, ifa->ifa_local, nullptr, dev.dev_addr.data(), nullptr);
+		arp_send(ARPOP_REQUEST, ETH_P_ARP, ifa->ifa_local, dev, ifa->ifa_local, nullptr,
+		         dev.dev_addr.data(), nullptr);
 }
 
 static int inetdev_event(net_device &dev, netdev_cmd event)
@@ -606,8 +617,9 @@ static int devinet_init_net(net &net)
 	}
 	auto all = std::make_shared<ipv4_devconf>();
 
-	for (const auto i : {IPV4_DEVCONF_ACCEPT_REDIRECTS, IPV4_DEVCONF_SEND_REDIRECTS, IPV4_DEVCONF_SECURE_REDIRECTS,
-			     IPV4_DEVCONF_SHARED_MEDIA, IPV4_DEVCONF_ARP_EVICT_NOCARRIER})
+	for (const auto i :
+	     {IPV4_DEVCONF_ACCEPT_REDIRECTS, IPV4_DEVCONF_SEND_REDIRECTS, IPV4_DEVCONF_SECURE_REDIRECTS,
+	      IPV4_DEVCONF_SHARED_MEDIA, IPV4_DEVCONF_ARP_EVICT_NOCARRIER})
 		all->data[i] = 1;
 	all->data[IPV4_DEVCONF_IGMPV2_UNSOLICITED_REPORT_INTERVAL] = 10000;
 	all->data[IPV4_DEVCONF_IGMPV3_UNSOLICITED_REPORT_INTERVAL] = 1000;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The sysctls of net/ipv4/devinet.c: net.ipv4.conf.{all,default,DEV}.NAME and net.ipv4.ip_forward. A write to `default` goes to
-// the devices that never had a value or an address of their own; one to forwarding goes to all devices; some flush routes.
+// The sysctls of net/ipv4/devinet.c: net.ipv4.conf.{all,default,DEV}.NAME and net.ipv4.ip_forward. A write to
+// `default` goes to the devices that never had a value or an address of their own; one to forwarding goes to
+// all devices; some flush routes.
 #include <string_view>
 
 #include "stack/ipv4/ip_fib.h"
@@ -16,39 +17,39 @@ struct entry {
 	bool flushes; // routes are computed anew after a write
 };
 constexpr entry devinet_vars[] = {
-    {"forwarding", IPV4_DEVCONF_FORWARDING, false},
-    {"mc_forwarding", IPV4_DEVCONF_MC_FORWARDING, false},
-    {"bc_forwarding", IPV4_DEVCONF_BC_FORWARDING, true},
-    {"accept_redirects", IPV4_DEVCONF_ACCEPT_REDIRECTS, false},
-    {"secure_redirects", IPV4_DEVCONF_SECURE_REDIRECTS, false},
-    {"shared_media", IPV4_DEVCONF_SHARED_MEDIA, false},
-    {"rp_filter", IPV4_DEVCONF_RP_FILTER, false},
-    {"send_redirects", IPV4_DEVCONF_SEND_REDIRECTS, false},
-    {"accept_source_route", IPV4_DEVCONF_ACCEPT_SOURCE_ROUTE, false},
-    {"accept_local", IPV4_DEVCONF_ACCEPT_LOCAL, true},
-    {"src_valid_mark", IPV4_DEVCONF_SRC_VMARK, false},
-    {"proxy_arp", IPV4_DEVCONF_PROXY_ARP, false},
-    {"medium_id", IPV4_DEVCONF_MEDIUM_ID, false},
-    {"bootp_relay", IPV4_DEVCONF_BOOTP_RELAY, false},
-    {"log_martians", IPV4_DEVCONF_LOG_MARTIANS, false},
-    {"tag", IPV4_DEVCONF_TAG, false},
-    {"arp_filter", IPV4_DEVCONF_ARPFILTER, false},
-    {"arp_announce", IPV4_DEVCONF_ARP_ANNOUNCE, false},
-    {"arp_ignore", IPV4_DEVCONF_ARP_IGNORE, false},
-    {"arp_accept", IPV4_DEVCONF_ARP_ACCEPT, false},
-    {"arp_notify", IPV4_DEVCONF_ARP_NOTIFY, false},
-    {"arp_evict_nocarrier", IPV4_DEVCONF_ARP_EVICT_NOCARRIER, false},
-    {"proxy_arp_pvlan", IPV4_DEVCONF_PROXY_ARP_PVLAN, false},
-    {"force_igmp_version", IPV4_DEVCONF_FORCE_IGMP_VERSION, false},
-    {"igmpv2_unsolicited_report_interval", IPV4_DEVCONF_IGMPV2_UNSOLICITED_REPORT_INTERVAL, false},
-    {"igmpv3_unsolicited_report_interval", IPV4_DEVCONF_IGMPV3_UNSOLICITED_REPORT_INTERVAL, false},
-    {"ignore_routes_with_linkdown", IPV4_DEVCONF_IGNORE_ROUTES_WITH_LINKDOWN, false},
-    {"drop_gratuitous_arp", IPV4_DEVCONF_DROP_GRATUITOUS_ARP, false},
-    {"disable_xfrm", IPV4_DEVCONF_NOXFRM, true},
-    {"disable_policy", IPV4_DEVCONF_NOPOLICY, true},
-    {"promote_secondaries", IPV4_DEVCONF_PROMOTE_SECONDARIES, true},
-    {"route_localnet", IPV4_DEVCONF_ROUTE_LOCALNET, true},
-    {"drop_unicast_in_l2_multicast", IPV4_DEVCONF_DROP_UNICAST_IN_L2_MULTICAST, true},
+	{"forwarding", IPV4_DEVCONF_FORWARDING, false},
+	{"mc_forwarding", IPV4_DEVCONF_MC_FORWARDING, false},
+	{"bc_forwarding", IPV4_DEVCONF_BC_FORWARDING, true},
+	{"accept_redirects", IPV4_DEVCONF_ACCEPT_REDIRECTS, false},
+	{"secure_redirects", IPV4_DEVCONF_SECURE_REDIRECTS, false},
+	{"shared_media", IPV4_DEVCONF_SHARED_MEDIA, false},
+	{"rp_filter", IPV4_DEVCONF_RP_FILTER, false},
+	{"send_redirects", IPV4_DEVCONF_SEND_REDIRECTS, false},
+	{"accept_source_route", IPV4_DEVCONF_ACCEPT_SOURCE_ROUTE, false},
+	{"accept_local", IPV4_DEVCONF_ACCEPT_LOCAL, true},
+	{"src_valid_mark", IPV4_DEVCONF_SRC_VMARK, false},
+	{"proxy_arp", IPV4_DEVCONF_PROXY_ARP, false},
+	{"medium_id", IPV4_DEVCONF_MEDIUM_ID, false},
+	{"bootp_relay", IPV4_DEVCONF_BOOTP_RELAY, false},
+	{"log_martians", IPV4_DEVCONF_LOG_MARTIANS, false},
+	{"tag", IPV4_DEVCONF_TAG, false},
+	{"arp_filter", IPV4_DEVCONF_ARPFILTER, false},
+	{"arp_announce", IPV4_DEVCONF_ARP_ANNOUNCE, false},
+	{"arp_ignore", IPV4_DEVCONF_ARP_IGNORE, false},
+	{"arp_accept", IPV4_DEVCONF_ARP_ACCEPT, false},
+	{"arp_notify", IPV4_DEVCONF_ARP_NOTIFY, false},
+	{"arp_evict_nocarrier", IPV4_DEVCONF_ARP_EVICT_NOCARRIER, false},
+	{"proxy_arp_pvlan", IPV4_DEVCONF_PROXY_ARP_PVLAN, false},
+	{"force_igmp_version", IPV4_DEVCONF_FORCE_IGMP_VERSION, false},
+	{"igmpv2_unsolicited_report_interval", IPV4_DEVCONF_IGMPV2_UNSOLICITED_REPORT_INTERVAL, false},
+	{"igmpv3_unsolicited_report_interval", IPV4_DEVCONF_IGMPV3_UNSOLICITED_REPORT_INTERVAL, false},
+	{"ignore_routes_with_linkdown", IPV4_DEVCONF_IGNORE_ROUTES_WITH_LINKDOWN, false},
+	{"drop_gratuitous_arp", IPV4_DEVCONF_DROP_GRATUITOUS_ARP, false},
+	{"disable_xfrm", IPV4_DEVCONF_NOXFRM, true},
+	{"disable_policy", IPV4_DEVCONF_NOPOLICY, true},
+	{"promote_secondaries", IPV4_DEVCONF_PROMOTE_SECONDARIES, true},
+	{"route_localnet", IPV4_DEVCONF_ROUTE_LOCALNET, true},
+	{"drop_unicast_in_l2_multicast", IPV4_DEVCONF_DROP_UNICAST_IN_L2_MULTICAST, true},
 };
 
 const entry *entry_of(std::string_view name)
@@ -76,7 +77,8 @@ static void devinet_copy_dflt_conf(net &net, std::size_t i)
 	TRACE();
 	rcu_read_lock();
 	for (net_device *dev : net.dev_list)
-		if (in_device *in_dev = __in_dev_get_rcu(*dev); in_dev && !(in_dev->cnf.state & (u64{1} << i)))
+		if (in_device *in_dev = __in_dev_get_rcu(*dev);
+		    in_dev && !(in_dev->cnf.state & (u64{1} << i)))
 			in_dev->cnf.data[i] = net.ipv4.devconf_dflt->data[i];
 	rcu_read_unlock();
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/fib_frontend.c: the tables of a namespace and who changes them. `ip route` comes in at inet_rtm_newroute() and
-// inet_rtm_delroute(); an address makes its own routes by fib_add_ifaddr() -> fib_magic() (the address and the broadcast
-// addresses in `local`, the subnet in `main`) and takes them back by fib_del_ifaddr(); devices that go up, down or away come
-// in as events. fib_validate_source() judges the source of what was received. Left out: rules (so that fib_lookup() asks the
-// trie that local and main share, then `default`), netlink's own framing, and the ioctl.
+// net/ipv4/fib_frontend.c: the tables of a namespace and who changes them. `ip route` comes in at
+// inet_rtm_newroute() and inet_rtm_delroute(); an address makes its own routes by fib_add_ifaddr() ->
+// fib_magic() (the address and the broadcast addresses in `local`, the subnet in `main`) and takes them back
+// by fib_del_ifaddr(); devices that go up, down or away come in as events. fib_validate_source() judges the
+// source of what was received. Left out: rules (so that fib_lookup() asks the trie that local and main share,
+// then `default`), netlink's own framing, and the ioctl.
 #include <algorithm>
 
 #include "stack/ipv4/ip_fib.h"
@@ -28,7 +29,10 @@ static void fib_net_exit(net &net);
 namespace {
 const pernet_operations fib_net_ops{"fib", fib_net_init, fib_net_exit};
 
-tables_of_net &tables_of(net &net) { return *static_cast<tables_of_net *>(net_generic(net, fib_net_ops).get()); }
+tables_of_net &tables_of(net &net)
+{
+	return *static_cast<tables_of_net *>(net_generic(net, fib_net_ops).get());
+}
 } // namespace
 
 fib_table *fib_new_table(net &net, u32 id)
@@ -123,7 +127,8 @@ static u32 __inet_dev_addr_type(net &net, const net_device *dev, be32 addr, u32 
 	rcu_read_lock();
 	if (fib_table *table = fib_get_table(net, tb_id)) {
 		ret = RTN_UNICAST;
-		if (!fib_table_lookup(*table, fl4, res, FIB_LOOKUP_NOREF) && (!dev || dev == fib_info_nhc(*res.fi, 0).nhc_dev))
+		if (!fib_table_lookup(*table, fl4, res, FIB_LOOKUP_NOREF) &&
+		    (!dev || dev == fib_info_nhc(*res.fi, 0).nhc_dev))
 			ret = res.type;
 	}
 	rcu_read_unlock();
@@ -208,8 +213,8 @@ bool fib_info_nh_uses_dev(const fib_info &fi, const net_device &dev)
 }
 
 // The route back to the source says what it is. Positive: the source is on the link; negative: a martian.
-static int __fib_validate_source(sk_buff &skb, be32 src, be32 dst, u8 tos, int oif, net_device &dev, int rpf, in_device &idev,
-				 u32 &itag)
+static int __fib_validate_source(sk_buff &skb, be32 src, be32 dst, u8 tos, int oif, net_device &dev, int rpf,
+                                 in_device &idev, u32 &itag)
 {
 	TRACE(skb, dev);
 	net &net = dev_net(dev);
@@ -235,11 +240,13 @@ static int __fib_validate_source(sk_buff &skb, be32 src, be32 dst, u8 tos, int o
 
 	if (fib_lookup(net, fl4, res, 0))
 		return last_resort();
-	if (res.type != RTN_UNICAST && (res.type != RTN_LOCAL || !IN_DEV_ORCONF(idev, IPV4_DEVCONF_ACCEPT_LOCAL)))
+	if (res.type != RTN_UNICAST &&
+	    (res.type != RTN_LOCAL || !IN_DEV_ORCONF(idev, IPV4_DEVCONF_ACCEPT_LOCAL)))
 		return -EINVAL;
 	itag = 0;
 
-	const bool dev_match = fib_info_nh_uses_dev(*res.fi, dev) || (res.type == RTN_LOCAL && &dev == net.loopback_dev);
+	const bool dev_match =
+		fib_info_nh_uses_dev(*res.fi, dev) || (res.type == RTN_LOCAL && &dev == net.loopback_dev);
 	if (dev_match)
 		return FIB_RES_NHC(res).nhc_scope >= RT_SCOPE_HOST;
 	if (no_addr)
@@ -253,7 +260,8 @@ static int __fib_validate_source(sk_buff &skb, be32 src, be32 dst, u8 tos, int o
 	return 0;
 }
 
-int fib_validate_source(sk_buff &skb, be32 src, be32 dst, u8 tos, int oif, net_device &dev, in_device &idev, u32 &itag)
+int fib_validate_source(sk_buff &skb, be32 src, be32 dst, u8 tos, int oif, net_device &dev, in_device &idev,
+                        u32 &itag)
 {
 	TRACE(skb, dev);
 	const int r = IN_DEV_MAXCONF(idev, IPV4_DEVCONF_RP_FILTER);
@@ -262,7 +270,8 @@ int fib_validate_source(sk_buff &skb, be32 src, be32 dst, u8 tos, int oif, net_d
 	if (!r && (dev.ifindex != oif || !IN_DEV_TX_REDIRECTS(idev))) {
 		const bool accept_local = IN_DEV_ORCONF(idev, IPV4_DEVCONF_ACCEPT_LOCAL);
 
-		if (accept_local || !(net.ipv4.fib_has_custom_local_routes || net.ipv4.fib_has_custom_rules)) {
+		if (accept_local ||
+		    !(net.ipv4.fib_has_custom_local_routes || net.ipv4.fib_has_custom_rules)) {
 			if (!accept_local && inet_lookup_ifaddr_rcu(net, src))
 				return -EINVAL;
 			itag = 0;
@@ -384,10 +393,11 @@ void fib_add_ifaddr(in_ifaddr &ifa)
 		fib_magic(RTM_NEWROUTE, RTN_BROADCAST, ifa.ifa_broadcast, 32, *prim, 0);
 		arp_invalidate(dev, ifa.ifa_broadcast, false);
 	}
-	if (!ipv4_is_zeronet(prefix) && !(ifa.ifa_flags & IFA_F_SECONDARY) && (!(prefix == addr) || ifa.ifa_prefixlen < 32)) {
+	if (!ipv4_is_zeronet(prefix) && !(ifa.ifa_flags & IFA_F_SECONDARY) &&
+	    (!(prefix == addr) || ifa.ifa_prefixlen < 32)) {
 		if (!(ifa.ifa_flags & IFA_F_NOPREFIXROUTE))
-			fib_magic(RTM_NEWROUTE, dev.flags & IFF_LOOPBACK ? RTN_LOCAL : RTN_UNICAST, prefix, ifa.ifa_prefixlen,
-				  *prim, ifa.ifa_rt_priority);
+			fib_magic(RTM_NEWROUTE, dev.flags & IFF_LOOPBACK ? RTN_LOCAL : RTN_UNICAST, prefix,
+			          ifa.ifa_prefixlen, *prim, ifa.ifa_rt_priority);
 		if (ifa.ifa_prefixlen < 31) {
 			fib_magic(RTM_NEWROUTE, RTN_BROADCAST, prefix | ~mask, 32, *prim, 0);
 			arp_invalidate(dev, prefix | ~mask, false);
@@ -402,15 +412,15 @@ void fib_modify_prefix_metric(in_ifaddr &ifa, u32 new_metric)
 	net_device &dev = *ifa.ifa_dev->dev;
 	const u8 type = dev.flags & IFF_LOOPBACK ? RTN_LOCAL : RTN_UNICAST;
 
-	if (!(dev.flags & IFF_UP) || ifa.ifa_flags & (IFA_F_SECONDARY | IFA_F_NOPREFIXROUTE) || ipv4_is_zeronet(prefix) ||
-	    (prefix == ifa.ifa_local && ifa.ifa_prefixlen == 32))
+	if (!(dev.flags & IFF_UP) || ifa.ifa_flags & (IFA_F_SECONDARY | IFA_F_NOPREFIXROUTE) ||
+	    ipv4_is_zeronet(prefix) || (prefix == ifa.ifa_local && ifa.ifa_prefixlen == 32))
 		return;
 	fib_magic(RTM_NEWROUTE, type, prefix, ifa.ifa_prefixlen, ifa, new_metric);
 	fib_magic(RTM_DELROUTE, type, prefix, ifa.ifa_prefixlen, ifa, ifa.ifa_rt_priority);
 }
 
-// The address, and its broadcasts, may be needed by another one of the device still; what is not goes. With `iprim`, a
-// secondary address is about to become primary, and addresses of that subnet count as gone.
+// The address, and its broadcasts, may be needed by another one of the device still; what is not goes. With
+// `iprim`, a secondary address is about to become primary, and addresses of that subnet count as gone.
 void fib_del_ifaddr(in_ifaddr &ifa, in_ifaddr *iprim)
 {
 	TRACE();
@@ -428,8 +438,8 @@ void fib_del_ifaddr(in_ifaddr &ifa, in_ifaddr *iprim)
 			return;
 	} else if (!ipv4_is_zeronet(any) && (!(any == ifa.ifa_local) || ifa.ifa_prefixlen < 32)) {
 		if (!(ifa.ifa_flags & IFA_F_NOPREFIXROUTE))
-			fib_magic(RTM_DELROUTE, dev.flags & IFF_LOOPBACK ? RTN_LOCAL : RTN_UNICAST, any, ifa.ifa_prefixlen,
-				  *prim, 0);
+			fib_magic(RTM_DELROUTE, dev.flags & IFF_LOOPBACK ? RTN_LOCAL : RTN_UNICAST, any,
+			          ifa.ifa_prefixlen, *prim, 0);
 		subnet = true;
 	}
 
@@ -448,7 +458,8 @@ void fib_del_ifaddr(in_ifaddr &ifa, in_ifaddr *iprim)
 				// Another subnet counts where its primary address is the same.
 				if (!same_prefsrc)
 					continue;
-				if (!prim1 || !(ifa1->ifa_mask == prim1->ifa_mask) || !inet_ifa_match(ifa1->ifa_address, *prim1))
+				if (!prim1 || !(ifa1->ifa_mask == prim1->ifa_mask) ||
+				    !inet_ifa_match(ifa1->ifa_address, *prim1))
 					prim1 = inet_ifa_byprefix(in_dev, ifa1->ifa_address, ifa1->ifa_mask);
 				if (!prim1 || !(prim1->ifa_local == prim->ifa_local))
 					continue;
@@ -469,7 +480,8 @@ void fib_del_ifaddr(in_ifaddr &ifa, in_ifaddr *iprim)
 		if (any == ifa1->ifa_broadcast)
 			ok |= BRD0_OK;
 		if (prim1 == ifa1 && ifa1->ifa_prefixlen < 31) {
-			const be32 brd1 = ifa1->ifa_address | ~ifa1->ifa_mask, any1 = ifa1->ifa_address & ifa1->ifa_mask;
+			const be32 brd1 = ifa1->ifa_address | ~ifa1->ifa_mask,
+				   any1 = ifa1->ifa_address & ifa1->ifa_mask;
 
 			if (!ipv4_is_zeronet(any1)) {
 				if (ifa.ifa_broadcast == brd1 || ifa.ifa_broadcast == any1)
@@ -582,7 +594,8 @@ static int fib_netdev_event(net_device &dev, netdev_cmd event)
 static int fib_net_init(net &net)
 {
 	TRACE();
-	net_generic(net, fib_net_ops) = std::make_shared<tables_of_net>(); // a table comes with its first route
+	net_generic(net, fib_net_ops) =
+		std::make_shared<tables_of_net>(); // a table comes with its first route
 	return 0;
 }
 
@@ -595,7 +608,8 @@ static void fib_net_exit(net &net)
 	net.ipv4.fib_default = nullptr;
 	net.ipv4.fib_local = nullptr;
 	// Local ends before main, whose trie it shares.
-	std::sort(tables.begin(), tables.end(), [](const fib_table *a, const fib_table *b) { return a->tb_id > b->tb_id; });
+	std::sort(tables.begin(), tables.end(),
+	          [](const fib_table *a, const fib_table *b) { return a->tb_id > b->tb_id; });
 	for (fib_table *tb : tables) {
 		fib_table_flush(net, *tb, true);
 		fib_free_table(tb);

@@ -1,40 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/fib_semantics.c: what a route means. fib_create_info() checks a configuration, finds the device of each nexthop
-// (fib_check_nh) and shares an equal fib_info where there is one. A lookup's result goes through fib_select_path(), which
-// chooses among several nexthops or default routes and fills in the source address (fib_result_prefsrc). Devices and addresses
-// that come and go are told to fib_sync_up/down. Left out: nexthop objects, IPv6 gateways, encapsulation, netlink messages.
-#include "stack/ipv4/ip_fib.h"
+// net/ipv4/fib_semantics.c: what a route means. fib_create_info() checks a configuration, finds the device of
+// each nexthop (fib_check_nh) and shares an equal fib_info where there is one; the last reference ends it
+// after a grace period, with the routes that its nexthops keep. fib_result_prefsrc() says which source goes
+// with it. What devices and addresses do to it is in fib_semantics_sync.cpp, choosing among several in
+// fib_select.cpp. Left out: nexthop objects, IPv6 gateways, encapsulation, netlink messages.
+#include "stack/ipv4/fib_semantics.h"
 
 #include <algorithm>
-
-#include "stack/ipv4/l3mdev.h"
 
 namespace skbwalk {
 
 namespace {
-
-constexpr u32 DEVINDEX_HASHBITS = 8, DEVINDEX_HASHSIZE = 1 << DEVINDEX_HASHBITS;
-using info_list = list_of<fib_info, &fib_info::fib_hash>;
-using nh_list = list_of<fib_nh, &fib_nh::nh_hash>;
-using laddr_list = list_of<fib_info, &fib_info::fib_lhash>;
-
-struct fib_infos {
-	spinlock_t lock; // fib_info_lock
-	std::vector<info_list> hash;
-	std::vector<laddr_list> laddrhash;
-	std::array<nh_list, DEVINDEX_HASHSIZE> devhash;
-	u32 cnt = 0;
-
-	[[nodiscard]] u32 size() const { return static_cast<u32>(hash.size()); }
-};
-const perhost<fib_infos> infos;
-
-template <class F> void for_nexthops(const fib_info &fi, F f)
-{
-	for (int nhsel = 0; nhsel < fib_info_num_path(fi); ++nhsel)
-		f(fib_info_nh(fi, nhsel));
-}
 
 int refuse(netlink_ext_ack *extack, const char *msg, int err)
 {
@@ -53,19 +30,21 @@ bool same_metrics(const fib_info &a, const fib_info &b)
 
 } // namespace
 
+const perhost<fib_infos> fib_infos_of_host;
+
 const std::array<fib_prop, RTN_MAX + 1> fib_props{{
-    {0, RT_SCOPE_NOWHERE},           // RTN_UNSPEC
-    {0, RT_SCOPE_UNIVERSE},          // RTN_UNICAST
-    {0, RT_SCOPE_HOST},              // RTN_LOCAL
-    {0, RT_SCOPE_LINK},              // RTN_BROADCAST
-    {0, RT_SCOPE_LINK},              // RTN_ANYCAST
-    {0, RT_SCOPE_UNIVERSE},          // RTN_MULTICAST
-    {-EINVAL, RT_SCOPE_UNIVERSE},    // RTN_BLACKHOLE
-    {-EHOSTUNREACH, RT_SCOPE_UNIVERSE}, // RTN_UNREACHABLE
-    {-EACCES, RT_SCOPE_UNIVERSE},    // RTN_PROHIBIT
-    {-EAGAIN, RT_SCOPE_UNIVERSE},    // RTN_THROW
-    {-EINVAL, RT_SCOPE_NOWHERE},     // RTN_NAT
-    {-EINVAL, RT_SCOPE_NOWHERE},     // RTN_XRESOLVE
+	{0, RT_SCOPE_NOWHERE},              // RTN_UNSPEC
+	{0, RT_SCOPE_UNIVERSE},             // RTN_UNICAST
+	{0, RT_SCOPE_HOST},                 // RTN_LOCAL
+	{0, RT_SCOPE_LINK},                 // RTN_BROADCAST
+	{0, RT_SCOPE_LINK},                 // RTN_ANYCAST
+	{0, RT_SCOPE_UNIVERSE},             // RTN_MULTICAST
+	{-EINVAL, RT_SCOPE_UNIVERSE},       // RTN_BLACKHOLE
+	{-EHOSTUNREACH, RT_SCOPE_UNIVERSE}, // RTN_UNREACHABLE
+	{-EACCES, RT_SCOPE_UNIVERSE},       // RTN_PROHIBIT
+	{-EAGAIN, RT_SCOPE_UNIVERSE},       // RTN_THROW
+	{-EINVAL, RT_SCOPE_NOWHERE},        // RTN_NAT
+	{-EINVAL, RT_SCOPE_NOWHERE},        // RTN_XRESOLVE
 }};
 
 // --- finding an equal one ---
@@ -76,8 +55,9 @@ static int nh_comp(const fib_info &fi, const fib_info &ofi)
 	for (int i = 0; i < fib_info_num_path(fi); ++i) {
 		const fib_nh &nh = fib_info_nh(fi, i), &onh = fib_info_nh(ofi, i);
 
-		if (nh.nhc_oif != onh.nhc_oif || nh.nhc_gw_family != onh.nhc_gw_family || nh.nhc_scope != onh.nhc_scope ||
-		    nh.nhc_weight != onh.nhc_weight || ((nh.nhc_flags ^ onh.nhc_flags) & ~RTNH_COMPARE_MASK))
+		if (nh.nhc_oif != onh.nhc_oif || nh.nhc_gw_family != onh.nhc_gw_family ||
+		    nh.nhc_scope != onh.nhc_scope || nh.nhc_weight != onh.nhc_weight ||
+		    ((nh.nhc_flags ^ onh.nhc_flags) & ~RTNH_COMPARE_MASK))
 			return -1;
 		if (nh.nhc_gw_family == AF_INET && !(nh.nhc_gw4 == onh.nhc_gw4))
 			return -1;
@@ -91,12 +71,12 @@ static u32 fib_devindex_hashfn(u32 val)
 	return hash_32(val, DEVINDEX_HASHBITS);
 }
 
-static nh_list &fib_info_devhash_bucket(const net_device &dev)
+nh_list &fib_info_devhash_bucket(const net_device &dev)
 {
 	TRACE(dev);
 	const u32 val = net_hash_mix(dev_net(dev)) ^ static_cast<u32>(dev.ifindex);
 
-	return infos->devhash[fib_devindex_hashfn(val)];
+	return fib_infos_of_host->devhash[fib_devindex_hashfn(val)];
 }
 
 static u32 fib_info_hashfn_1(u32 init_val, u8 protocol, u8 scope, u32 prefsrc, u32 priority)
@@ -108,45 +88,47 @@ static u32 fib_info_hashfn_1(u32 init_val, u8 protocol, u8 scope, u32 prefsrc, u
 static u32 fib_info_hashfn_result(u32 val)
 {
 	TRACE();
-	return (val ^ (val >> 7) ^ (val >> 12)) & (infos->size() - 1);
+	return (val ^ (val >> 7) ^ (val >> 12)) & (fib_infos_of_host->size() - 1);
 }
 
 static u32 fib_info_hashfn(const fib_info &fi)
 {
 	TRACE();
-	u32 val = fib_info_hashfn_1(static_cast<u32>(fi.fib_nhs), fi.fib_protocol, fi.fib_scope, fi.fib_prefsrc.raw(),
-				    fi.fib_priority);
+	u32 val = fib_info_hashfn_1(static_cast<u32>(fi.fib_nhs), fi.fib_protocol, fi.fib_scope,
+	                            fi.fib_prefsrc.raw(), fi.fib_priority);
 
-	for_nexthops(fi, [&val](const fib_nh &nh) { val ^= fib_devindex_hashfn(static_cast<u32>(nh.nhc_oif)); });
+	for_nexthops(fi,
+	             [&val](const fib_nh &nh) { val ^= fib_devindex_hashfn(static_cast<u32>(nh.nhc_oif)); });
 	return fib_info_hashfn_result(val);
 }
 
 static fib_info *fib_find_info(const fib_info &nfi)
 {
 	TRACE();
-	for (fib_info &fi : infos->hash[fib_info_hashfn(nfi)]) {
+	for (fib_info &fi : fib_infos_of_host->hash[fib_info_hashfn(nfi)]) {
 		if (fi.fib_net != nfi.fib_net || fi.fib_nhs != nfi.fib_nhs)
 			continue;
-		if (nfi.fib_protocol == fi.fib_protocol && nfi.fib_scope == fi.fib_scope && nfi.fib_prefsrc == fi.fib_prefsrc &&
-		    nfi.fib_priority == fi.fib_priority && nfi.fib_type == fi.fib_type && nfi.fib_tb_id == fi.fib_tb_id &&
-		    same_metrics(nfi, fi) && !((nfi.fib_flags ^ fi.fib_flags) & ~RTNH_COMPARE_MASK) && nh_comp(fi, nfi) == 0)
+		if (nfi.fib_protocol == fi.fib_protocol && nfi.fib_scope == fi.fib_scope &&
+		    nfi.fib_prefsrc == fi.fib_prefsrc && nfi.fib_priority == fi.fib_priority &&
+		    nfi.fib_type == fi.fib_type && nfi.fib_tb_id == fi.fib_tb_id && same_metrics(nfi, fi) &&
+		    !((nfi.fib_flags ^ fi.fib_flags) & ~RTNH_COMPARE_MASK) && nh_comp(fi, nfi) == 0)
 			return &fi;
 	}
 	return nullptr;
 }
 
-static laddr_list &fib_info_laddrhash_bucket(const net &net, be32 val)
+laddr_list &fib_info_laddrhash_bucket(const net &net, be32 val)
 {
 	TRACE();
-	const u32 bits = static_cast<u32>(std::bit_width(infos->size())) - 1;
+	const u32 bits = static_cast<u32>(std::bit_width(fib_infos_of_host->size())) - 1;
 
-	return infos->laddrhash[hash_32(net_hash_mix(net) ^ val.raw(), bits)];
+	return fib_infos_of_host->laddrhash[hash_32(net_hash_mix(net) ^ val.raw(), bits)];
 }
 
 static void fib_info_hash_move(u32 new_size)
 {
 	TRACE();
-	fib_infos &t = *infos;
+	fib_infos &t = *fib_infos_of_host;
 	std::vector<info_list> old_hash(new_size);
 	std::vector<laddr_list> old_laddrhash(new_size);
 
@@ -260,14 +242,15 @@ void fib_info_put(fib_info &fi)
 void fib_release_info(fib_info *fi)
 {
 	TRACE();
-	fib_infos &t = *infos;
+	fib_infos &t = *fib_infos_of_host;
 
 	spin_lock_bh(t.lock);
 	if (fi && refcount_dec_and_test(fi->fib_treeref)) {
 		t.hash[fib_info_hashfn(*fi)].erase(info_list::s_iterator_to(*fi));
 		--t.cnt;
 		if (fi->fib_prefsrc)
-			fib_info_laddrhash_bucket(*fi->fib_net, fi->fib_prefsrc).erase(laddr_list::s_iterator_to(*fi));
+			fib_info_laddrhash_bucket(*fi->fib_net, fi->fib_prefsrc)
+				.erase(laddr_list::s_iterator_to(*fi));
 		for_nexthops(*fi, [](fib_nh &nh) {
 			if (nh.nhc_dev)
 				fib_info_devhash_bucket(*nh.nhc_dev).erase(nh_list::s_iterator_to(nh));
@@ -284,13 +267,13 @@ int ip_fib_check_default(be32 gw, const net_device &dev)
 	TRACE(dev);
 	int ret = -1;
 
-	spin_lock(infos->lock);
+	spin_lock(fib_infos_of_host->lock);
 	for (const fib_nh &nh : fib_info_devhash_bucket(dev))
 		if (nh.nhc_dev == &dev && nh.nhc_gw4 == gw && !(nh.nhc_flags & RTNH_F_DEAD)) {
 			ret = 0;
 			break;
 		}
-	spin_unlock(infos->lock);
+	spin_unlock(fib_infos_of_host->lock);
 	return ret;
 }
 
@@ -331,7 +314,8 @@ static int fib_get_nhs(fib_info &fi, const fib_config &cfg, netlink_ext_ack *ext
 		const fib_config_nh &one = cfg.fc_mp[static_cast<std::size_t>(i)];
 
 		if (one.flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN))
-			return refuse(extack, "Invalid flags for nexthop - can not contain DEAD or LINKDOWN", -EINVAL);
+			return refuse(extack, "Invalid flags for nexthop - can not contain DEAD or LINKDOWN",
+			              -EINVAL);
 		const int ret = fib_nh_init(fib_info_nh(fi, i), one, cfg.fc_flags & ~0xFFu);
 		if (ret)
 			return ret;
@@ -345,14 +329,15 @@ static int fib_get_nhs(fib_info &fi, const fib_config &cfg, netlink_ext_ack *ext
 }
 
 // Gives each nexthop that works its part of the 31-bit hash space, by weight.
-static void fib_rebalance(fib_info &fi)
+void fib_rebalance(fib_info &fi)
 {
 	TRACE();
 	if (fib_info_num_path(fi) < 2)
 		return;
 
 	const auto works = [](const fib_nh &nh) {
-		return !(nh.nhc_flags & RTNH_F_DEAD) && !(ip_ignore_linkdown(*nh.nhc_dev) && nh.nhc_flags & RTNH_F_LINKDOWN);
+		return !(nh.nhc_flags & RTNH_F_DEAD) &&
+		       !(ip_ignore_linkdown(*nh.nhc_dev) && nh.nhc_flags & RTNH_F_LINKDOWN);
 	};
 	u64 total = 0, w = 0;
 	for_nexthops(fi, [&](const fib_nh &nh) {
@@ -381,7 +366,8 @@ int fib_nh_match(net &, const fib_config &cfg, const fib_info &fi, netlink_ext_a
 			return 1;
 		const fib_nh &nh = fib_info_nh(fi, 0);
 
-		if ((cfg.fc_oif && cfg.fc_oif != nh.nhc_oif) || (cfg.fc_gw_family && cfg.fc_gw_family != nh.nhc_gw_family))
+		if ((cfg.fc_oif && cfg.fc_oif != nh.nhc_oif) ||
+		    (cfg.fc_gw_family && cfg.fc_gw_family != nh.nhc_gw_family))
 			return 1;
 		return cfg.fc_gw_family == AF_INET && !(cfg.fc_gw4 == nh.nhc_gw4);
 	}
@@ -415,8 +401,8 @@ bool fib_metrics_match(const fib_config &cfg, const fib_info &fi)
 	return true;
 }
 
-// A gateway must be reached over a narrower scope than the route that goes over it: a universe route's gateway over a link,
-// and that one over an address of this host.
+// A gateway must be reached over a narrower scope than the route that goes over it: a universe route's
+// gateway over a link, and that one over an address of this host.
 static int fib_check_nh_v4_gw(net &net, fib_nh &nh, u32 table, u8 scope, netlink_ext_ack *extack)
 {
 	TRACE();
@@ -477,7 +463,8 @@ static int fib_check_nh_nongw(net &net, fib_nh &nh, netlink_ext_ack *extack)
 {
 	TRACE();
 	if (nh.nhc_flags & (RTNH_F_PERVASIVE | RTNH_F_ONLINK))
-		return refuse(extack, "Invalid flags for nexthop - PERVASIVE and ONLINK can not be set", -EINVAL);
+		return refuse(extack, "Invalid flags for nexthop - PERVASIVE and ONLINK can not be set",
+		              -EINVAL);
 
 	rcu_read_lock();
 	const auto out = [](int e) {
@@ -558,7 +545,10 @@ int fill_info(fib_info &fi, fib_config &cfg, netlink_ext_ack *extack)
 
 	if (fib_props[cfg.fc_type].error) {
 		if (cfg.fc_gw_family || cfg.fc_oif || !cfg.fc_mp.empty())
-			return refuse(extack, "Gateway, device and multipath can not be specified for this route type", -EINVAL);
+			return refuse(
+				extack,
+				"Gateway, device and multipath can not be specified for this route type",
+				-EINVAL);
 		return 0;
 	}
 	if (cfg.fc_type < RTN_UNICAST || cfg.fc_type > RTN_MULTICAST)
@@ -570,7 +560,8 @@ int fill_info(fib_info &fi, fib_config &cfg, netlink_ext_ack *extack)
 		fib_nh &nh = fib_info_nh(fi, 0);
 
 		if (fi.fib_nhs != 1)
-			return refuse(extack, "Route with host scope can not have multiple nexthops", -EINVAL);
+			return refuse(extack, "Route with host scope can not have multiple nexthops",
+			              -EINVAL);
 		if (nh.nhc_gw_family)
 			return refuse(extack, "Route with host scope can not have a gateway", -EINVAL);
 		nh.nhc_scope = RT_SCOPE_NOWHERE;
@@ -604,7 +595,7 @@ int fill_info(fib_info &fi, fib_config &cfg, netlink_ext_ack *extack)
 fib_info *fib_create_info(fib_config &cfg, int &err, netlink_ext_ack *extack)
 {
 	TRACE();
-	fib_infos &t = *infos;
+	fib_infos &t = *fib_infos_of_host;
 	net &net = *cfg.fc_net;
 
 	err = -EINVAL;
@@ -668,282 +659,6 @@ fib_info *fib_create_info(fib_config &cfg, int &err, netlink_ext_ack *extack)
 	});
 	spin_unlock_bh(t.lock);
 	return fi;
-}
-
-// --- devices and addresses that come and go ---
-
-// A local address is gone: the routes of the table that prefer it as their source die.
-int fib_sync_down_addr(net_device &dev, be32 local)
-{
-	TRACE(dev);
-	const u32 l3 = l3mdev_fib_table(&dev);
-	const u32 tb_id = l3 ? l3 : RT_TABLE_MAIN;
-	int ret = 0;
-
-	if (!infos->size() || !local)
-		return 0;
-	for (fib_info &fi : fib_info_laddrhash_bucket(dev_net(dev), local)) {
-		if (fi.fib_net != &dev_net(dev) || fi.fib_tb_id != tb_id || !(fi.fib_prefsrc == local))
-			continue;
-		fi.fib_flags |= RTNH_F_DEAD;
-		fi.pfsrc_removed = true;
-		++ret;
-	}
-	return ret;
-}
-
-void fib_nhc_update_mtu(fib_nh_common &nhc, u32 new_mtu, u32 orig)
-{
-	TRACE(nhc.nhc_dev);
-	rcu_read_lock();
-	if (const fnhe_hash_bucket *bucket = nhc.nhc_exceptions)
-		for (u32 i = 0; i < FNHE_HASH_SIZE; ++i)
-			for (fib_nh_exception *fnhe = bucket[i].chain; fnhe; fnhe = fnhe->fnhe_next)
-				fnhe_update_pmtu(*fnhe, new_mtu, orig);
-	rcu_read_unlock();
-}
-
-void fib_sync_mtu(net_device &dev, u32 orig_mtu)
-{
-	TRACE(dev);
-	for (fib_nh &nh : fib_info_devhash_bucket(dev))
-		if (nh.nhc_dev == &dev)
-			fib_nhc_update_mtu(nh, dev.mtu, orig_mtu);
-}
-
-// Carrier off (NETDEV_CHANGE): link down. Device down: dead too, but for nexthops of local addresses, unless forced (the last
-// address or the device is gone). Returns how many routes have no nexthop left.
-int fib_sync_down_dev(net_device &dev, netdev_cmd event, bool force)
-{
-	TRACE(dev);
-	const int scope = force ? -1 : RT_SCOPE_NOWHERE;
-	const fib_info *prev_fi = nullptr;
-	int ret = 0;
-
-	for (fib_nh &nh : fib_info_devhash_bucket(dev)) {
-		fib_info &fi = *nh.nh_parent;
-		int dead = 0;
-
-		if (nh.nhc_dev != &dev || &fi == prev_fi)
-			continue;
-		prev_fi = &fi;
-		for (int i = 0; i < fi.fib_nhs; ++i) {
-			fib_nh &one = fib_info_nh(fi, i);
-
-			if (one.nhc_flags & RTNH_F_DEAD) {
-				++dead;
-			} else if (one.nhc_dev == &dev && one.nhc_scope != scope) {
-				if (event == NETDEV_DOWN || event == NETDEV_UNREGISTER)
-					one.nhc_flags |= RTNH_F_DEAD;
-				one.nhc_flags |= RTNH_F_LINKDOWN;
-				++dead;
-			}
-			if (event == NETDEV_UNREGISTER && one.nhc_dev == &dev) {
-				dead = fi.fib_nhs;
-				break;
-			}
-		}
-		if (dead == fi.fib_nhs) {
-			if (event == NETDEV_DOWN || event == NETDEV_UNREGISTER)
-				fi.fib_flags |= RTNH_F_DEAD;
-			fi.fib_flags |= RTNH_F_LINKDOWN;
-			++ret;
-		}
-		fib_rebalance(fi);
-	}
-	return ret;
-}
-
-int fib_sync_up(net_device &dev, u32 nh_flags)
-{
-	TRACE(dev);
-	const fib_info *prev_fi = nullptr;
-	int ret = 0;
-
-	if (!(dev.flags & IFF_UP))
-		return 0;
-	if (nh_flags & RTNH_F_DEAD && dev_get_flags(dev) & (IFF_RUNNING | IFF_LOWER_UP))
-		nh_flags |= RTNH_F_LINKDOWN;
-
-	for (fib_nh &nh : fib_info_devhash_bucket(dev)) {
-		fib_info &fi = *nh.nh_parent;
-		int alive = 0;
-
-		if (nh.nhc_dev != &dev || &fi == prev_fi)
-			continue;
-		prev_fi = &fi;
-		for_nexthops(fi, [&](fib_nh &one) {
-			if (!(one.nhc_flags & nh_flags)) {
-				++alive;
-				return;
-			}
-			if (!one.nhc_dev || !(one.nhc_dev->flags & IFF_UP) || one.nhc_dev != &dev || !__in_dev_get_rcu(dev))
-				return;
-			++alive;
-			one.nhc_flags &= ~nh_flags;
-		});
-		if (alive > 0) {
-			fi.fib_flags &= ~nh_flags;
-			++ret;
-		}
-		fib_rebalance(fi);
-	}
-	return ret;
-}
-
-// --- choosing ---
-
-static void fib_result_assign(fib_result &res, fib_info &fi)
-{
-	TRACE_INLINE();
-	res.fi = &fi;
-	res.nhc = &fib_info_nhc(fi, 0);
-}
-
-// Is the gateway of a default route one to pass over? The best of those that may still be right is remembered.
-static bool fib_detect_death(fib_info &fi, int order, fib_info *&last_resort, int &last_idx, int dflt)
-{
-	TRACE();
-	const fib_nh_common &nhc = fib_info_nhc(fi, 0);
-	u8 state = NUD_NONE;
-	neighbour *n = nhc.nhc_gw_family == AF_INET ? neigh_lookup(arp_tbl(), nhc.nhc_gw4, *nhc.nhc_dev) : nullptr;
-
-	if (!n)
-		return false;
-	state = n->nud_state;
-	neigh_release(*n);
-	if (state == NUD_REACHABLE)
-		return false;
-	if ((state & NUD_VALID) && order != dflt)
-		return false;
-	if ((state & NUD_VALID) || (last_idx < 0 && order > dflt && state != NUD_INCOMPLETE)) {
-		last_resort = &fi;
-		last_idx = order;
-	}
-	return true;
-}
-
-// Several default routes of one metric: the first whose gateway answers.
-static void fib_select_default(const flowi4 &flp, fib_result &res)
-{
-	TRACE();
-	const u8 slen = static_cast<u8>(32 - res.prefixlen);
-	u32 last_prio = res.fi->fib_priority;
-	u8 last_dscp = 0;
-	fib_info *fi = nullptr, *last_resort = nullptr;
-	fib_alias *fa1 = nullptr;
-	int order = -1, last_idx = -1;
-
-	for (fib_alias *fa = res.fa_head; fa; fa = fa->next) {
-		fib_info &next_fi = *fa->fa_info;
-
-		if (fa->fa_slen != slen)
-			continue;
-		if (fa->fa_dscp && fa->fa_dscp != flp.flowi4_tos)
-			continue;
-		if (fa->tb_id != res.table->tb_id)
-			continue;
-		if (next_fi.fib_priority > last_prio && fa->fa_dscp == last_dscp) {
-			if (last_dscp)
-				continue;
-			break;
-		}
-		if (next_fi.fib_flags & RTNH_F_DEAD)
-			continue;
-		last_dscp = fa->fa_dscp;
-		last_prio = next_fi.fib_priority;
-		if (next_fi.fib_scope != res.scope || fa->fa_type != RTN_UNICAST)
-			continue;
-		const fib_nh_common &nhc = fib_info_nhc(next_fi, 0);
-		if (!nhc.nhc_gw_family || nhc.nhc_scope != RT_SCOPE_LINK)
-			continue;
-		fa->fa_state |= FA_S_ACCESSED;
-		if (!fi) {
-			if (&next_fi != res.fi)
-				break;
-			fa1 = fa;
-		} else if (!fib_detect_death(*fi, order, last_resort, last_idx, fa1->fa_default)) {
-			fib_result_assign(res, *fi);
-			fa1->fa_default = static_cast<s16>(order);
-			return;
-		}
-		fi = &next_fi;
-		++order;
-	}
-
-	if (order <= 0 || !fi) {
-		if (fa1)
-			fa1->fa_default = -1;
-		return;
-	}
-	if (!fib_detect_death(*fi, order, last_resort, last_idx, fa1->fa_default)) {
-		fib_result_assign(res, *fi);
-		fa1->fa_default = static_cast<s16>(order);
-		return;
-	}
-	if (last_idx >= 0)
-		fib_result_assign(res, *last_resort);
-	fa1->fa_default = static_cast<s16>(last_idx);
-}
-
-static bool fib_good_nh(const fib_nh &nh)
-{
-	TRACE(nh.nhc_dev);
-	u8 state = NUD_REACHABLE;
-
-	if (nh.nhc_scope == RT_SCOPE_LINK) {
-		rcu_read_lock();
-		const neighbour *n = nh.nhc_gw_family == AF_INET ? __ipv4_neigh_lookup_noref(*nh.nhc_dev, nh.nhc_gw4) : nullptr;
-		if (n)
-			state = n->nud_state;
-		rcu_read_unlock();
-	}
-	return state & NUD_VALID;
-}
-
-void fib_select_multipath(fib_result &res, int hash)
-{
-	TRACE();
-	fib_info &fi = *res.fi;
-	bool first = false;
-
-	for (int nhsel = 0; nhsel < fib_info_num_path(fi); ++nhsel) {
-		fib_nh &nh = fib_info_nh(fi, nhsel);
-
-		if (fi.fib_net->ipv4.sysctl_fib_multipath_use_neigh) {
-			if (!fib_good_nh(nh))
-				continue;
-			if (!first) {
-				res.nh_sel = static_cast<u8>(nhsel);
-				res.nhc = &nh;
-				first = true;
-			}
-		}
-		if (hash > nh.nhc_upper_bound)
-			continue;
-		res.nh_sel = static_cast<u8>(nhsel);
-		res.nhc = &nh;
-		return;
-	}
-}
-
-void fib_select_path(net &net, fib_result &res, flowi4 &fl4, const sk_buff *skb)
-{
-	TRACE(skb);
-	if (!fl4.flowi4_oif) {
-		if (fib_info_num_path(*res.fi) > 1)
-			fib_select_multipath(res, fib_multipath_hash(net, &fl4, skb));
-		else if (!res.prefixlen && res.table->tb_num_default > 1 && res.type == RTN_UNICAST)
-			fib_select_default(fl4, res);
-	}
-	if (!fl4.saddr) {
-		net_device *l3mdev = dev_get_by_index_rcu(net, fl4.flowi4_l3mdev);
-
-		if (!l3mdev || l3mdev_master_dev_rcu(FIB_RES_DEV(res)) == l3mdev)
-			fl4.saddr = fib_result_prefsrc(net, res);
-		else
-			fl4.saddr = inet_select_addr(*l3mdev, be32{}, RT_SCOPE_LINK);
-	}
 }
 
 } // namespace skbwalk

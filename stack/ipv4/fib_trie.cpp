@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/fib_trie.c: routing tables on the trie of fib_trie_node.cpp. fib_table_lookup() walks to the leaf whose key fits
-// best, looks there for an alias that covers the address, is not dead, and has a nexthop that fib_lookup_good_nhc() accepts;
-// else it takes bits off the end and goes on. fib_table_insert() makes or shares the fib_info and sets the alias in its
-// order; fib_table_delete() and fib_table_flush() (what died with a device or address) take them out. Left out: unmerging
-// `local` from `main`, which only rules need; nexthop objects; offload flags; netlink and driver notifications; /proc.
+// net/ipv4/fib_trie.c: routing tables on the trie of fib_trie_node.cpp. fib_table_lookup() walks to the leaf
+// whose key fits best, looks there for an alias that covers the address, is not dead, and has a nexthop that
+// fib_lookup_good_nhc() accepts; else it takes bits off the end and goes on. fib_table_insert() makes or
+// shares the fib_info and sets the alias in its order; fib_table_delete() and fib_table_flush() (what died
+// with a device or address) take them out. Left out: unmerging `local` from `main`, which only rules need;
+// nexthop objects; offload flags; netlink and driver notifications; /proc.
 #include "stack/ipv4/fib_trie.h"
 
 namespace skbwalk {
 
 namespace {
 
-// Takes bits off the index into pn, going up where none is left; the next child that could have a shorter prefix, or null.
+// Takes bits off the index into pn, going up where none is left; the next child that could have a shorter
+// prefix, or null.
 key_vector *next_shorter(key_vector *&pn, u64 &cindex)
 {
 	for (;;) {
@@ -113,7 +115,8 @@ int fib_table_insert(net &net, fib_table &tb, fib_config &cfg, netlink_ext_ack *
 	key_vector *l = fib_find_node(t, tp, key);
 	fib_alias *fa = l ? fib_find_alias(l->leaf, slen, dscp, fi->fib_priority, tb.tb_id, false) : nullptr;
 
-	// fa is the first with the same prefix, dscp and priority, or the one before which the new one belongs.
+	// fa is the first with the same prefix, dscp and priority, or the one before which the new one
+	// belongs.
 	if (fa && fa->fa_dscp == dscp && fa->fa_info->fib_priority == fi->fib_priority) {
 		if (cfg.fc_nlflags & NLM_F_EXCL)
 			return out(-EEXIST);
@@ -199,7 +202,8 @@ bool fib_lookup_good_nhc(const fib_nh_common &nhc, int fib_flags, const flowi4 &
 	TRACE(nhc.nhc_dev);
 	if (nhc.nhc_flags & RTNH_F_DEAD)
 		return false;
-	if (ip_ignore_linkdown(*nhc.nhc_dev) && nhc.nhc_flags & RTNH_F_LINKDOWN && !(fib_flags & FIB_LOOKUP_IGNORE_LINKSTATE))
+	if (ip_ignore_linkdown(*nhc.nhc_dev) && nhc.nhc_flags & RTNH_F_LINKDOWN &&
+	    !(fib_flags & FIB_LOOKUP_IGNORE_LINKSTATE))
 		return false;
 	return !flp.flowi4_oif || flp.flowi4_oif == nhc.nhc_oif;
 }
@@ -247,7 +251,8 @@ int fib_table_lookup(fib_table &tb, const flowi4 &flp, fib_result &res, int fib_
 	}
 
 	for (;;) {
-		// 2: from a node that may have a shorter prefix, down its first children to the leaf that has it.
+		// 2: from a node that may have a shorter prefix, down its first children to the leaf that has
+		// it.
 		while (n && !at_leaf) {
 			if (prefix_mismatch(key, *n) || n->slen == n->pos) {
 				n = next_shorter(pn, cindex);
@@ -350,8 +355,8 @@ int fib_table_delete(net &net, fib_table &tb, fib_config &cfg, netlink_ext_ack *
 		if ((!cfg.fc_type || fa->fa_type == cfg.fc_type) &&
 		    (cfg.fc_scope == RT_SCOPE_NOWHERE || fi.fib_scope == cfg.fc_scope) &&
 		    (!cfg.fc_prefsrc || fi.fib_prefsrc == cfg.fc_prefsrc) &&
-		    (!cfg.fc_protocol || fi.fib_protocol == cfg.fc_protocol) && fib_nh_match(net, cfg, fi, extack) == 0 &&
-		    fib_metrics_match(cfg, fi)) {
+		    (!cfg.fc_protocol || fi.fib_protocol == cfg.fc_protocol) &&
+		    fib_nh_match(net, cfg, fi, extack) == 0 && fib_metrics_match(cfg, fi)) {
 			fa_to_delete = fa;
 			break;
 		}
@@ -452,7 +457,8 @@ static void fib_trie_free(fib_table &tb)
 		}
 		while (fib_alias *fa = n->leaf) {
 			n->leaf = fa->next;
-			// Unlike the kernel, what no flush took (devices that are still there) is let go of too.
+			// Unlike the kernel, what no flush took (devices that are still there) is let go of
+			// too.
 			fib_release_info(fa->fa_info);
 			alias_free_mem_rcu(*fa);
 		}
@@ -505,8 +511,8 @@ void fib_table_dump(const fib_table &tb, void (*line)(const fib_rt_info &fri, vo
 		for (const fib_alias *fa = l.leaf; fa; fa = fa->next) {
 			if (fa->tb_id != tb.tb_id || fa->fa_info->fib_dead)
 				continue;
-			line({fa->fa_info, fa->tb_id, htonl(l.key), static_cast<u8>(KEYLENGTH - fa->fa_slen), fa->fa_dscp,
-			      fa->fa_type},
+			line({fa->fa_info, fa->tb_id, htonl(l.key), static_cast<u8>(KEYLENGTH - fa->fa_slen),
+			      fa->fa_dscp, fa->fa_type},
 			     arg);
 		}
 	};

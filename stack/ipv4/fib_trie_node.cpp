@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The nodes of net/ipv4/fib_trie.c. A new leaf comes in at fib_insert_node(), which splits a node where keys part, and
-// trie_rebalance() walks up: resize() doubles a node that is full enough (inflate), halves one that is empty enough (halve) and
-// takes one with a single child out (collapse). Readers may be on the way through, so a node is built beside the old one, put
-// in its place at once, and the old one goes after a grace period.
+// The nodes of net/ipv4/fib_trie.c. A new leaf comes in at fib_insert_node(), which splits a node where keys
+// part, and trie_rebalance() walks up: resize() doubles a node that is full enough (inflate), halves one that
+// is empty enough (halve) and takes one with a single child out (collapse). Readers may be on the way
+// through, so a node is built beside the old one, put in its place at once, and the old one goes after a
+// grace period.
 #include "stack/ipv4/fib_trie.h"
 
 #include <algorithm>
@@ -12,7 +13,8 @@ namespace skbwalk {
 
 namespace {
 
-constexpr u64 halve_threshold = 25, inflate_threshold = 50, halve_threshold_root = 15, inflate_threshold_root = 30;
+constexpr u64 halve_threshold = 25, inflate_threshold = 50, halve_threshold_root = 15,
+	      inflate_threshold_root = 30;
 constexpr int MAX_WORK = 10;
 constexpr u32 TNODE_BITS_MAX = 20;
 
@@ -43,6 +45,7 @@ void alias_free_mem_rcu(fib_alias &fa)
 	call_rcu(fa.rcu, __alias_free_mem);
 }
 
+// not traced: a part of fib_table_insert
 fib_alias *new_alias()
 {
 	void *p = kmem_cache_alloc(*caches->fn_alias, GFP_KERNEL);
@@ -60,10 +63,7 @@ static void __node_free_rcu(rcu_head *head)
 		kfree(&n);
 }
 
-void node_free(key_vector &n)
-{
-	call_rcu(n.rcu, __node_free_rcu);
-}
+void node_free(key_vector &n) { call_rcu(n.rcu, __node_free_rcu); }
 
 static key_vector *tnode_alloc(u32 bits)
 {
@@ -161,7 +161,8 @@ static void update_children(key_vector &tn)
 
 		if (!inode)
 			continue;
-		// Either it is ours already, and its children may not know, or it still points to the old node.
+		// Either it is ours already, and its children may not know, or it still points to the old
+		// node.
 		if (inode->parent == &tn)
 			update_children(*inode);
 		else
@@ -309,8 +310,8 @@ static key_vector *collapse(key_vector &oldtnode)
 	return tp;
 }
 
-// Only the first child can have a suffix as long as the node's own bits reach, the middle one a bit less, and so on: the
-// stride grows with what was found.
+// Only the first child can have a suffix as long as the node's own bits reach, the middle one a bit less, and
+// so on: the stride grows with what was found.
 u8 update_suffix(key_vector &tn)
 {
 	TRACE();

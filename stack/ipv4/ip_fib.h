@@ -2,11 +2,13 @@
 //
 // The forwarding information base (include/net/ip_fib.h, net/ipv4/fib_lookup.h).
 //
-//   fib_table -> trie of prefixes -> leaf: fib_alias (prefix length, type, table) -> fib_info (scope, metrics) -> fib_nh
+//   fib_table -> trie of prefixes -> leaf: fib_alias (prefix length, type, table) -> fib_info (scope,
+//   metrics) -> fib_nh
 //
-// While no rule is added, `local` and `main` share one trie: one walk finds the longest prefix of both. A fib_info is shared
-// by the aliases that mean the same; its nexthops keep the routes made from them (a cached dst for output on each cpu, one
-// for input) and what was learned about single destinations (fib_nh_exception: path MTU, redirect).
+// While no rule is added, `local` and `main` share one trie: one walk finds the longest prefix of both. A
+// fib_info is shared by the aliases that mean the same; its nexthops keep the routes made from them (a cached
+// dst for output on each cpu, one for input) and what was learned about single destinations
+// (fib_nh_exception: path MTU, redirect).
 #pragma once
 
 #include <vector>
@@ -17,8 +19,8 @@ namespace skbwalk {
 
 constexpr u8 RTPROT_UNSPEC = 0, RTPROT_REDIRECT = 1, RTPROT_KERNEL = 2, RTPROT_BOOT = 3, RTPROT_STATIC = 4;
 constexpr u32 RT_TABLE_UNSPEC = 0, RT_TABLE_DEFAULT = 253, RT_TABLE_MAIN = 254, RT_TABLE_LOCAL = 255;
-constexpr u32 RTNH_F_DEAD = 1, RTNH_F_PERVASIVE = 2, RTNH_F_ONLINK = 4, RTNH_F_OFFLOAD = 8, RTNH_F_LINKDOWN = 16,
-	      RTNH_F_UNRESOLVED = 32, RTNH_F_TRAP = 64;
+constexpr u32 RTNH_F_DEAD = 1, RTNH_F_PERVASIVE = 2, RTNH_F_ONLINK = 4, RTNH_F_OFFLOAD = 8,
+	      RTNH_F_LINKDOWN = 16, RTNH_F_UNRESOLVED = 32, RTNH_F_TRAP = 64;
 constexpr u32 RTNH_COMPARE_MASK = RTNH_F_DEAD | RTNH_F_LINKDOWN | RTNH_F_OFFLOAD | RTNH_F_TRAP;
 constexpr u16 NLM_F_REPLACE = 0x100, NLM_F_EXCL = 0x200, NLM_F_CREATE = 0x400, NLM_F_APPEND = 0x800;
 constexpr int FIB_LOOKUP_NOREF = 1, FIB_LOOKUP_IGNORE_LINKSTATE = 2;
@@ -54,7 +56,7 @@ struct fib_config {
 	const std::array<u32, RTAX_MAX> *fc_mx = nullptr;
 	std::vector<fib_config_nh> fc_mp; // several nexthops instead of fc_gw4 and fc_oif
 	u16 fc_nlflags = 0;
-	net *fc_net = nullptr;            // fc_nlinfo.nl_net
+	net *fc_net = nullptr; // fc_nlinfo.nl_net
 };
 
 struct fib_nh_exception {
@@ -115,7 +117,7 @@ struct fib_info {
 	int fib_nhs = 0;
 	bool pfsrc_removed = false;
 	rcu_head rcu;
-	fib_nh *fib_nh_ = nullptr;          // fib_nhs of them, behind the struct
+	fib_nh *fib_nh_ = nullptr; // fib_nhs of them, behind the struct
 };
 inline int fib_info_num_path(const fib_info &fi) { return fi.fib_nhs; }
 inline fib_nh_common &fib_info_nhc(const fib_info &fi, int nhsel) { return fi.fib_nh_[nhsel]; }
@@ -127,12 +129,13 @@ inline u32 fib_metric(const fib_info &fi, int metric)
 
 constexpr u8 FA_S_ACCESSED = 1;
 struct fib_alias {
-	fib_alias *next = nullptr;   // in the leaf: longer prefixes first, then higher table numbers, then by priority
+	fib_alias *next =
+		nullptr; // in the leaf: longer prefixes first, then higher table numbers, then by priority
 	fib_info *fa_info = nullptr;
 	u8 fa_dscp = 0;
 	u8 fa_type = 0;
 	u8 fa_state = 0;
-	u8 fa_slen = 0;              // 32 - prefix length
+	u8 fa_slen = 0; // 32 - prefix length
 	u32 tb_id = 0;
 	s16 fa_default = -1;
 	rcu_head rcu;
@@ -169,7 +172,8 @@ struct fib_prop {
 extern const std::array<fib_prop, RTN_MAX + 1> fib_props;
 
 // --- fib_trie.c ---
-int fib_table_lookup(fib_table &tb, const flowi4 &flp, fib_result &res, int fib_flags); // -EAGAIN: no route here
+int fib_table_lookup(fib_table &tb, const flowi4 &flp, fib_result &res,
+                     int fib_flags); // -EAGAIN: no route here
 bool fib_lookup_good_nhc(const fib_nh_common &nhc, int fib_flags, const flowi4 &flp);
 int fib_table_insert(net &net, fib_table &tb, fib_config &cfg, netlink_ext_ack *extack);
 int fib_table_delete(net &net, fib_table &tb, fib_config &cfg, netlink_ext_ack *extack);
@@ -177,7 +181,8 @@ int fib_table_flush(net &net, fib_table &tb, bool flush_all);
 void fib_free_table(fib_table *tb);
 fib_table *fib_trie_table(u32 id, fib_table *alias);
 void fib_trie_init();
-// One line of `ip route show`; in order of prefixes, within one of priority. The callback's `arg` is passed through.
+// One line of `ip route show`; in order of prefixes, within one of priority. The callback's `arg` is passed
+// through.
 struct fib_rt_info {
 	const fib_info *fi;
 	u32 tb_id;
@@ -196,12 +201,14 @@ void fib_flush(net &net);
 void fib_add_ifaddr(in_ifaddr &ifa);
 void fib_del_ifaddr(in_ifaddr &ifa, in_ifaddr *iprim);
 void fib_modify_prefix_metric(in_ifaddr &ifa, u32 new_metric);
-int fib_validate_source(sk_buff &skb, be32 src, be32 dst, u8 tos, int oif, net_device &dev, in_device &idev, u32 &itag);
+int fib_validate_source(sk_buff &skb, be32 src, be32 dst, u8 tos, int oif, net_device &dev, in_device &idev,
+                        u32 &itag);
 bool fib_info_nh_uses_dev(const fib_info &fi, const net_device &dev);
 be32 fib_compute_spec_dst(sk_buff &skb);
 void ip_fib_init();
-// `ip route add|append|change|replace|del`: fc_nlflags say which (add: CREATE|EXCL, append: CREATE|APPEND, replace:
-// CREATE|REPLACE, change: REPLACE). A del matches what is given; scope RT_SCOPE_NOWHERE and type 0 match any.
+// `ip route add|append|change|replace|del`: fc_nlflags say which (add: CREATE|EXCL, append: CREATE|APPEND,
+// replace: CREATE|REPLACE, change: REPLACE). A del matches what is given; scope RT_SCOPE_NOWHERE and type 0
+// match any.
 int inet_rtm_newroute(net &net, fib_config &cfg, netlink_ext_ack *extack);
 int inet_rtm_delroute(net &net, fib_config &cfg, netlink_ext_ack *extack);
 
@@ -226,8 +233,9 @@ int fib_sync_up(net_device &dev, u32 nh_flags);
 void fib_sync_mtu(net_device &dev, u32 orig_mtu);
 void fib_nhc_update_mtu(fib_nh_common &nhc, u32 new_mtu, u32 orig);
 void fnhe_update_pmtu(fib_nh_exception &fnhe, u32 new_mtu, u32 orig); // route.c
-dst_metrics *ip_fib_metrics_init(const std::array<u32, RTAX_MAX> *fc_mx, int &err, netlink_ext_ack *extack); // metrics.c
-void ip_fib_metrics_put(dst_metrics *fib_metrics); // header inline
+dst_metrics *ip_fib_metrics_init(const std::array<u32, RTAX_MAX> *fc_mx, int &err,
+                                 netlink_ext_ack *extack); // metrics.c
+void ip_fib_metrics_put(dst_metrics *fib_metrics);         // header inline
 
 // --- shared with route.c's parts ---
 void rt_add_uncached_list(rtable &rt);

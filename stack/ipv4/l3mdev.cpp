@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/l3mdev/l3mdev.c. A device is asked whether it is an L3 master or belongs to one; a master names its own routing table.
-// Left out: registration of masters, which nothing here makes, and rules that match by them.
+// net/l3mdev/l3mdev.c. A device is asked whether it is an L3 master or belongs to one; a master names its own
+// routing table. Left out: registration of masters, which nothing here makes, and rules that match by them.
 #include "stack/ipv4/l3mdev.h"
 
 namespace skbwalk {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// L3 master devices (include/net/l3mdev.h): the device that stands for a routing domain, and the table it routes by. No
-// device of this model is one (a VRF would be), so each question is asked of the device and answered with none.
+// L3 master devices (include/net/l3mdev.h): the device that stands for a routing domain, and the table it
+// routes by. No device of this model is one (a VRF would be), so each question is asked of the device and
+// answered with none.
 #pragma once
 
 #include "stack/core/dst.h"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/metrics.c: the metrics of a route as `ip route add ... mtu N` gave them, checked and cut to what fits. A route
-// without any has none of its own (null): all read as zero. Left out: congestion control by route.
+// net/ipv4/metrics.c: the metrics of a route as `ip route add ... mtu N` gave them, checked and cut to what
+// fits. A route without any has none of its own (null): all read as zero. Left out: congestion control by
+// route.
 #include "stack/ipv4/ip_fib.h"
 
 #include <algorithm>
@@ -10,7 +11,8 @@ namespace skbwalk {
 
 constexpr u32 RTAX_FEATURE_MASK = 0xf;
 
-static int ip_metrics_convert(const std::array<u32, RTAX_MAX> &fc_mx, std::array<u32, RTAX_MAX> &metrics, netlink_ext_ack *extack)
+static int ip_metrics_convert(const std::array<u32, RTAX_MAX> &fc_mx, std::array<u32, RTAX_MAX> &metrics,
+                              netlink_ext_ack *extack)
 {
 	TRACE();
 	for (int type = 1; type <= RTAX_MAX; ++type) {
@@ -25,8 +27,10 @@ static int ip_metrics_convert(const std::array<u32, RTAX_MAX> &fc_mx, std::array
 			val = std::min(val, 255u);
 		if ((type == RTAX_FEATURES && (val & ~RTAX_FEATURE_MASK)) || (type == RTAX_CC_ALGO && val)) {
 			if (extack)
-				extack->msg = type == RTAX_FEATURES ? "Unknown flag set in feature mask in metrics attribute"
-								    : "Unknown tcp congestion algorithm";
+				extack->msg =
+					type == RTAX_FEATURES
+						? "Unknown flag set in feature mask in metrics attribute"
+						: "Unknown tcp congestion algorithm";
 			return -EINVAL;
 		}
 		metrics[i] = val;

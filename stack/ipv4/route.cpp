@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/route.c, the route as a dst: made by rt_dst_alloc(), kept by a nexthop (rt_cache_route) or on the list of those that
-// no nexthop keeps, asked for validity (ipv4_dst_check: has the namespace's generation passed?), MTU, MSS and neighbour, and
-// let go of when its device goes. Here too: identifiers of datagrams, and the limits of redirects and of errors for what cannot
-// be routed. How routes are found is in route_output.cpp and route_input.cpp, what is learned about one destination in
-// route_exception.cpp. Left out: light-weight tunnels, class ids, netlink's getroute, /proc.
+// net/ipv4/route.c, the route as a dst: made by rt_dst_alloc(), kept by a nexthop (rt_cache_route) or on the
+// list of those that no nexthop keeps, asked for validity (ipv4_dst_check: has the namespace's generation
+// passed?), MTU, MSS and neighbour, and let go of when its device goes. Here too: identifiers of datagrams,
+// and the limits of redirects and of errors for what cannot be routed. How routes are found is in
+// route_output.cpp and route_input.cpp, what is learned about one destination in route_exception.cpp. Left
+// out: light-weight tunnels, class ids, netlink's getroute, /proc.
 #include <algorithm>
 
 #include "stack/ipv4/l3mdev.h"
@@ -21,8 +22,9 @@ struct uncached_list {
 namespace {
 
 constexpr u32 IP_IDENTS = 2048;
-constexpr u32 ip_rt_redirect_number = 9, ip_rt_redirect_load = HZ / 50, ip_rt_redirect_silence = (HZ / 50) << (9 + 1),
-	      ip_rt_error_cost = HZ, ip_rt_error_burst = 5 * HZ;
+constexpr u32 ip_rt_redirect_number = 9, ip_rt_redirect_load = HZ / 50,
+	      ip_rt_redirect_silence = (HZ / 50) << (9 + 1), ip_rt_error_cost = HZ,
+	      ip_rt_error_burst = 5 * HZ;
 constexpr u32 IPV4_MAX_PMTU = 65535;
 
 struct route_globals {
@@ -44,19 +46,19 @@ static neighbour *ipv4_neigh_lookup(const dst_entry &dst, sk_buff *skb, const vo
 static void ipv4_confirm_neigh(const dst_entry &dst, const void *daddr);
 
 const dst_ops ipv4_dst_ops{
-    .family = AF_INET,
-    .check = ipv4_dst_check,
-    .default_advmss = ipv4_default_advmss,
-    .mtu = ipv4_mtu,
-    .destroy = ipv4_dst_destroy,
-    .negative_advice = ipv4_negative_advice,
-    .link_failure = ipv4_link_failure,
-    .update_pmtu = ip_rt_update_pmtu,
-    .redirect = ip_do_redirect,
-    .neigh_lookup = ipv4_neigh_lookup,
-    .confirm_neigh = ipv4_confirm_neigh,
-    .kmem_cachep = []() -> kmem_cache & { return *globals->ip_dst_cache; },
-    .construct = [](void *memory) -> dst_entry * { return ::new (memory) rtable; },
+	.family = AF_INET,
+	.check = ipv4_dst_check,
+	.default_advmss = ipv4_default_advmss,
+	.mtu = ipv4_mtu,
+	.destroy = ipv4_dst_destroy,
+	.negative_advice = ipv4_negative_advice,
+	.link_failure = ipv4_link_failure,
+	.update_pmtu = ip_rt_update_pmtu,
+	.redirect = ip_do_redirect,
+	.neigh_lookup = ipv4_neigh_lookup,
+	.confirm_neigh = ipv4_confirm_neigh,
+	.kmem_cachep = []() -> kmem_cache & { return *globals->ip_dst_cache; },
+	.construct = [](void *memory) -> dst_entry * { return ::new (memory) rtable; },
 };
 
 // --- validity ---
@@ -166,10 +168,11 @@ int ip4_dst_hoplimit(const dst_entry &dst)
 static void ipv4_send_dest_unreach(sk_buff &skb)
 {
 	TRACE(skb);
-	inet_skb_cb opt{};
+	ip_options_info opt{};
 
 	// IPCB may be another's by now: the options are read again.
-	if (!pskb_may_pull(skb, static_cast<u32>(skb_network_offset(skb)) + static_cast<u32>(sizeof(iphdr))) ||
+	if (!pskb_may_pull(skb,
+	                   static_cast<u32>(skb_network_offset(skb)) + static_cast<u32>(sizeof(iphdr))) ||
 	    ip_hdr(skb).version() != 4 || ip_hdr(skb).ihl() < 5)
 		return;
 	if (ip_hdr(skb).ihl() > 5) {
@@ -258,13 +261,15 @@ void __ip_select_ident(net &net, iphdr &iph, int segs)
 
 	if (!key[0] && !key[1])
 		get_random_bytes(key.data(), sizeof(key));
-	const u64 hash = siphash_3u32(iph.daddr.raw(), iph.saddr.raw(), iph.protocol, siphash_key_t{{key[0], key[1]}});
+	const u64 hash =
+		siphash_3u32(iph.daddr.raw(), iph.saddr.raw(), iph.protocol, siphash_key_t{{key[0], key[1]}});
 	iph.id = htons(static_cast<u16>(ip_idents_reserve(static_cast<u32>(hash), segs)));
 }
 
 // --- limits of what is told to senders ---
 
-// The first redirects go out at growing distances; who does not listen gets no more until it was silent for long.
+// The first redirects go out at growing distances; who does not listen gets no more until it was silent for
+// long.
 void ip_rt_send_redirect(sk_buff &skb)
 {
 	TRACE(skb);
@@ -289,7 +294,8 @@ void ip_rt_send_redirect(sk_buff &skb)
 	}
 	if (peer->n_redirects >= ip_rt_redirect_number) {
 		peer->rate_last = now;
-	} else if (peer->n_redirects == 0 || time_after(now, peer->rate_last + (ip_rt_redirect_load << peer->n_redirects))) {
+	} else if (peer->n_redirects == 0 ||
+	           time_after(now, peer->rate_last + (ip_rt_redirect_load << peer->n_redirects))) {
 		icmp_send(skb, ICMP_REDIRECT, ICMP_REDIR_HOST, rt_nexthop(rt, ip_hdr(skb).daddr));
 		peer->rate_last = now;
 		++peer->n_redirects;
@@ -347,7 +353,8 @@ int ip_error(skb_ptr skb)
 
 	bool send = true;
 	rcu_read_lock();
-	if (inet_peer *peer = inet_getpeer_v4(*net.ipv4.peers, ip_hdr(*skb).saddr, l3mdev_master_ifindex_rcu(skb->dev))) {
+	if (inet_peer *peer = inet_getpeer_v4(*net.ipv4.peers, ip_hdr(*skb).saddr,
+	                                      l3mdev_master_ifindex_rcu(skb->dev))) {
 		const u32 now = jiffies();
 
 		peer->rate_tokens = std::min(peer->rate_tokens + (now - peer->rate_last), ip_rt_error_burst);
@@ -368,7 +375,8 @@ int ip_error(skb_ptr skb)
 rtable *rt_dst_alloc(net_device &dev, u32 flags, u16 type, bool noxfrm)
 {
 	TRACE(dev);
-	dst_entry *dst = dst_alloc(ipv4_dst_ops, &dev, 1, DST_OBSOLETE_FORCE_CHK, noxfrm ? DST_NOXFRM : u16{0});
+	dst_entry *dst =
+		dst_alloc(ipv4_dst_ops, &dev, 1, DST_OBSOLETE_FORCE_CHK, noxfrm ? DST_NOXFRM : u16{0});
 
 	if (!dst)
 		return nullptr;
@@ -470,7 +478,8 @@ bool rt_cache_route(fib_nh_common &nhc, rtable &rt)
 	return true;
 }
 
-void rt_set_nexthop(rtable &rt, be32 daddr, const fib_result &res, fib_nh_exception *fnhe, fib_info *fi, bool do_cache)
+void rt_set_nexthop(rtable &rt, be32 daddr, const fib_result &res, fib_nh_exception *fnhe, fib_info *fi,
+                    bool do_cache)
 {
 	TRACE(rt.dev);
 	bool cached = false;

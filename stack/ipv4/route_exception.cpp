@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/route.c, what is learned about one destination behind a nexthop: a smaller path MTU (ICMP fragmentation needed ->
-// ipv4_sk_update_pmtu or ip_rt_update_pmtu) or a better gateway (ICMP redirect -> ip_do_redirect). update_or_create_fnhe()
-// writes it down, find_exception() finds it when a route is made or judged, and it ends by time.
+// net/ipv4/route.c, what is learned about one destination behind a nexthop: a smaller path MTU (ICMP
+// fragmentation needed -> ipv4_sk_update_pmtu or ip_rt_update_pmtu) or a better gateway (ICMP redirect ->
+// ip_do_redirect). update_or_create_fnhe() writes it down, find_exception() finds it when a route is made or
+// judged, and it ends by time.
 #include <algorithm>
 
 #include "stack/ipv4/route_private.h"
@@ -39,8 +40,8 @@ void let_go(rtable *&kept)
 
 // --- keys ---
 
-static void __build_flow_key(const net &net, flowi4 &fl4, const sock *sk, const iphdr &iph, int oif, u8 tos, u8 prot, u32 mark,
-			     u8 flow_flags)
+static void __build_flow_key(const net &net, flowi4 &fl4, const sock *sk, const iphdr &iph, int oif, u8 tos,
+                             u8 prot, u32 mark, u8 flow_flags)
 {
 	TRACE(sk);
 	u8 scope = RT_SCOPE_UNIVERSE;
@@ -52,8 +53,8 @@ static void __build_flow_key(const net &net, flowi4 &fl4, const sock *sk, const 
 		scope = ip_sock_rt_scope(*sk);
 		prot = inet_sk(*sk).hdrincl ? IPPROTO_RAW : static_cast<u8>(sk->sk_protocol);
 	}
-	flowi4_init_output(fl4, oif, mark, tos & IPTOS_RT_MASK, scope, prot, flow_flags, iph.daddr, iph.saddr, be16{}, be16{},
-			   sock_net_uid(net, sk));
+	flowi4_init_output(fl4, oif, mark, tos & IPTOS_RT_MASK, scope, prot, flow_flags, iph.daddr, iph.saddr,
+	                   be16{}, be16{}, sock_net_uid(net, sk));
 }
 
 static void build_skb_flow_key(flowi4 &fl4, const sk_buff &skb, const sock *sk)
@@ -61,7 +62,8 @@ static void build_skb_flow_key(flowi4 &fl4, const sk_buff &skb, const sock *sk)
 	TRACE(skb, sk);
 	const iphdr &iph = ip_hdr(skb);
 
-	__build_flow_key(dev_net(*skb.dev), fl4, sk, iph, skb.dev->ifindex, iph.tos, iph.protocol, skb.mark, 0);
+	__build_flow_key(dev_net(*skb.dev), fl4, sk, iph, skb.dev->ifindex, iph.tos, iph.protocol, skb.mark,
+	                 0);
 }
 
 static void build_sk_flow_key(flowi4 &fl4, const sock &sk)
@@ -73,9 +75,9 @@ static void build_sk_flow_key(flowi4 &fl4, const sock &sk)
 	rcu_read_lock();
 	if (inet.inet_opt && inet.inet_opt->srr)
 		daddr = inet.inet_opt->faddr;
-	flowi4_init_output(fl4, sk.sk_bound_dev_if, sk.sk_mark, ip_sock_rt_tos(sk) & IPTOS_RT_MASK, ip_sock_rt_scope(sk),
-			   inet.hdrincl ? IPPROTO_RAW : static_cast<u8>(sk.sk_protocol), inet_sk_flowi_flags(sk), daddr,
-			   inet.inet_saddr, be16{}, be16{}, sk.sk_uid);
+	flowi4_init_output(fl4, sk.sk_bound_dev_if, sk.sk_mark, ip_sock_rt_tos(sk) & IPTOS_RT_MASK,
+	                   ip_sock_rt_scope(sk), inet.hdrincl ? IPPROTO_RAW : static_cast<u8>(sk.sk_protocol),
+	                   inet_sk_flowi_flags(sk), daddr, inet.inet_saddr, be16{}, be16{}, sk.sk_uid);
 	rcu_read_unlock();
 }
 
@@ -102,7 +104,8 @@ static void fnhe_remove_oldest(fnhe_hash_bucket &hash)
 	TRACE();
 	fib_nh_exception **oldest_p = &hash.chain;
 
-	for (fib_nh_exception **fnhe_p = &hash.chain; fib_nh_exception *fnhe = *fnhe_p; fnhe_p = &fnhe->fnhe_next)
+	for (fib_nh_exception **fnhe_p = &hash.chain; fib_nh_exception *fnhe = *fnhe_p;
+	     fnhe_p = &fnhe->fnhe_next)
 		if (time_before(fnhe->fnhe_stamp, (*oldest_p)->fnhe_stamp))
 			oldest_p = fnhe_p;
 	fib_nh_exception &oldest = **oldest_p;
@@ -176,7 +179,8 @@ static void update_or_create_fnhe(fib_nh_common &nhc, be32 daddr, be32 gw, u32 p
 			fill_route_from_fnhe(*fnhe->fnhe_rth_output, *fnhe);
 	} else {
 		// A depth by chance, so that it cannot be told from outside which entries collide.
-		const int max_depth = FNHE_RECLAIM_DEPTH + static_cast<int>(prandom_u32_max(FNHE_RECLAIM_DEPTH));
+		const int max_depth =
+			FNHE_RECLAIM_DEPTH + static_cast<int>(prandom_u32_max(FNHE_RECLAIM_DEPTH));
 
 		for (; depth > max_depth; --depth)
 			fnhe_remove_oldest(hash);
@@ -329,13 +333,14 @@ static void __ip_do_redirect(rtable &rt, sk_buff &skb, flowi4 &fl4, bool kill_ro
 	const in_device *in_dev = __in_dev_get_rcu(dev);
 	if (!in_dev)
 		return;
-	if (new_gw == old_gw || !IN_DEV_RX_REDIRECTS(*in_dev) || ipv4_is_multicast(new_gw) || ipv4_is_lbcast(new_gw) ||
-	    ipv4_is_zeronet(new_gw))
+	if (new_gw == old_gw || !IN_DEV_RX_REDIRECTS(*in_dev) || ipv4_is_multicast(new_gw) ||
+	    ipv4_is_lbcast(new_gw) || ipv4_is_zeronet(new_gw))
 		return;
 	if (!IN_DEV_ORCONF(*in_dev, IPV4_DEVCONF_SHARED_MEDIA)) {
 		if (!inet_addr_onlink(*in_dev, new_gw, old_gw))
 			return;
-		if (IN_DEV_ORCONF(*in_dev, IPV4_DEVCONF_SECURE_REDIRECTS) && ip_fib_check_default(new_gw, dev))
+		if (IN_DEV_ORCONF(*in_dev, IPV4_DEVCONF_SECURE_REDIRECTS) &&
+		    ip_fib_check_default(new_gw, dev))
 			return;
 	} else if (inet_addr_type(net, new_gw) != RTN_UNICAST) {
 		return;
@@ -353,7 +358,8 @@ static void __ip_do_redirect(rtable &rt, sk_buff &skb, flowi4 &fl4, bool kill_ro
 
 		if (fib_lookup(net, fl4, res, 0) == 0) {
 			fib_select_path(net, res, fl4, &skb);
-			update_or_create_fnhe(FIB_RES_NHC(res), fl4.daddr, new_gw, 0, false, jiffies() + ip_rt_gc_timeout);
+			update_or_create_fnhe(FIB_RES_NHC(res), fl4.daddr, new_gw, 0, false,
+			                      jiffies() + ip_rt_gc_timeout);
 		}
 		if (kill_route)
 			rt.obsolete = DST_OBSOLETE_KILL;
@@ -367,7 +373,8 @@ void ip_do_redirect(dst_entry &dst, sock *sk, sk_buff &skb)
 	const iphdr &iph = *reinterpret_cast<const iphdr *>(skb.data);
 	flowi4 fl4;
 
-	__build_flow_key(dev_net(*skb.dev), fl4, sk, iph, skb.dev->ifindex, iph.tos, iph.protocol, skb.mark, 0);
+	__build_flow_key(dev_net(*skb.dev), fl4, sk, iph, skb.dev->ifindex, iph.tos, iph.protocol, skb.mark,
+	                 0);
 	__ip_do_redirect(dst_rtable(dst), skb, fl4, true);
 }
 
@@ -431,9 +438,11 @@ static void __ip_rt_update_pmtu(rtable &rt, flowi4 &fl4, u32 mtu)
 		fib_select_path(net, res, fl4, nullptr);
 		if (fib_info_num_path(*res.fi) > 1) {
 			for (int nhsel = 0; nhsel < fib_info_num_path(*res.fi); ++nhsel)
-				update_or_create_fnhe(fib_info_nhc(*res.fi, nhsel), fl4.daddr, be32{}, mtu, lock, jiffies() + lasts);
+				update_or_create_fnhe(fib_info_nhc(*res.fi, nhsel), fl4.daddr, be32{}, mtu,
+				                      lock, jiffies() + lasts);
 		} else {
-			update_or_create_fnhe(FIB_RES_NHC(res), fl4.daddr, be32{}, mtu, lock, jiffies() + lasts);
+			update_or_create_fnhe(FIB_RES_NHC(res), fl4.daddr, be32{}, mtu, lock,
+			                      jiffies() + lasts);
 		}
 	}
 	rcu_read_unlock();

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/route.c, routes for what comes in: ip_route_input_noref() -> ip_route_input_rcu() sorts groups out (are we in it?),
-// the rest goes to ip_route_input_slow(): sources and destinations that cannot be are martians, a destination of ours is
-// delivered, another is forwarded (ip_mkroute_input) where that is allowed. The dst, cached at the nexthop, is attached to the
-// skb. With several nexthops a hash of the flow chooses. Left out: multicast routing, tunnels' keys, logging of martians.
+// net/ipv4/route.c, routes for what comes in: ip_route_input_noref() -> ip_route_input_rcu() sorts groups out
+// (are we in it?), the rest goes to ip_route_input_slow(): sources and destinations that cannot be are
+// martians, a destination of ours is delivered, another is forwarded (ip_mkroute_input) where that is
+// allowed. The dst, cached at the nexthop, is attached to the skb. With several nexthops a hash of the flow
+// chooses. Left out: multicast routing, tunnels' keys, logging of martians.
 #include "stack/ipv4/l3mdev.h"
 #include "stack/ipv4/route_private.h"
 
@@ -32,9 +33,9 @@ static u32 flow_hash_from_keys(const flow_keys &keys)
 		get_random_bytes(&hashrnd->key, sizeof(hashrnd->key));
 		hashrnd->keyed = true;
 	}
-	const u32 hash = static_cast<u32>(siphash_4u32(keys.src.raw(), keys.dst.raw(),
-						       static_cast<u32>(keys.sport.raw()) << 16 | keys.dport.raw(), keys.ip_proto,
-						       hashrnd->key));
+	const u32 hash = static_cast<u32>(siphash_4u32(
+		keys.src.raw(), keys.dst.raw(), static_cast<u32>(keys.sport.raw()) << 16 | keys.dport.raw(),
+		keys.ip_proto, hashrnd->key));
 	return hash ? hash : 1;
 }
 
@@ -50,11 +51,14 @@ static void ip_multipath_l3_keys(const sk_buff &skb, flow_keys &hash_keys)
 
 	if (outer_iph.protocol == IPPROTO_ICMP && !(ntohs(outer_iph.frag_off) & IP_OFFSET)) {
 		const int at = skb_network_offset(skb) + hlen;
-		const auto *icmph = static_cast<const icmphdr *>(skb_header_pointer(skb, at, sizeof(icmphdr), &icmph_copy));
+		const auto *icmph = static_cast<const icmphdr *>(
+			skb_header_pointer(skb, at, sizeof(icmphdr), &icmph_copy));
 
-		if (icmph && (icmph->type == ICMP_DEST_UNREACH || icmph->type == ICMP_SOURCE_QUENCH || icmph->type == ICMP_REDIRECT ||
-			      icmph->type == ICMP_TIME_EXCEEDED || icmph->type == ICMP_PARAMETERPROB)) {
-			const void *inner = skb_header_pointer(skb, at + static_cast<int>(sizeof(icmphdr)), sizeof(iphdr), &iph_copy);
+		if (icmph && (icmph->type == ICMP_DEST_UNREACH || icmph->type == ICMP_SOURCE_QUENCH ||
+		              icmph->type == ICMP_REDIRECT || icmph->type == ICMP_TIME_EXCEEDED ||
+		              icmph->type == ICMP_PARAMETERPROB)) {
+			const void *inner = skb_header_pointer(skb, at + static_cast<int>(sizeof(icmphdr)),
+			                                       sizeof(iphdr), &iph_copy);
 			if (inner)
 				key_iph = static_cast<const iphdr *>(inner);
 		}
@@ -88,8 +92,10 @@ int fib_multipath_hash(const net &net, const flowi4 *fl4, const sk_buff *skb)
 			be16 copy[2];
 
 			hash_keys.ip_proto = iph.protocol;
-			if ((iph.protocol == IPPROTO_TCP || iph.protocol == IPPROTO_UDP) && !ip_is_fragment(iph))
-				if (const auto *ports = static_cast<const be16 *>(skb_header_pointer(*skb, at, 4, copy))) {
+			if ((iph.protocol == IPPROTO_TCP || iph.protocol == IPPROTO_UDP) &&
+			    !ip_is_fragment(iph))
+				if (const auto *ports = static_cast<const be16 *>(
+					    skb_header_pointer(*skb, at, 4, copy))) {
 					hash_keys.sport = ports[0];
 					hash_keys.dport = ports[1];
 				}
@@ -148,7 +154,8 @@ static void ip_handle_martian_source(net_device &dev, sk_buff &skb)
 
 // --- forwarding ---
 
-static int __mkroute_input(sk_buff &skb, const fib_result &res, in_device &in_dev, be32 daddr, be32 saddr, u8 tos)
+static int __mkroute_input(sk_buff &skb, const fib_result &res, in_device &in_dev, be32 daddr, be32 saddr,
+                           u8 tos)
 {
 	TRACE(skb, in_dev.dev);
 	fib_nh_common &nhc = FIB_RES_NHC(res);
@@ -157,7 +164,8 @@ static int __mkroute_input(sk_buff &skb, const fib_result &res, in_device &in_de
 
 	if (!out_dev)
 		return -EINVAL;
-	const int err = fib_validate_source(skb, saddr, daddr, tos, FIB_RES_OIF(res), *in_dev.dev, in_dev, itag);
+	const int err =
+		fib_validate_source(skb, saddr, daddr, tos, FIB_RES_OIF(res), *in_dev.dev, in_dev, itag);
 	if (err < 0) {
 		ip_handle_martian_source(*in_dev.dev, skb);
 		return err;
@@ -165,11 +173,13 @@ static int __mkroute_input(sk_buff &skb, const fib_result &res, in_device &in_de
 
 	const bool do_cache = res.fi && !itag;
 	const bool is_ip = skb.protocol == htons(ETH_P_IP);
-	// Back out where it came in, from a source on that link: the sender had better ask the next router itself.
+	// Back out where it came in, from a source on that link: the sender had better ask the next router
+	// itself.
 	if (out_dev == &in_dev && err && IN_DEV_TX_REDIRECTS(*out_dev) && is_ip) {
 		const be32 gw = nhc.nhc_gw_family == AF_INET ? nhc.nhc_gw4 : be32{};
 
-		if (IN_DEV_ORCONF(*out_dev, IPV4_DEVCONF_SHARED_MEDIA) || inet_addr_onlink(*out_dev, saddr, gw))
+		if (IN_DEV_ORCONF(*out_dev, IPV4_DEVCONF_SHARED_MEDIA) ||
+		    inet_addr_onlink(*out_dev, saddr, gw))
 			IPCB(skb).flags |= IPSKB_DOREDIRECT;
 	}
 	// ARP asks whether to answer for another: not on the link that the other is on.
@@ -209,7 +219,8 @@ static int ip_mkroute_input(sk_buff &skb, fib_result &res, in_device &in_dev, be
 	return __mkroute_input(skb, res, in_dev, daddr, saddr, tos);
 }
 
-// The packet before this one in a list went to the same address: its route is taken, once the source is judged.
+// The packet before this one in a list went to the same address: its route is taken, once the source is
+// judged.
 int ip_route_use_hint(sk_buff &skb, be32 daddr, be32 saddr, u8 tos, net_device &dev, const sk_buff &hint)
 {
 	TRACE(skb, dev);
@@ -221,11 +232,12 @@ int ip_route_use_hint(sk_buff &skb, be32 daddr, be32 saddr, u8 tos, net_device &
 	if (!in_dev)
 		return -EINVAL;
 	const bool martian = ipv4_is_multicast(saddr) || ipv4_is_lbcast(saddr) || ipv4_is_zeronet(saddr) ||
-			     (ipv4_is_loopback(saddr) && !IN_DEV_NET_ROUTE_LOCALNET(*in_dev, dev_net(dev)));
+	                     (ipv4_is_loopback(saddr) && !IN_DEV_NET_ROUTE_LOCALNET(*in_dev, dev_net(dev)));
 	if (!martian) {
 		err = 0;
 		if (rt.rt_type == RTN_LOCAL)
-			err = fib_validate_source(skb, saddr, daddr, tos & IPTOS_RT_MASK, 0, dev, *in_dev, tag);
+			err = fib_validate_source(skb, saddr, daddr, tos & IPTOS_RT_MASK, 0, dev, *in_dev,
+			                          tag);
 	}
 	if (err < 0) {
 		ip_handle_martian_source(dev, skb);
@@ -352,7 +364,8 @@ static int ip_route_input_slow(sk_buff &skb, be32 daddr, be32 saddr, u8 tos, net
 			return brd_input(!IPV4_DEVCONF_ALL(net, IPV4_DEVCONF_BC_FORWARDING));
 	} else {
 		if (res.type == RTN_LOCAL) {
-			const int verdict = fib_validate_source(skb, saddr, daddr, tos, 0, dev, *in_dev, itag);
+			const int verdict =
+				fib_validate_source(skb, saddr, daddr, tos, 0, dev, *in_dev, itag);
 
 			return verdict < 0 ? martian_source(verdict) : local_input(0, true, 0);
 		}

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/route.c, routes for what this host sends: ip_route_output_flow() and ip_route_output_key_hash() end in
-// ip_route_output_key_hash_rcu(), which checks the source (__ip_dev_find), looks the destination up, fills in what the caller
-// left open (source, device) and takes the nexthop's cached dst or makes one in __mkroute_output(). A transformation policy
-// may have its say (xfrm_lookup_route). The inlines of include/net/route.h are here too. Left out: multicast routing.
+// net/ipv4/route.c, routes for what this host sends: ip_route_output_flow() and ip_route_output_key_hash()
+// end in ip_route_output_key_hash_rcu(), which checks the source (__ip_dev_find), looks the destination up,
+// fills in what the caller left open (source, device) and takes the nexthop's cached dst or makes one in
+// __mkroute_output(). A transformation policy may have its say (xfrm_lookup_route). The inlines of
+// include/net/route.h are here too. Left out: multicast routing.
 #include "stack/core/xfrm.h"
 #include "stack/ipv4/l3mdev.h"
 #include "stack/ipv4/route_private.h"
@@ -21,7 +22,8 @@ static void ip_rt_fix_tos(flowi4 &fl4)
 		fl4.flowi4_scope = RT_SCOPE_LINK;
 }
 
-static rt_or_err __mkroute_output(const fib_result &res, const flowi4 &fl4, int orig_oif, net_device &dev_out, u32 flags)
+static rt_or_err __mkroute_output(const fib_result &res, const flowi4 &fl4, int orig_oif, net_device &dev_out,
+                                  u32 flags)
 {
 	TRACE(dev_out);
 	fib_info *fi = res.fi;
@@ -30,8 +32,8 @@ static rt_or_err __mkroute_output(const fib_result &res, const flowi4 &fl4, int 
 	in_device *in_dev = __in_dev_get_rcu(dev_out);
 	if (!in_dev)
 		return {nullptr, -EINVAL};
-	if (!IN_DEV_ROUTE_LOCALNET(*in_dev) && ipv4_is_loopback(fl4.saddr) && !(dev_out.flags & IFF_LOOPBACK) &&
-	    !netif_is_l3_master(dev_out))
+	if (!IN_DEV_ROUTE_LOCALNET(*in_dev) && ipv4_is_loopback(fl4.saddr) &&
+	    !(dev_out.flags & IFF_LOOPBACK) && !netif_is_l3_master(dev_out))
 		return {nullptr, -EINVAL};
 
 	if (ipv4_is_lbcast(fl4.daddr)) {
@@ -84,7 +86,8 @@ static rt_or_err __mkroute_output(const fib_result &res, const flowi4 &fl4, int 
 		return {nullptr, -ENOBUFS};
 	rth->rt_iif = orig_oif;
 	++rt_cache_stats->out_slow_tot;
-	if (flags & (RTCF_BROADCAST | RTCF_MULTICAST) && flags & RTCF_LOCAL && !(dev_out.flags & IFF_LOOPBACK)) {
+	if (flags & (RTCF_BROADCAST | RTCF_MULTICAST) && flags & RTCF_LOCAL &&
+	    !(dev_out.flags & IFF_LOOPBACK)) {
 		rth->output = ip_mc_output;
 		++rt_cache_stats->out_slow_mc;
 	}
@@ -135,7 +138,8 @@ rt_or_err ip_route_output_key_hash_rcu(net &net, flowi4 &fl4, fib_result &res, c
 			return {nullptr, -ENODEV};
 		if (!(dev_out->flags & IFF_UP) || !__in_dev_get_rcu(*dev_out))
 			return {nullptr, -ENETUNREACH};
-		if (ipv4_is_local_multicast(fl4.daddr) || ipv4_is_lbcast(fl4.daddr) || fl4.flowi4_proto == IPPROTO_IGMP) {
+		if (ipv4_is_local_multicast(fl4.daddr) || ipv4_is_lbcast(fl4.daddr) ||
+		    fl4.flowi4_proto == IPPROTO_IGMP) {
 			if (!fl4.saddr)
 				fl4.saddr = inet_select_addr(*dev_out, be32{}, RT_SCOPE_LINK);
 			return make_route();
@@ -241,28 +245,31 @@ rt_or_err ip_route_output(net &net, be32 daddr, be32 saddr, u8 tos, int oif)
 	return ip_route_output_key(net, fl4);
 }
 
-rt_or_err ip_route_output_ports(net &net, flowi4 &fl4, sock *sk, be32 daddr, be32 saddr, be16 dport, be16 sport, u8 proto, u8 tos,
-				int oif)
+rt_or_err ip_route_output_ports(net &net, flowi4 &fl4, sock *sk, be32 daddr, be32 saddr, be16 dport,
+                                be16 sport, u8 proto, u8 tos, int oif)
 {
 	TRACE_INLINE(sk);
-	flowi4_init_output(fl4, oif, sk ? sk->sk_mark : 0, tos, sk ? ip_sock_rt_scope(*sk) : RT_SCOPE_UNIVERSE, proto,
-			   sk ? inet_sk_flowi_flags(*sk) : u8{0}, daddr, saddr, dport, sport, sock_net_uid(net, sk));
+	flowi4_init_output(
+		fl4, oif, sk ? sk->sk_mark : 0, tos, sk ? ip_sock_rt_scope(*sk) : RT_SCOPE_UNIVERSE, proto,
+		sk ? inet_sk_flowi_flags(*sk) : u8{0}, daddr, saddr, dport, sport, sock_net_uid(net, sk));
 	if (sk)
 		security_sk_classify_flow(*sk, fl4);
 	return ip_route_output_flow(net, fl4, sk);
 }
 
-void ip_route_connect_init(flowi4 &fl4, be32 dst, be32 src, int oif, u8 protocol, be16 sport, be16 dport, const sock &sk)
+void ip_route_connect_init(flowi4 &fl4, be32 dst, be32 src, int oif, u8 protocol, be16 sport, be16 dport,
+                           const sock &sk)
 {
 	TRACE_INLINE(sk);
 	const u8 flow_flags = inet_sk(sk).transparent ? FLOWI_FLAG_ANYSRC : u8{0};
 
-	flowi4_init_output(fl4, oif, sk.sk_mark, ip_sock_rt_tos(sk), ip_sock_rt_scope(sk), protocol, flow_flags, dst, src, dport,
-			   sport, sk.sk_uid);
+	flowi4_init_output(fl4, oif, sk.sk_mark, ip_sock_rt_tos(sk), ip_sock_rt_scope(sk), protocol,
+	                   flow_flags, dst, src, dport, sport, sk.sk_uid);
 }
 
 // Without an address of ours or theirs, a first lookup finds it out.
-rt_or_err ip_route_connect(flowi4 &fl4, be32 dst, be32 src, int oif, u8 protocol, be16 sport, be16 dport, const sock &sk)
+rt_or_err ip_route_connect(flowi4 &fl4, be32 dst, be32 src, int oif, u8 protocol, be16 sport, be16 dport,
+                           const sock &sk)
 {
 	TRACE_INLINE(sk);
 	net &net = sock_net(sk);
@@ -280,7 +287,8 @@ rt_or_err ip_route_connect(flowi4 &fl4, be32 dst, be32 src, int oif, u8 protocol
 	return ip_route_output_flow(net, fl4, &sk);
 }
 
-rt_or_err ip_route_newports(flowi4 &fl4, rtable *rt, be16 orig_sport, be16 orig_dport, be16 sport, be16 dport, const sock &sk)
+rt_or_err ip_route_newports(flowi4 &fl4, rtable *rt, be16 orig_sport, be16 orig_dport, be16 sport, be16 dport,
+                            const sock &sk)
 {
 	TRACE_INLINE(sk);
 	if (sport == orig_sport && dport == orig_dport)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// kernel/user_namespace.c, as far as a socket's owner needs it: make_kuid() looks an id up in the extents of a namespace's map.
-// Left out: namespaces below the initial one, and maps of more extents than fit into one.
+// kernel/user_namespace.c, as far as a socket's owner needs it: make_kuid() looks an id up in the extents of
+// a namespace's map. Left out: namespaces below the initial one, and maps of more extents than fit into one.
 #include "stack/kernel/user_namespace.h"
 
 #include "stack/trace/trace.h"

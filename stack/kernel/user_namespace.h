@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// User ids of a user namespace as ids of the kernel (kernel/user_namespace.c). There is the initial namespace only: it maps
-// every id but the last, which is invalid, to itself.
+// User ids of a user namespace as ids of the kernel (kernel/user_namespace.c). There is the initial namespace
+// only: it maps every id but the last, which is invalid, to itself.
 #pragma once
 
 #include <array>
