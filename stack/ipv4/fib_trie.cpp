@@ -210,7 +210,7 @@ bool fib_lookup_good_nhc(const fib_nh_common &nhc, int fib_flags, const flowi4 &
 
 static void fib_alias_accessed(fib_alias &fa)
 {
-	TRACE();
+	TRACE_INLINE();
 	if (!(fa.fa_state & FA_S_ACCESSED))
 		fa.fa_state |= FA_S_ACCESSED;
 }

@@ -5,39 +5,11 @@
 // martians, a destination of ours is delivered, another is forwarded (ip_mkroute_input) where that is
 // allowed. The dst, cached at the nexthop, is attached to the skb. With several nexthops a hash of the flow
 // chooses. Left out: multicast routing, tunnels' keys, logging of martians.
+#include "stack/core/flow_dissector.h"
 #include "stack/ipv4/l3mdev.h"
 #include "stack/ipv4/route_private.h"
 
 namespace skbwalk {
-
-namespace {
-
-struct flow_hash_key {
-	siphash_key_t key;
-	bool keyed = false;
-};
-const perhost<flow_hash_key> hashrnd;
-
-struct flow_keys {
-	be32 src{}, dst{};
-	be16 sport{}, dport{};
-	u8 ip_proto = 0;
-};
-
-} // namespace
-
-static u32 flow_hash_from_keys(const flow_keys &keys)
-{
-	TRACE();
-	if (!hashrnd->keyed) {
-		get_random_bytes(&hashrnd->key, sizeof(hashrnd->key));
-		hashrnd->keyed = true;
-	}
-	const u32 hash = static_cast<u32>(siphash_4u32(
-		keys.src.raw(), keys.dst.raw(), static_cast<u32>(keys.sport.raw()) << 16 | keys.dport.raw(),
-		keys.ip_proto, hashrnd->key));
-	return hash ? hash : 1;
-}
 
 // An ICMP error belongs to the flow of the packet that it quotes.
 static void ip_multipath_l3_keys(const sk_buff &skb, flow_keys &hash_keys)
@@ -63,42 +35,48 @@ static void ip_multipath_l3_keys(const sk_buff &skb, flow_keys &hash_keys)
 				key_iph = static_cast<const iphdr *>(inner);
 		}
 	}
-	hash_keys.src = key_iph->saddr;
-	hash_keys.dst = key_iph->daddr;
+	hash_keys.v4addrs.src = key_iph->saddr;
+	hash_keys.v4addrs.dst = key_iph->daddr;
 }
 
-// 31 bits. Policies: 0 by addresses, 1 by addresses and ports.
+// 31 bits. Policies: 0 by addresses, 1 by addresses and ports, 2 by the addresses inside a tunnel.
 int fib_multipath_hash(const net &net, const flowi4 *fl4, const sk_buff *skb)
 {
 	TRACE(skb);
+	const int policy = net.ipv4.sysctl_fib_multipath_hash_policy;
 	flow_keys hash_keys;
 
-	if (skb) {
+	hash_keys.control.addr_type = FLOW_DISSECTOR_KEY_IPV4_ADDRS;
+	hash_keys.v4addrs = {};
+	if (!skb) {
+		hash_keys.v4addrs = {fl4->saddr, fl4->daddr};
+		if (policy == 1) {
+			hash_keys.src = fl4->fl4_sport;
+			hash_keys.dst = fl4->fl4_dport;
+			hash_keys.ip_proto = fl4->flowi4_proto;
+		}
+	} else if (policy == 0) {
 		ip_multipath_l3_keys(*skb, hash_keys);
 	} else {
-		hash_keys.src = fl4->saddr;
-		hash_keys.dst = fl4->daddr;
-	}
-	if (net.ipv4.sysctl_fib_multipath_hash_policy == 1) {
-		if (skb && skb->l4_hash)
-			return static_cast<int>(skb->hash >> 1);
-		if (!skb) {
-			hash_keys.sport = fl4->fl4_sport;
-			hash_keys.dport = fl4->fl4_dport;
-			hash_keys.ip_proto = fl4->flowi4_proto;
-		} else {
-			const iphdr &iph = ip_hdr(*skb);
-			const int at = skb_network_offset(*skb) + static_cast<int>(iph.ihl() * 4);
-			be16 copy[2];
+		flow_keys keys;
 
-			hash_keys.ip_proto = iph.protocol;
-			if ((iph.protocol == IPPROTO_TCP || iph.protocol == IPPROTO_UDP) &&
-			    !ip_is_fragment(iph))
-				if (const auto *ports = static_cast<const be16 *>(
-					    skb_header_pointer(*skb, at, 4, copy))) {
-					hash_keys.sport = ports[0];
-					hash_keys.dport = ports[1];
-				}
+		if (policy == 1 && skb->l4_hash)
+			return static_cast<int>(skb->hash >> 1);
+		__skb_flow_dissect(*skb, keys, policy == 1 ? FLOW_DISSECTOR_F_STOP_AT_ENCAP : 0);
+		if (policy == 1) {
+			hash_keys.v4addrs = keys.v4addrs;
+			hash_keys.src = keys.src;
+			hash_keys.dst = keys.dst;
+			hash_keys.ip_proto = keys.ip_proto;
+		} else if (keys.control.addr_type == FLOW_DISSECTOR_KEY_IPV4_ADDRS) {
+			hash_keys.v4addrs = keys.v4addrs;
+		} else if (keys.control.addr_type == FLOW_DISSECTOR_KEY_IPV6_ADDRS) {
+			hash_keys.control.addr_type = FLOW_DISSECTOR_KEY_IPV6_ADDRS;
+			hash_keys.v6addrs = keys.v6addrs;
+			hash_keys.flow_label = keys.flow_label;
+			hash_keys.ip_proto = keys.ip_proto;
+		} else {
+			ip_multipath_l3_keys(*skb, hash_keys);
 		}
 	}
 	u32 mhash = flow_hash_from_keys(hash_keys);
