@@ -79,6 +79,8 @@ run_result run_scenario(const run_args &args)
 	return result;
 }
 
+std::string program_version() { return fmt::format("skbwalk {}", SKBWALK_VERSION); }
+
 check_result check_scenario(const std::string &name)
 {
 	const scenario s = load_scenario(find_scenario(name));

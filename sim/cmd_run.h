@@ -40,6 +40,9 @@ struct check_result {
 	std::string text;
 	bool portable = false;
 };
+// "skbwalk 0.1.0"
+[[nodiscard]] std::string program_version();
+
 // Reads the file and runs its set-up. Throws as run_scenario does.
 [[nodiscard]] check_result check_scenario(const std::string &name);
 

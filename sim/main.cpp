@@ -191,7 +191,7 @@ int command_line(int argc, char **argv)
 {
 	CLI::App app{"Walks a packet through the Linux network stack, in userspace."};
 	app.require_subcommand(1);
-	app.set_version_flag("--version", std::string{"skbwalk "} + SKBWALK_VERSION);
+	app.set_version_flag("--version", program_version());
 
 	run_words run_options;
 	CLI::App *run_command = app.add_subcommand("run", "run a scenario and print the call tree");
