@@ -146,12 +146,15 @@ static int loopback_net_init(net &net)
 	return 0;
 }
 
-// The last namespace takes the blackhole device along.
+// The last namespace takes the blackhole device along, when no route that waits for RCU can turn to it any more.
 static void loopback_net_exit(net &net)
 {
 	TRACE();
-	if (&net == &init_net())
-		net_set_todo(*std::exchange(blackhole_of_host->dev, nullptr));
+	if (&net != &init_net())
+		return;
+	for (int pass = 0; pass < 4; ++pass)
+		rcu_process_callbacks(*current.host);
+	net_set_todo(*blackhole_of_host->dev); // routes that RCU frees still move to it
 }
 
 const pernet_operations loopback_net_ops = {"loopback", loopback_net_init, loopback_net_exit};

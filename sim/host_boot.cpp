@@ -54,6 +54,7 @@ std::vector<std::string> shut_down(host &h, const std::function<void(u64)> &wait
 	}
 	{
 		const enter_cpu in(*h.cpus[0]);
+		inet_exit();
 		end_namespaces();
 	}
 	rcu_process_callbacks(h);

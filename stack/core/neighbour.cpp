@@ -171,14 +171,15 @@ static neighbour *___neigh_create(neigh_table &tbl, const be32 &pkey, net_device
 	if (tbl.entries > 1u << tbl.nht.hash_shift)
 		neigh_hash_grow(tbl, tbl.nht.hash_shift + 1);
 
-	const u32 hash_val = tbl.hash(pkey, dev, tbl.nht.hash_rnd.data()) >> (32 - tbl.nht.hash_shift);
+	// The constructor may have changed the key (on lo, any address is 0).
+	const u32 hash_val = tbl.hash(n->primary_key, dev, tbl.nht.hash_rnd.data()) >> (32 - tbl.nht.hash_shift);
 
 	if (n->parms->dead) {
 		_raw_write_unlock_bh(tbl.lock);
 		return fail();
 	}
 	for (neighbour *n1 = tbl.nht.hash_buckets[hash_val]; n1; n1 = n1->next) {
-		if (n1->dev == &dev && n1->primary_key == pkey) { // someone was faster
+		if (n1->dev == &dev && n1->primary_key == n->primary_key) { // someone was faster
 			if (want_ref)
 				neigh_hold(*n1);
 			_raw_write_unlock_bh(tbl.lock);

@@ -209,7 +209,7 @@ sock_common *__inet_lookup_skb(inet_hashinfo &h, sk_buff &skb, int doff, be16 sp
 
 	// A socket that early demux found travels with the skb.
 	if (sock *sk = skb.sk) {
-		refcounted = skb.destructor != nullptr && skb.destructor != sock_pfree;
+		refcounted = true;
 		skb.destructor = nullptr;
 		skb.sk = nullptr;
 		return sk;

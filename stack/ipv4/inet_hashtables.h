@@ -92,7 +92,6 @@ sock *inet_lookup_reuseport(net &net, sock &sk, sk_buff *skb, int doff, be32 sad
 			    inet_ehashfn_t *ehashfn); // null: no group
 u32 ipv4_portaddr_hash(const net &net, be32 saddr, u32 port);
 int inet_iif(const sk_buff &skb);     // inline: the interface that the packet came in by
-void sock_pfree(sk_buff &skb);        // destructor of an skb that early demux gave a listener; marks, frees nothing
 bool inet_ehash_insert(sock_common &sk, sock_common *osk, bool *found_dup_sk);
 bool inet_ehash_nolisten(sock_common &sk, sock_common *osk, bool *found_dup_sk);
 int inet_hash(sock &sk);

@@ -390,6 +390,31 @@ rtable *rt_dst_alloc(net_device &dev, u32 flags, u16 type, bool noxfrm)
 	return &rt;
 }
 
+// A copy that leaves by another device; null when there is no memory.
+rtable *rt_dst_clone(net_device &dev, rtable &rt)
+{
+	TRACE(dev);
+	dst_entry *dst = dst_alloc(ipv4_dst_ops, &dev, 1, DST_OBSOLETE_FORCE_CHK, rt.flags);
+
+	if (!dst)
+		return nullptr;
+	rtable &new_rt = dst_rtable(*dst);
+	new_rt.rt_genid = dev_net(dev).ipv4.rt_genid;
+	new_rt.rt_flags = rt.rt_flags;
+	new_rt.rt_type = rt.rt_type;
+	new_rt.rt_is_input = rt.rt_is_input;
+	new_rt.rt_iif = rt.rt_iif;
+	new_rt.rt_pmtu = rt.rt_pmtu;
+	new_rt.rt_mtu_locked = rt.rt_mtu_locked;
+	new_rt.rt_gw_family = rt.rt_gw_family;
+	new_rt.rt_gw4 = rt.rt_gw4;
+	new_rt.input = rt.input;
+	new_rt.output = rt.output;
+	new_rt.error = rt.error;
+	new_rt.lastuse = jiffies();
+	return &new_rt;
+}
+
 void rt_add_uncached_list(rtable &rt)
 {
 	TRACE(rt.dev);

@@ -232,6 +232,8 @@ void inet6_init()
 {
 	TRACE();
 	static_cast<void>(proto_register(tcpv6_prot, true));
+	// Unlike the kernel, each protocol has its own account of memory; the limits are the same.
+	proto_of(tcpv6_prot).sysctl_mem = proto_of(tcp_prot).sysctl_mem;
 	static_cast<void>(sock_register(inet6_family_ops));
 }
 
