@@ -659,7 +659,8 @@ void inet_init()
 		inet_register_protosw(q);
 
 	arp_init();
-	ip_rt_init(); // and devinet, the FIB, peers
+	ip_rt_init(); // and devinet, the FIB
+	inet_initpeers();
 	tcp_init();
 	tcp_v4_init();
 	udp_init();
