@@ -50,12 +50,41 @@ bool is_plain_ip(std::size_t i)
 	}
 }
 
+// Messages are counted by their type; /proc/net/snmp shows some of them by name.
+constexpr struct {
+	std::string_view name;
+	std::size_t type;
+} icmp_types[] = {{"EchoReps", 0},       {"DestUnreachs", 3}, {"SrcQuenchs", 4},  {"Redirects", 5},
+                  {"Echos", 8},          {"TimeExcds", 11},   {"ParmProbs", 12},  {"Timestamps", 13},
+                  {"TimestampReps", 14}, {"AddrMasks", 17},   {"AddrMaskReps", 18}};
+
+bool is_plain_icmp(std::size_t i)
+{
+	switch (i) {
+	case ICMP_MIB_INMSGS:
+	case ICMP_MIB_INERRORS:
+	case ICMP_MIB_CSUMERRORS:
+	case ICMP_MIB_OUTMSGS:
+	case ICMP_MIB_OUTERRORS:
+	case ICMP_MIB_RATELIMITGLOBAL:
+	case ICMP_MIB_RATELIMITHOST:
+		return true;
+	default:
+		return false;
+	}
+}
+
 template <class F> void each_counter(const netns_mib &mib, F &&visit)
 {
 	for (std::size_t i = 0; i < ip_names.size(); ++i)
 		visit(is_plain_ip(i) ? "Ip" : "IpExt", ip_names[i], mib.ip_statistics[i]);
 	for (std::size_t i = 0; i < icmp_names.size(); ++i)
-		visit("Icmp", icmp_names[i], mib.icmp_statistics[i]);
+		if (is_plain_icmp(i))
+			visit("Icmp", icmp_names[i], mib.icmp_statistics[i]);
+	for (const auto &t : icmp_types) {
+		visit("IcmpIn", t.name, mib.icmpmsg_statistics[t.type]);
+		visit("IcmpOut", t.name, mib.icmpmsg_statistics[256 + t.type]);
+	}
 	for (std::size_t i = 0; i < tcp_names.size(); ++i)
 		visit("Tcp", tcp_names[i], mib.tcp_statistics[i]);
 	for (std::size_t i = 0; i < udp_names.size(); ++i)

@@ -27,10 +27,8 @@ world::world(const options &o) : options_(o)
 
 world::~world()
 {
-	for (const auto &h : hosts_)
-		h->recorder = nullptr;
-	while (!hosts_.empty())
-		hosts_.pop_back();
+	if (!hosts_.empty()) // an error cut the run short
+		static_cast<void>(end());
 	for (const trace::armed_by who : options_.probes)
 		trace::disarm(who);
 }
