@@ -24,7 +24,7 @@ namespace skbwalk::sim {
 namespace {
 
 constexpr u64 orphans_wait_ns = 1200 * NSEC_PER_SEC;
-// Of each namespace: the sockets that send resets and ICMP errors.
+// Of each cpu: the sockets that send resets and ICMP messages.
 constexpr std::size_t control_sockets = 2;
 
 } // namespace
@@ -48,7 +48,7 @@ std::vector<std::string> shut_down(host &h, const std::function<void(u64)> &wait
 	};
 
 	for (u64 waited = 0; waited < orphans_wait_ns; waited += NSEC_PER_SEC) {
-		if (live_socks(h) <= control_sockets * all_nets(h).size())
+		if (live_socks(h) <= control_sockets * h.cpus.size())
 			break;
 		wait(NSEC_PER_SEC);
 	}

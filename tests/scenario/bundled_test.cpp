@@ -68,6 +68,6 @@ TEST_P(bundled, is_portable)
 }
 
 INSTANTIATE_TEST_SUITE_P(scenarios, bundled, testing::ValuesIn(bundled_scenarios()),
-                         [](const auto &info) { return info.param.name; });
+                         [](const auto &one) { return one.param.name; });
 
 } // namespace

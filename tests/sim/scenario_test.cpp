@@ -165,7 +165,7 @@ INSTANTIATE_TEST_SUITE_P(
 		wrong_file{"expected_phase",
                            with_steps(a_socket, R"(, "expect": {"calls": [{"phase": "q", "order": []}]})"),
                            {"/expect/calls/0/phase: expected a phase of this file"}}),
-	[](const auto &info) { return info.param.name; });
+	[](const auto &one) { return one.param.name; });
 
 TEST(scenario_file, noise_is_an_error_and_nothing_worse)
 {

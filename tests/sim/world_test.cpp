@@ -61,10 +61,10 @@ struct arrivals {
 arrivals through(const link_options &options, u64 seed = 1)
 {
 	world w{{.seed = seed}};
-	link l{w, "wire", options};
+	sim::link l{w, "wire", options};
 	arrivals out;
 	u16 last = 0;
-	l.attach(link::b, [&](frame f) {
+	l.attach(sim::link::b, [&](frame f) {
 		if (!out.count++)
 			out.first_ns = w.now_ns();
 		const u16 number =
@@ -79,7 +79,7 @@ arrivals through(const link_options &options, u64 seed = 1)
 		frame f(100, std::byte{7});
 		f[0] = static_cast<std::byte>(i >> 8);
 		f[1] = static_cast<std::byte>(i);
-		l.send(link::a, f);
+		l.send(sim::link::a, f);
 		w.run_until(w.now_ns() + 100'000);
 	}
 	while (w.step())
@@ -113,12 +113,12 @@ TEST(world_link, faults_come_at_their_rate_and_repeat_with_the_seed)
 TEST(world_link, full_queue_drops)
 {
 	world w{{}};
-	link l{w, "wire", {.bits_per_second = 1000, .queue_packets_max = 2}};
+	sim::link l{w, "wire", {.bits_per_second = 1000, .queue_packets_max = 2}};
 	const frame f(60);
-	EXPECT_TRUE(l.send(link::a, f));
-	EXPECT_TRUE(l.send(link::a, f));
-	EXPECT_FALSE(l.send(link::a, f));
-	EXPECT_EQ(l.counters(link::a).queue_drops, 1U);
+	EXPECT_TRUE(l.send(sim::link::a, f));
+	EXPECT_TRUE(l.send(sim::link::a, f));
+	EXPECT_FALSE(l.send(sim::link::a, f));
+	EXPECT_EQ(l.counters(sim::link::a).queue_drops, 1U);
 	while (w.step())
 		;
 }
