@@ -18,6 +18,8 @@
 #include "sim/pcap.h"
 #include "sim/profile.h"
 #include "sim/scenario.h"
+#include "sim/tap_device.h"
+#include "sim/tap_model.h"
 #include "stack/trace/recorder.h"
 
 namespace {
@@ -94,6 +96,28 @@ void add_run_options(CLI::App &app, run_words &w)
 	app.add_flag("--proc,!--no-proc", g.proc, "graph: a column for the task");
 	app.add_flag("--abstime,!--no-abstime", g.abstime, "graph: a column for the time");
 	app.add_flag("--tail,!--no-tail", g.tail, "graph: names behind closing braces");
+}
+
+void add_tap_options(CLI::App &app, tap_args &a)
+{
+	app.add_option("NAME", a.name, "the TAP interface, made unless it exists")->required();
+	app.add_option("--addr", a.address, "the model's address with its prefix, as in 10.9.0.2/24")
+		->required();
+	app.add_option("--gateway", a.gateway, "the model's default route goes there");
+	app.add_option("--host-addr", a.host_address, "give this machine's end an address and take it up");
+	app.add_option("--serve", a.serve, "http:PORT[=FOLDER], echo:PORT, discard:PORT, source:PORT; by commas");
+	app.add_option("--run", a.commands, "one more set-up command for the model: ip, sysctl, ...; repeatable")
+		->allow_extra_args(false);
+	app.add_option("--pcap", a.pcap_file, "write the packets there");
+	app.add_option("--trace", a.trace_file, "write the call tree there at the end, and on SIGUSR1");
+	app.add_option("--trace-format", a.trace_format, "tree (default) or graph")
+		->check(CLI::IsMember({"tree", "graph"}));
+	app.add_option("--ring", a.records_max, "records that the trace can hold")
+		->check(CLI::Range(std::size_t{1}, std::size_t{1} << 32));
+	app.add_option("--profile", a.profile, "the kernel release (skbwalk list profiles)");
+	app.add_option("--seed", a.seed, "of the random streams");
+	app.add_option("--seconds", a.seconds, "end after so long; 0 (default): at a signal")
+		->check(CLI::Range(0.0, 1e9));
 }
 
 // What `run` prints, for the commands that compare.
@@ -207,6 +231,11 @@ int command_line(int argc, char **argv)
 	list_command->add_option("WHAT", list_what, "scenarios, profiles, functions or calls")->required();
 	list_command->add_option("--profile", list_profile, "for functions");
 
+	tap_args tap;
+	CLI::App *tap_command =
+		app.add_subcommand("tap", "put the model on a TAP interface, on this machine's clock");
+	add_tap_options(*tap_command, tap);
+
 	diff_args diff;
 	CLI::App *diff_command =
 		app.add_subcommand("diff", "compare two call trees: files, or scenarios with options of run");
@@ -238,6 +267,8 @@ int command_line(int argc, char **argv)
 		return check(check_names);
 	if (*list_command)
 		return list(list_what, list_profile);
+	if (*tap_command)
+		return cmd_tap(tap);
 	if (*diff_command)
 		return cmd_diff(diff, run_to_string);
 	return cmd_conform(conform, run_to_string);
@@ -265,6 +296,10 @@ int main(int argc, char **argv)
 		return say(exit_usage, e.what());
 	} catch (const no_scenario &e) {
 		return say(exit_usage, e.what());
+	} catch (const bad_tap &e) {
+		return say(exit_usage, e.what());
+	} catch (const tap_refused &e) {
+		return say(exit_environment, e.what());
 	} catch (const no_environment &e) {
 		return say(exit_environment, e.what());
 	} catch (const pcap_error &e) {

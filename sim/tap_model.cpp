@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // The world's time is the machine's: run_until handles what is due, and the model's own costs are zero, since what it does
-// takes real time already. A frame comes in as an interrupt of cpu 0.
+// takes real time already. A frame is written by a task, as the machine's own virtual machines write theirs.
 #include "sim/tap_model.h"
 
 #include <array>
@@ -30,6 +30,8 @@ struct tap_model::state {
 	std::unique_ptr<service_tasks> services;
 	bool pending = false; // the device has frames for us
 	std::uint64_t in = 0, out = 0;
+	bytes written;                       // the frame that the writer has to write
+	std::unique_ptr<task_struct> writer;
 
 	static world::options options(const tap_args &a, const profile &p)
 	{
@@ -56,6 +58,18 @@ struct tap_model::state {
 			throw bad_tap(fmt::format("`{}`: {}", line, e.what()));
 		} catch (const bad_command &e) {
 			throw bad_tap(e.what());
+		}
+	}
+
+	// The program that holds the descriptor.
+	void write_frames()
+	{
+		while (!current.task->fatal_signal) {
+			// What the driver refuses is counted there.
+			if (!written.empty())
+				static_cast<void>(tun_get_user(*dev, written.data(), written.size()));
+			written = {};
+			task_park();
 		}
 	}
 
@@ -118,6 +132,9 @@ tap_model::tap_model(const tap_args &args, std::function<void(bytes)> send)
 	}
 	{
 		const enter_cpu in(*s.h->cpus[0]);
+		s.writer = std::make_unique<task_struct>(*s.h->cpus[0], "tap", [&s] { s.write_frames(); });
+		s.writer->nsproxy_net = &init_net();
+		task_start(*s.writer);
 		s.services = std::make_unique<service_tasks>(*s.h->cpus[0], init_net(), std::move(offered));
 	}
 	if (!args.trace_file.empty())
@@ -141,22 +158,18 @@ void tap_model::run_until(std::uint64_t now_ns)
 
 void tap_model::frame_in(bytes frame, std::uint64_t now_ns)
 {
-	struct arrival {
-		net_device &dev;
-		bytes frame;
-	} a{*s_->dev, frame};
+	state &s = *s_;
 
-	s_->w.run_until(std::max<u64>(now_ns, s_->w.now_ns()));
-	++s_->in;
-	// What the driver refuses is counted there.
-	cpu_interrupt(
-	    *s_->h->cpus[0],
-	    [](void *arg) {
-		    const arrival &it = *static_cast<arrival *>(arg);
-		    static_cast<void>(tun_get_user(it.dev, it.frame.data(), it.frame.size()));
-	    },
-	    &a);
+	s.w.run_until(std::max<u64>(now_ns, s.w.now_ns()));
+	++s.in;
+	s.written = frame;
+	{
+		const enter_cpu in(*s.h->cpus[0]);
+		task_unpark(*s.writer);
+	}
 	run_until(now_ns);
+	while (!s.written.empty() && s.w.step())
+		;
 }
 
 void tap_model::write_trace()
@@ -183,10 +196,12 @@ std::vector<std::string> tap_model::end()
 	{
 		const enter_cpu in(*s.h->cpus[0]);
 		s.services->kill();
+		task_kill(*s.writer);
 	}
-	while (s.services->any_alive() && s.w.step())
+	while ((s.services->any_alive() || s.writer->state != TASK_DEAD) && s.w.step())
 		s.drain();
 	s.services.reset();
+	s.writer.reset();
 	s.drain();
 	s.tap.reset();
 	if (s.pcap)
