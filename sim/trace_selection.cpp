@@ -21,6 +21,12 @@ bool any_glob(const std::vector<std::string> &patterns, const call &c)
 	});
 }
 
+// What runs in the interrupt, and the function that leads into it.
+bool in_interrupt(const call &c)
+{
+	return c.context == trace::run_context::hardirq || c.source == "irq_enter_rcu";
+}
+
 void select_functions(call_tree &tree, const trace_selection &what)
 {
 	std::vector<bool> rooted(tree.calls.size());
@@ -36,7 +42,7 @@ void select_functions(call_tree &tree, const trace_selection &what)
 			rooted[i] = found = true;
 		if (c.shown)
 			c.shown = (what.roots.empty() || rooted[i]) && !folded[i] &&
-			          (what.irqs || c.context != trace::run_context::hardirq) &&
+			          (what.irqs || !in_interrupt(c)) &&
 			          (what.only.empty() || any_glob(what.only, c)) && !any_glob(what.notrace, c);
 	}
 	if (!found)

@@ -140,20 +140,17 @@ std::vector<std::string> call_tree::phases() const
 
 void call_tree::settle()
 {
+	// A caller stands before what it calls, and its own shown parent is known by then. Those that are hidden
+	// already count too: what hid them before may not be what hides their callers now.
+	for (call &c : calls) {
+		const u32 up = c.parent;
+		c.shown_parent = up == no_call || calls[up].shown ? up : calls[up].shown_parent;
+		c.depth = c.shown_parent == no_call ? u16{0} : static_cast<u16>(calls[c.shown_parent].depth + 1);
+	}
 	std::erase_if(events, [&](const tree_event &e) {
-		const bool entering = e.kind == trace::record_kind::enter;
-		if (!entering && e.kind != trace::record_kind::leave)
-			return false;
-		call &c = calls[e.what];
-		if (entering) {
-			// A caller's entry comes before, so that its own shown parent is known.
-			const u32 up = c.parent;
-			c.shown_parent = up == no_call || calls[up].shown ? up : calls[up].shown_parent;
-			c.depth = c.shown_parent == no_call
-			                  ? u16{0}
-			                  : static_cast<u16>(calls[c.shown_parent].depth + 1);
-		}
-		return !c.shown;
+		const bool is_call =
+			e.kind == trace::record_kind::enter || e.kind == trace::record_kind::leave;
+		return is_call && !calls[e.what].shown;
 	});
 }
 
