@@ -145,16 +145,19 @@ static const file_operations eventpoll_fops = {
 
 static bool is_file_epoll(const file &f)
 {
+	TRACE_INLINE();
 	return f.f_op == &eventpoll_fops;
 }
 
 static bool ep_is_linked(const epitem &epi)
 {
+	TRACE_INLINE();
 	return !list_empty(epi.rdllink);
 }
 
 static bool ep_events_available(const eventpoll &ep)
 {
+	TRACE_INLINE();
 	return !list_empty(ep.rdllist) || ep.ovflist != EP_UNACTIVE_PTR;
 }
 
@@ -228,6 +231,7 @@ static void epi_rcu_free(rcu_head *head)
 
 static void ep_get(eventpoll &ep)
 {
+	TRACE_INLINE();
 	refcount_inc(ep.refcount);
 }
 
@@ -662,9 +666,11 @@ static int ep_modify(eventpoll &ep, epitem &epi, const epoll_event &event)
 
 static bool ep_op_has_event(int op)
 {
+	TRACE_INLINE();
 	return op != EPOLL_CTL_DEL;
 }
 
+// not traced: a part of its caller, as in the kernel
 static int ctl_locked(eventpoll &ep, int op, file &tf, int fd, epoll_event &epds, bool full_check)
 {
 	epitem *epi = ep_find(ep, tf, fd);
@@ -687,6 +693,7 @@ static int ctl_locked(eventpoll &ep, int op, file &tf, int fd, epoll_event &epds
 	}
 }
 
+// not traced: a part of its caller, as in the kernel
 static int ctl_files(file &f, int op, file &tf, int fd, epoll_event &epds)
 {
 	if (!tf.f_op->poll)

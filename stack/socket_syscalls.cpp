@@ -155,6 +155,7 @@ long __sys_listen(int fd, int backlog)
 	return err;
 }
 
+// not traced: a part of its caller, as in the kernel
 static int finish_accept(socket &sock, socket &newsock, u32 file_flags, sockaddr *upeer_sockaddr, int *upeer_addrlen)
 {
 	int err = security_socket_accept(sock, newsock);

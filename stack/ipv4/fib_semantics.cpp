@@ -190,6 +190,7 @@ static void rt_fibinfo_free_cpus(rtable **&rtp)
 	TRACE();
 	if (!rtp)
 		return;
+	TRACE_PART();
 	for (std::size_t i = 0; i < current.host->cpus.size(); ++i)
 		rt_fibinfo_free(rtp[i]);
 	kfree(rtp);

@@ -279,7 +279,7 @@ bool inet_csk_reqsk_queue_hash_add(sock &sk, request_sock &req, u32 timeout)
 	TRACE(sk);
 	if (!reqsk_queue_hash_req(req, timeout))
 		return false;
-	reqsk_queue_added(inet_csk(sk).icsk_accept_queue);
+	inet_csk_reqsk_queue_added(sk);
 	return true;
 }
 
@@ -499,7 +499,7 @@ void inet_csk_clear_xmit_timer(sock &sk, int what)
 	else if (what == ICSK_TIME_DACK)
 		icsk.icsk_ack.pending = 0, icsk.icsk_ack.retry = 0;
 	else
-		assert(!"unknown timer");
+		assert(false && "unknown timer");
 }
 
 void inet_csk_reset_xmit_timer(sock &sk, int what, u32 when, u32 max_when)

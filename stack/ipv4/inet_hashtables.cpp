@@ -45,6 +45,7 @@ sock_common &entry(std::uintptr_t link)
 
 } // namespace
 
+// not traced: part of the host's start
 void inet_hashinfo_init(inet_hashinfo &h, u32 ehash_buckets, u32 bhash_buckets, u32 lhash2_buckets)
 {
 	h.ehash = std::make_unique<inet_ehash_bucket[]>(ehash_buckets);
@@ -67,6 +68,7 @@ void inet_hashinfo_init(inet_hashinfo &h, u32 ehash_buckets, u32 bhash_buckets, 
 
 spinlock_t &inet_ehash_lockp(inet_hashinfo &h, u32 hash)
 {
+	TRACE_INLINE();
 	return h.ehash_locks[hash & h.ehash_locks_mask];
 }
 
@@ -80,6 +82,7 @@ u32 inet_ehashfn(const net &net, be32 laddr, u16 lport, be32 faddr, be16 fport)
 
 u32 ipv4_portaddr_hash(const net &net, be32 saddr, u32 port)
 {
+	TRACE_INLINE();
 	return jhash_3words(saddr.raw(), 0, 0, net_hash_mix(net)) ^ port;
 }
 

@@ -32,6 +32,7 @@ perhost<ping_table_t> ping_table;
 
 // --- identifiers ---
 
+// not traced: a part of its caller, as in the kernel
 static bool ident_in_use(const net &net, u16 ident, const sock *asking)
 {
 	for (const ping_sock &sk2 : ping_hashslot(*ping_table, net, ident)) {
@@ -207,6 +208,7 @@ static int ping_bind(sock &sk, sockaddr_storage &uaddr, int addr_len)
 
 static bool ping_supported(u8 type, u8 code)
 {
+	TRACE_INLINE();
 	return type == ICMP_ECHO && code == 0;
 }
 

@@ -65,6 +65,7 @@ void raw_unhash_sk(sock &sk)
 
 static bool raw_sk_bound_dev_eq(const net &, int bound_dev_if, int dif, int sdif)
 {
+	TRACE_INLINE();
 	return !bound_dev_if || bound_dev_if == dif || bound_dev_if == sdif; // sysctl raw_l3mdev_accept is 1
 }
 

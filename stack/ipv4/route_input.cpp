@@ -361,6 +361,7 @@ static int ip_route_input_rcu(sk_buff &skb, be32 daddr, be32 saddr, u8 tos, net_
 	if (!ipv4_is_multicast(daddr))
 		return ip_route_input_slow(skb, daddr, saddr, tos, dev, res);
 
+	TRACE_PART();
 	in_device *in_dev = __in_dev_get_rcu(dev);
 	if (!in_dev)
 		return -EINVAL;

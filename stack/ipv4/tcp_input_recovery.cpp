@@ -101,6 +101,7 @@ static void tcp_add_reno_sack(sock &sk, int num_dupack, bool ece_ack)
 	TRACE(sk);
 	if (!num_dupack)
 		return;
+	TRACE_PART();
 	tcp_sock &tp = tcp_sk(sk);
 	const u32 prior_sacked = tp.sacked_out;
 

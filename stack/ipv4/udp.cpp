@@ -129,6 +129,7 @@ void udp4_hwcsum(sk_buff &skb, be32 src, be32 dst)
 }
 
 // Cut into datagrams of gso_size by the device, or before it. 0, or why not.
+// not traced: a part of its caller, as in the kernel
 static int prepare_gso(sk_buff &skb, const sock &sk, const inet_cork &cork, u32 datalen)
 {
 	const u32 hlen = skb_network_header_len(skb) + static_cast<u32>(sizeof(udphdr));
@@ -204,6 +205,7 @@ int udp_push_pending_frames(sock &sk)
 }
 
 // Adds to the cork, and sends unless there is more to come. The socket is locked, and released here.
+// not traced: a part of its caller, as in the kernel
 static int append_data(sock &sk, flowi4 &fl4, msghdr &msg, int ulen, ipcm_cookie &ipc, rtable *&rt, bool corkreq)
 {
 	udp_sock &up = udp_sk(sk);
@@ -221,6 +223,7 @@ static int append_data(sock &sk, flowi4 &fl4, msghdr &msg, int ulen, ipcm_cookie
 	return err;
 }
 
+// not traced: a part of its caller, as in the kernel
 static int udp_sent(sock &sk, std::size_t len, int err)
 {
 	if (!err)
@@ -432,6 +435,7 @@ static void udp_lib_close(sock &sk, long)
 	sk_common_release(sk);
 }
 
+// not traced: never called
 static int udp_lib_hash(sock &)
 {
 	assert(false && "a UDP socket is hashed when it gets its port");

@@ -41,6 +41,7 @@ void udp_table_init(udp_table_t &table)
 // --- ports ---
 
 // Two that could not be told apart when a packet for the port comes.
+// not traced: a part of its caller, as in the kernel
 static bool conflicts(const net &net, const sock &sk2, const sock &sk)
 {
 	return net_eq(sock_net(sk2), net) && &sk2 != &sk && (!sk2.sk_reuse || !sk.sk_reuse) &&
@@ -100,6 +101,7 @@ static int udp_reuseport_add_sock(sock &sk, udp_hslot &hslot)
 	return reuseport_alloc(sk, inet_rcv_saddr_any(sk));
 }
 
+// not traced: a part of its caller, as in the kernel
 static bool asked_port_is_free(sock &sk, u16 snum, udp_hslot &hslot, u32 hash2_nulladdr)
 {
 	udp_table_t &table = *udp_table;
@@ -120,6 +122,7 @@ static bool asked_port_is_free(sock &sk, u16 snum, udp_hslot &hslot, u32 hash2_n
 }
 
 // Leaves the lock of the port's chain held.
+// not traced: a part of its caller, as in the kernel
 static bool choose_port(sock &sk, u16 &snum)
 {
 	udp_table_t &table = *udp_table;

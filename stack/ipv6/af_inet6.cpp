@@ -26,6 +26,7 @@ in6_addr ipv6_addr_set_v4mapped(be32 addr)
 	return a;
 }
 
+// not traced: an accessor
 be32 ipv6_addr_v4(const in6_addr &a)
 {
 	be32 v4;

@@ -123,6 +123,7 @@ void tick_sched_timer()
 
 hrtimer::~hrtimer() { assert(!queued && !running && "a pending hrtimer is freed"); }
 
+// not traced: the machine beneath the kernel
 u64 hrtimer_next_ns(const hrtimer_cpu_base &base)
 {
 	u64 next = KTIME_NEVER;

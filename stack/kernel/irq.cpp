@@ -162,6 +162,7 @@ void sysvec_apic_timer_interrupt()
 	irq_exit_rcu();
 }
 
+// not traced: the machine beneath the kernel
 void cpu_interrupt_timer(cpu &c)
 {
 	const enter_cpu in(c);
@@ -172,6 +173,7 @@ void cpu_interrupt_timer(cpu &c)
 	deliver(c, {[](void *) { sysvec_apic_timer_interrupt(); }, nullptr});
 }
 
+// not traced: the machine beneath the kernel
 void cpu_interrupt(cpu &c, void (*handler)(void *), void *arg)
 {
 	const enter_cpu in(c);

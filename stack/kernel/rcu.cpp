@@ -70,6 +70,7 @@ void call_rcu(rcu_head &head, void (*func)(rcu_head *))
 	cpu_event_at(c, rcu_next_ns(c));
 }
 
+// not traced: the machine beneath the kernel
 u64 rcu_next_ns(const cpu &c)
 {
 	const rcu_data &rdp = c.on.state->rcu[c.id];
@@ -98,6 +99,7 @@ void rcu_core_si()
 	rcu_core();
 }
 
+// not traced: the machine beneath the kernel
 void rcu_process_callbacks(host &h)
 {
 	for (bool again = true; again;) {

@@ -173,6 +173,7 @@ void scheduler_tick()
 		c.need_resched = true;
 }
 
+// not traced: the machine beneath the kernel
 void cpu_run(cpu &c)
 {
 	assert(!c.scheduler && "cpu_run is not for the cpu's own tasks to call");
@@ -211,6 +212,7 @@ void cpu_run(cpu &c)
 
 bool cpu_has_work(const cpu &c) { return c.curr || !list_empty(c.runqueue); }
 
+// not traced: a place, not a function
 void interrupt_point()
 {
 	cpu &c = *current.cpu;
@@ -228,6 +230,7 @@ void interrupt_point()
 		current.task->stack->switch_to(*c.scheduler);
 }
 
+// not traced: the machine beneath the kernel
 u64 cpu_next_event_ns(cpu &c)
 {
 	u64 next = std::min({timer_wheel_next_ns(*c.timers), hrtimer_next_ns(*c.hrtimers), rcu_next_ns(c)});
@@ -240,6 +243,7 @@ u64 cpu_next_event_ns(cpu &c)
 	return next;
 }
 
+// not traced: the machine beneath the kernel
 void cpu_program_timer(cpu &c)
 {
 	c.next_event_ns = cpu_next_event_ns(c);
@@ -249,12 +253,14 @@ void cpu_program_timer(cpu &c)
 	}
 }
 
+// not traced: the machine beneath the kernel
 void task_start(task_struct &t)
 {
 	assert(!t.stack && t.state == TASK_RUNNING);
 	enqueue(t);
 }
 
+// not traced: the machine beneath the kernel
 void task_park()
 {
 	task_struct &t = *current.task;
@@ -267,6 +273,7 @@ void task_park()
 	t.unpark_token = false;
 }
 
+// not traced: the machine beneath the kernel
 void task_unpark(task_struct &t)
 {
 	t.unpark_token = true;
@@ -276,6 +283,7 @@ void task_unpark(task_struct &t)
 	enqueue(t);
 }
 
+// not traced: the machine beneath the kernel
 void task_kill(task_struct &t)
 {
 	t.fatal_signal = true;
@@ -289,6 +297,7 @@ void task_kill(task_struct &t)
 	wake_up_process(t);
 }
 
+// not traced: the machine beneath the kernel
 std::unique_ptr<task_struct> kthread_create(cpu &on, const char *name, std::function<void()> body)
 {
 	auto t = std::make_unique<task_struct>(on, std::string(name) + '/' + std::to_string(on.id),
@@ -302,6 +311,7 @@ std::unique_ptr<task_struct> kthread_create(cpu &on, const char *name, std::func
 	return t;
 }
 
+// not traced: the machine beneath the kernel
 void kthread_stop(task_struct &t)
 {
 	cpu &c = *t.on;

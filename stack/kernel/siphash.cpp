@@ -85,28 +85,34 @@ constexpr u64 pair(u32 low, u32 high) { return u64{high} << 32 | low; }
 
 u64 siphash_1u64(u64 a, const siphash_key_t &key) { return sip_words(key, sip_len(8), a); }
 u64 siphash_2u64(u64 a, u64 b, const siphash_key_t &key) { return sip_words(key, sip_len(16), a, b); }
+// not traced: arithmetic
 u64 siphash_3u64(u64 a, u64 b, u64 c, const siphash_key_t &key)
 {
 	return sip_words(key, sip_len(24), a, b, c);
 }
+// not traced: arithmetic
 u64 siphash_4u64(u64 a, u64 b, u64 c, u64 d, const siphash_key_t &key)
 {
 	return sip_words(key, sip_len(32), a, b, c, d);
 }
 u64 siphash_1u32(u32 a, const siphash_key_t &key) { return sip_words(key, sip_len(4) | a); }
 u64 siphash_2u32(u32 a, u32 b, const siphash_key_t &key) { return siphash_1u64(pair(a, b), key); }
+// not traced: arithmetic
 u64 siphash_3u32(u32 a, u32 b, u32 c, const siphash_key_t &key)
 {
 	return sip_words(key, sip_len(12) | c, pair(a, b));
 }
+// not traced: arithmetic
 u64 siphash_4u32(u32 a, u32 b, u32 c, u32 d, const siphash_key_t &key)
 {
 	return siphash_2u64(pair(a, b), pair(c, d), key);
 }
+// not traced: arithmetic
 u64 siphash(const void *data, std::size_t len, const siphash_key_t &key)
 {
 	return sip_bytes<2, 4>(data, len, key);
 }
+// not traced: arithmetic
 u32 hsiphash(const void *data, std::size_t len, const siphash_key_t &key)
 {
 	return static_cast<u32>(sip_bytes<1, 3>(data, len, key));
@@ -172,15 +178,18 @@ u32 word_at(const u8 *p)
 } // namespace
 
 u32 jhash_1word(u32 a, u32 initval) { return jhash_nwords(a, 0, 0, initval + JHASH_INITVAL + (1 << 2)); }
+// not traced: arithmetic
 u32 jhash_2words(u32 a, u32 b, u32 initval)
 {
 	return jhash_nwords(a, b, 0, initval + JHASH_INITVAL + (2 << 2));
 }
+// not traced: arithmetic
 u32 jhash_3words(u32 a, u32 b, u32 c, u32 initval)
 {
 	return jhash_nwords(a, b, c, initval + JHASH_INITVAL + (3 << 2));
 }
 
+// not traced: arithmetic
 u32 jhash(const void *key, u32 length, u32 initval)
 {
 	const auto *k = static_cast<const u8 *>(key);
@@ -204,6 +213,7 @@ u32 jhash(const void *key, u32 length, u32 initval)
 	return s.final();
 }
 
+// not traced: arithmetic
 u32 jhash2(const u32 *k, u32 length, u32 initval)
 {
 	const u32 start = JHASH_INITVAL + (length << 2) + initval;

@@ -179,6 +179,7 @@ kmem_cache::~kmem_cache()
 	}
 }
 
+// not traced: for tests
 void set_failslab(host &h, std::function<bool(const kmem_cache &)> fails)
 {
 	h.state->failslab = std::move(fails);
@@ -312,6 +313,7 @@ std::size_t kmalloc_size_roundup(std::size_t size)
 	return PAGE_SIZE << (std::bit_width((size - 1) / PAGE_SIZE));
 }
 
+// not traced: for tests
 std::string slab_report(host &h)
 {
 	std::string report;

@@ -328,6 +328,7 @@ void __run_timers(timer_base &base)
 
 timer_base::timer_base(cpu &c) : next_expiry(INITIAL_JIFFIES + NEXT_TIMER_MAX_DELTA), on(c) {}
 
+// not traced: the machine beneath the kernel
 u64 timer_wheel_next_ns(timer_base &base)
 {
 	if (base.next_expiry_recalc)

@@ -98,6 +98,7 @@ void INIT_DEFERRABLE_WORK(delayed_work &w, void (*fn)(delayed_work &))
 
 bool queue_delayed_work(delayed_work &w, u32 delay_jiffies)
 {
+	TRACE_INLINE();
 	return queue_delayed_work_on(w, delay_jiffies);
 }
 
