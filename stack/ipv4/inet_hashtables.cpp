@@ -94,7 +94,7 @@ bool inet_match(const net &net, const sock_common &sk, be32 saddr, be16 sport, b
 
 // not traced: the lock-free heart, run by concurrent readers in tests; the traced functions stand around it
 sock_common *inet_ehash_lookup(const inet_hashinfo &h, const net &net, be32 saddr, be16 sport, be32 daddr, u16 hnum,
-			       u32 hash, int dif, int sdif)
+			       u32 hash, int dif, int sdif, void (*put)(sock_common &))
 {
 	const u32 slot = hash & h.ehash_mask;
 	const hlist_nulls_head &head = h.ehash[slot].chain;
@@ -104,14 +104,14 @@ sock_common *inet_ehash_lookup(const inet_hashinfo &h, const net &net, be32 sadd
 		bool again = false;
 		while (!is_a_nulls(link)) {
 			sock_common &sk = entry(link);
-			if (sk.sk_hash == hash && inet_keys_match(net, sk, saddr, sport, daddr, hnum, dif, sdif)) {
+			if (READ_ONCE(sk.sk_hash) == hash &&
+			    inet_keys_match(net, sk, saddr, sport, daddr, hnum, dif, sdif)) {
 				if (!refcount_inc_not_zero(sk.sk_refcnt))
 					return nullptr;
 				// The socket may have been freed and reused for another connection in between.
-				if (!hlist_nulls_unhashed(sk.skc_nulls_node) &&
-				    inet_keys_match(net, sk, saddr, sport, daddr, hnum, dif, sdif))
+				if (inet_keys_match(net, sk, saddr, sport, daddr, hnum, dif, sdif))
 					return &sk;
-				sock_gen_put(sk);
+				put(sk);
 				again = true;
 				break;
 			}
@@ -279,7 +279,7 @@ bool inet_ehash_insert(sock_common &sk, sock_common *osk, bool *found_dup_sk)
 	bool ret = true;
 
 	assert(sk_unhashed(sk));
-	sk.sk_hash = sk_ehash_of(sk);
+	WRITE_ONCE(sk.sk_hash, sk_ehash_of(sk));
 	hlist_nulls_head &list = inet_ehash_bucket_of(h, sk.sk_hash).chain;
 	spinlock_t &lock = inet_ehash_lockp(h, sk.sk_hash);
 
@@ -425,7 +425,7 @@ static int __inet_check_established(inet_timewait_death_row &death_row, sock &sk
 	}
 	inet.inet_num = lport;
 	inet.inet_sport = htons(lport);
-	sk.sk_hash = hash;
+	WRITE_ONCE(sk.sk_hash, hash);
 	assert(sk_unhashed(sk));
 	__sk_nulls_add_node_rcu(sk, head);
 	if (tw) {

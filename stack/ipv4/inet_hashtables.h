@@ -7,6 +7,7 @@
 
 #include "stack/core/timewait_sock.h"
 #include "stack/ipv4/inet_connection_sock.h"
+#include "stack/kernel/once.h"
 
 namespace skbwalk {
 
@@ -70,14 +71,18 @@ void inet_hashinfo_init(inet_hashinfo &h, u32 ehash_buckets, u32 bhash_buckets, 
 
 inline inet_ehash_bucket &inet_ehash_bucket_of(inet_hashinfo &h, u32 hash) { return h.ehash[hash & h.ehash_mask]; }
 spinlock_t &inet_ehash_lockp(inet_hashinfo &h, u32 hash);
-// The lock-free heart, free of context, trace and counters (tests run it on threads): a counted socket, or null.
+// The lock-free heart, free of context, trace and counters (tests run it on threads): a counted socket, or null. A socket
+// that another writer's reuse made the wrong one is given back by `put`.
 sock_common *inet_ehash_lookup(const inet_hashinfo &h, const net &net, be32 saddr, be16 sport, be32 daddr, u16 hnum, u32 hash, int dif,
-			       int sdif);
-// The six comparisons of a lookup, on the first cache line of the socket.
+			       int sdif, void (*put)(sock_common &) = sock_gen_put);
+// The six comparisons of a lookup, on the first cache line of the socket: a writer may be giving it to another connection.
 inline bool inet_keys_match(const net &net, const sock_common &sk, be32 saddr, be16 sport, be32 daddr, u16 hnum, int dif, int sdif)
 {
-	return sk.skc_net == &net && sk.skc_daddr == saddr && sk.skc_dport == sport && sk.skc_rcv_saddr == daddr && sk.skc_num == hnum &&
-	       (!sk.skc_bound_dev_if || sk.skc_bound_dev_if == dif || sk.skc_bound_dev_if == sdif);
+	if (READ_ONCE(sk.skc_net) != &net || READ_ONCE(sk.skc_daddr) != saddr || READ_ONCE(sk.skc_dport) != sport ||
+	    READ_ONCE(sk.skc_rcv_saddr) != daddr || READ_ONCE(sk.skc_num) != hnum)
+		return false;
+	const int bound = READ_ONCE(sk.skc_bound_dev_if);
+	return !bound || bound == dif || bound == sdif;
 }
 bool inet_match(const net &net, const sock_common &sk, be32 saddr, be16 sport, be32 daddr, u16 hnum, int dif, int sdif); // inline
 

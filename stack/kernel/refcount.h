@@ -14,7 +14,8 @@ namespace skbwalk {
 struct refcount_t {
 	std::atomic<int> refs{1};
 };
-inline void refcount_set(refcount_t &r, int n) { r.refs.store(n, std::memory_order_relaxed); }
+// What was written to the object before is seen by who then finds it alive.
+inline void refcount_set(refcount_t &r, int n) { r.refs.store(n, std::memory_order_release); }
 inline int refcount_read(const refcount_t &r) { return r.refs.load(std::memory_order_relaxed); }
 inline void refcount_inc(refcount_t &r)
 {

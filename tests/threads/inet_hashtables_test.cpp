@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The established hash under real threads: readers look sockets up, without a lock, while a writer takes
+// sockets out of one chain and puts the same memory, as another connection, into another.
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <thread>
+
+#include "sim/world.h"
+#include "stack/ipv4/inet_hashtables.h"
+
+namespace skbwalk::test {
+namespace {
+
+constexpr u32 chains = 4;
+constexpr u32 stayers = 24; // connections 0 to 23 are in the table all the time
+constexpr u32 wanderers = 12;
+constexpr u32 connections = stayers + 4 * wanderers;
+
+be32 peer_of(u32 nr) { return htonl(0x0a000000 + nr); }
+be16 port_of(u32 nr) { return htons(static_cast<u16>(1024 + nr)); }
+u32 hash_of(u32 nr) { return nr * 0x9e3779b1; }
+
+// Socket memory that is never given away for anything else: what SLAB_TYPESAFE_BY_RCU promises to readers.
+class socket_pool {
+public:
+	explicit socket_pool(u32 n) : sockets_(std::make_unique<sock_common[]>(n))
+	{
+		for (u32 i = 0; i < n; ++i) {
+			refcount_set(sockets_[i].skc_refcnt, 0);
+			free_.push_back(&sockets_[i]);
+		}
+	}
+	sock_common *take()
+	{
+		const std::lock_guard guard(lock_);
+		if (free_.empty())
+			return nullptr;
+		sock_common *sk = free_.back();
+		free_.pop_back();
+		return sk;
+	}
+	void put(sock_common &sk)
+	{
+		if (!refcount_dec_and_test(sk.skc_refcnt))
+			return;
+		const std::lock_guard guard(lock_);
+		free_.push_back(&sk);
+	}
+	std::size_t unused() const { return free_.size(); }
+
+private:
+	std::mutex lock_;
+	std::unique_ptr<sock_common[]> sockets_;
+	std::vector<sock_common *> free_;
+};
+
+socket_pool *pool; // where put_back gives to
+
+void put_back(sock_common &sk) { pool->put(sk); }
+
+class ehash : public testing::Test {
+protected:
+	ehash() : world_({}), host_(world_.add_host("h", 1)), sockets_(stayers + wanderers)
+	{
+		const enter_cpu in(*host_.cpus[0]);
+		net_ = &init_net();
+		pool = &sockets_;
+		h_.ehash = std::make_unique<inet_ehash_bucket[]>(chains);
+		h_.ehash_mask = chains - 1;
+		for (u32 i = 0; i < chains; ++i)
+			INIT_HLIST_NULLS_HEAD(h_.ehash[i].chain, i);
+		for (u32 nr = 0; nr < stayers; ++nr)
+			insert(nr);
+	}
+	// The only writer: no lock of the chain is needed.
+	sock_common *insert(u32 nr)
+	{
+		sock_common *sk = sockets_.take();
+		if (!sk)
+			return nullptr;
+		WRITE_ONCE(sk->skc_net, net_);
+		WRITE_ONCE(sk->skc_daddr, peer_of(nr));
+		WRITE_ONCE(sk->skc_rcv_saddr, htonl(0x0a0000fe));
+		WRITE_ONCE(sk->skc_dport, port_of(nr));
+		WRITE_ONCE(sk->skc_num, u16{80});
+		WRITE_ONCE(sk->skc_hash, hash_of(nr));
+		refcount_set(sk->skc_refcnt, 1);
+		hlist_nulls_add_head_rcu(sk->skc_nulls_node, inet_ehash_bucket_of(h_, hash_of(nr)).chain);
+		return sk;
+	}
+	void remove(sock_common &sk)
+	{
+		hlist_nulls_del_init_rcu(sk.skc_nulls_node);
+		sockets_.put(sk);
+	}
+	sock_common *lookup(u32 nr) const
+	{
+		return inet_ehash_lookup(h_, *net_, peer_of(nr), port_of(nr), htonl(0x0a0000fe), 80,
+		                         hash_of(nr), 1, 0, put_back);
+	}
+	static bool is(const sock_common &sk, u32 nr)
+	{
+		return READ_ONCE(sk.skc_daddr) == peer_of(nr) && READ_ONCE(sk.skc_dport) == port_of(nr) &&
+		       READ_ONCE(sk.skc_hash) == hash_of(nr);
+	}
+
+	sim::world world_;
+	host &host_;
+	net *net_;
+	socket_pool sockets_;
+	inet_hashinfo h_;
+};
+
+struct tally {
+	u64 missed = 0; // a socket that was there all the time
+	u64 wrong = 0;  // another connection's socket
+	u64 wanderers_found = 0;
+	u64 wanderers_absent = 0;
+};
+
+TEST_F(ehash, readers_beside_a_writer_miss_no_socket_and_get_no_wrong_one)
+{
+	constexpr int moves = 150'000;
+	std::atomic<bool> done{false};
+	std::array<tally, 2> tallies;
+	std::vector<std::thread> readers;
+
+	for (u32 r = 0; r < tallies.size(); ++r)
+		readers.emplace_back([&, r] {
+			std::minstd_rand random(r + 1);
+			tally t;
+			while (!done.load(std::memory_order_relaxed)) {
+				const u32 nr = static_cast<u32>(random() % connections);
+				sock_common *sk = lookup(nr);
+				if (!sk) {
+					(nr < stayers ? t.missed : t.wanderers_absent)++;
+					continue;
+				}
+				t.wrong += !is(*sk, nr);
+				t.wanderers_found += nr >= stayers;
+				sockets_.put(*sk);
+			}
+			tallies[r] = t;
+		});
+
+	std::minstd_rand random(7);
+	std::array<sock_common *, connections> hashed{};
+	int reused = 0;
+	for (int i = 0; i < moves; ++i) {
+		const u32 nr = stayers + static_cast<u32>(random() % (connections - stayers));
+		if (hashed[nr]) {
+			remove(*std::exchange(hashed[nr], nullptr));
+		} else if ((hashed[nr] = insert(nr))) {
+			++reused;
+		}
+	}
+	done.store(true);
+	for (std::thread &reader : readers)
+		reader.join();
+
+	u64 found = 0, absent = 0;
+	for (const tally &t : tallies) {
+		EXPECT_EQ(t.missed, 0u);
+		EXPECT_EQ(t.wrong, 0u);
+		found += t.wanderers_found;
+		absent += t.wanderers_absent;
+	}
+	// Or nothing was tried.
+	EXPECT_GT(reused, moves / 8);
+	EXPECT_GT(found, 100u);
+	EXPECT_GT(absent, 100u);
+	for (sock_common *sk : hashed)
+		if (sk)
+			remove(*sk);
+	EXPECT_EQ(sockets_.unused(), wanderers) << "references of wandering sockets are left";
+}
+
+TEST_F(ehash, socket_whose_last_reference_went_is_not_found_though_still_in_its_chain)
+{
+	sock_common *sk = insert(stayers);
+	EXPECT_EQ(lookup(stayers), sk);
+	sockets_.put(*sk);
+	sockets_.put(*sk);
+	EXPECT_EQ(lookup(stayers), nullptr);
+	hlist_nulls_del_init_rcu(sk->skc_nulls_node);
+	EXPECT_EQ(lookup(stayers), nullptr);
+}
+
+TEST_F(ehash, link_that_ends_on_another_chain_is_followed_again_from_the_start)
+{
+	// A reader on the way through chain 1 reads the link of a socket that went to chain 2 in between:
+	// what it then reaches is chain 2's end. The chain is made so by hand, and mended by another thread.
+	sock_common *sk = nullptr;
+	u32 nr = stayers;
+	while ((hash_of(nr) & (chains - 1)) != 1)
+		++nr;
+	sk = insert(nr);
+	const std::uintptr_t link = sk->skc_nulls_node.next.load();
+	u32 last = 0; // the stayer that chain 1 ends with
+	while ((hash_of(last) & (chains - 1)) != 1)
+		++last;
+	sk->skc_nulls_node.next.store(NULLS_MARKER(2));
+	std::thread mender([&] {
+		std::this_thread::sleep_for(std::chrono::milliseconds(20));
+		sk->skc_nulls_node.next.store(link);
+	});
+	sock_common *found = lookup(last);
+	mender.join();
+	ASSERT_NE(found, nullptr) << "the reader took another chain's end for its own";
+	EXPECT_TRUE(is(*found, last));
+	sockets_.put(*found);
+	remove(*sk);
+}
+
+} // namespace
+} // namespace skbwalk::test
