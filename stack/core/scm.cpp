@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/core/scm.c: put_cmsg writes a control message for who receives. Left out: what sockets pass along (descriptors, credentials).
+// net/core/scm.c: put_cmsg writes a control message for who receives. Left out: what sockets pass along
+// (descriptors, credentials).
 #include <algorithm>
 #include <cstring>
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/icmp.c, what comes in. icmp_rcv verifies the checksum and gives each message to the handler of its type: icmp_echo and
-// icmp_timestamp answer (icmp_output.cpp sends), icmp_unreach and icmp_redirect take an error to the sockets and the protocol of
-// the packet that it is about (icmp_socket_deliver), ping_rcv takes an answer to the socket that asked. icmp_err hears about
-// messages of this host's own. Left out: PROBE by IPv6 address.
+// net/ipv4/icmp.c, what comes in. icmp_rcv verifies the checksum and gives each message to the handler of its
+// type: icmp_echo and icmp_timestamp answer (icmp_output.cpp sends), icmp_unreach and icmp_redirect take an
+// error to the sockets and the protocol of the packet that it is about (icmp_socket_deliver), ping_rcv takes
+// an answer to the socket that asked. icmp_err hears about messages of this host's own. Left out: PROBE by
+// IPv6 address.
 #include <cstring>
 
 #include "stack/core/xfrm.h"
@@ -15,22 +16,22 @@ namespace skbwalk {
 
 // What "destination unreachable" means to a socket, by code. RFC 1122, section 3.2.2.1, has some pass.
 const std::array<icmp_errno, 16> icmp_err_convert = {{
-    {ENETUNREACH, false},  // ICMP_NET_UNREACH
-    {EHOSTUNREACH, false}, // ICMP_HOST_UNREACH
-    {ENOPROTOOPT, true},   // ICMP_PROT_UNREACH
-    {ECONNREFUSED, true},  // ICMP_PORT_UNREACH
-    {EMSGSIZE, false},     // ICMP_FRAG_NEEDED
-    {EOPNOTSUPP, false},   // ICMP_SR_FAILED
-    {ENETUNREACH, true},   // ICMP_NET_UNKNOWN
-    {EHOSTDOWN, true},     // ICMP_HOST_UNKNOWN
-    {ENONET, true},        // ICMP_HOST_ISOLATED
-    {ENETUNREACH, true},   // ICMP_NET_ANO
-    {EHOSTUNREACH, true},  // ICMP_HOST_ANO
-    {ENETUNREACH, false},  // ICMP_NET_UNR_TOS
-    {EHOSTUNREACH, false}, // ICMP_HOST_UNR_TOS
-    {EHOSTUNREACH, true},  // ICMP_PKT_FILTERED
-    {EHOSTUNREACH, true},  // ICMP_PREC_VIOLATION
-    {EHOSTUNREACH, true},  // ICMP_PREC_CUTOFF
+	{ENETUNREACH, false},  // ICMP_NET_UNREACH
+	{EHOSTUNREACH, false}, // ICMP_HOST_UNREACH
+	{ENOPROTOOPT, true},   // ICMP_PROT_UNREACH
+	{ECONNREFUSED, true},  // ICMP_PORT_UNREACH
+	{EMSGSIZE, false},     // ICMP_FRAG_NEEDED
+	{EOPNOTSUPP, false},   // ICMP_SR_FAILED
+	{ENETUNREACH, true},   // ICMP_NET_UNKNOWN
+	{EHOSTDOWN, true},     // ICMP_HOST_UNKNOWN
+	{ENONET, true},        // ICMP_HOST_ISOLATED
+	{ENETUNREACH, true},   // ICMP_NET_ANO
+	{EHOSTUNREACH, true},  // ICMP_HOST_ANO
+	{ENETUNREACH, false},  // ICMP_NET_UNR_TOS
+	{EHOSTUNREACH, false}, // ICMP_HOST_UNR_TOS
+	{EHOSTUNREACH, true},  // ICMP_PKT_FILTERED
+	{EHOSTUNREACH, true},  // ICMP_PREC_VIOLATION
+	{EHOSTUNREACH, true},  // ICMP_PREC_CUTOFF
 }};
 
 // skb->data is the header of the packet that the error is about.
@@ -204,7 +205,8 @@ bool probed_device(net &net, const icmp_ext_echo_iio &iio, u32 ident_len, net_de
 		if (ident_len < sizeof(hdr))
 			return false;
 		std::memcpy(&hdr, iio.ident, sizeof(hdr));
-		if (ident_len != sizeof(hdr) + hdr.addrlen || ntohs(hdr.afi) != ICMP_AFI_IP || hdr.addrlen != sizeof(addr))
+		if (ident_len != sizeof(hdr) + hdr.addrlen || ntohs(hdr.afi) != ICMP_AFI_IP ||
+		    hdr.addrlen != sizeof(addr))
 			return false;
 		std::memcpy(&addr, iio.ident + sizeof(hdr), sizeof(addr));
 		dev = __ip_dev_find(net, addr, false);
@@ -290,25 +292,25 @@ static skb_drop_reason icmp_discard(sk_buff &skb)
 }
 
 const std::array<icmp_control, NR_ICMP_TYPES + 1> icmp_pointers = {{
-    {ping_rcv, false},       // ICMP_ECHOREPLY
-    {icmp_discard, true},    // 1
-    {icmp_discard, true},    // 2
-    {icmp_unreach, true},    // ICMP_DEST_UNREACH
-    {icmp_unreach, true},    // ICMP_SOURCE_QUENCH
-    {icmp_redirect, true},   // ICMP_REDIRECT
-    {icmp_discard, true},    // 6
-    {icmp_discard, true},    // 7
-    {icmp_echo, false},      // ICMP_ECHO
-    {icmp_discard, true},    // 9
-    {icmp_discard, true},    // 10
-    {icmp_unreach, true},    // ICMP_TIME_EXCEEDED
-    {icmp_unreach, true},    // ICMP_PARAMETERPROB
-    {icmp_timestamp, false}, // ICMP_TIMESTAMP
-    {icmp_discard, false},   // ICMP_TIMESTAMPREPLY
-    {icmp_discard, false},   // ICMP_INFO_REQUEST
-    {icmp_discard, false},   // ICMP_INFO_REPLY
-    {icmp_discard, false},   // ICMP_ADDRESS
-    {icmp_discard, false},   // ICMP_ADDRESSREPLY
+	{ping_rcv, false},       // ICMP_ECHOREPLY
+	{icmp_discard, true},    // 1
+	{icmp_discard, true},    // 2
+	{icmp_unreach, true},    // ICMP_DEST_UNREACH
+	{icmp_unreach, true},    // ICMP_SOURCE_QUENCH
+	{icmp_redirect, true},   // ICMP_REDIRECT
+	{icmp_discard, true},    // 6
+	{icmp_discard, true},    // 7
+	{icmp_echo, false},      // ICMP_ECHO
+	{icmp_discard, true},    // 9
+	{icmp_discard, true},    // 10
+	{icmp_unreach, true},    // ICMP_TIME_EXCEEDED
+	{icmp_unreach, true},    // ICMP_PARAMETERPROB
+	{icmp_timestamp, false}, // ICMP_TIMESTAMP
+	{icmp_discard, false},   // ICMP_TIMESTAMPREPLY
+	{icmp_discard, false},   // ICMP_INFO_REQUEST
+	{icmp_discard, false},   // ICMP_INFO_REPLY
+	{icmp_discard, false},   // ICMP_ADDRESS
+	{icmp_discard, false},   // ICMP_ADDRESSREPLY
 }};
 
 namespace {
@@ -342,7 +344,8 @@ int icmp_rcv(skb_ptr skb)
 	net &net = dev_net(*rt.dev);
 
 	if (!xfrm4_policy_check(nullptr, XFRM_POLICY_IN, *skb))
-		return drop(std::move(skb), SKB_DROP_REASON_XFRM_POLICY); // no transformed packet that could be an exception
+		return drop(std::move(skb),
+		            SKB_DROP_REASON_XFRM_POLICY); // no transformed packet that could be an exception
 	ICMP_INC_STATS(net, ICMP_MIB_INMSGS);
 	if (skb_checksum_simple_validate(*skb)) {
 		ICMP_INC_STATS(net, ICMP_MIB_CSUMERRORS);
@@ -371,7 +374,8 @@ int icmp_rcv(skb_ptr skb)
 	return NET_RX_SUCCESS;
 }
 
-// An error about an ICMP message of this host. Those about answers that the kernel gave matter to routes only.
+// An error about an ICMP message of this host. Those about answers that the kernel gave matter to routes
+// only.
 int icmp_err(sk_buff &skb, u32 info)
 {
 	TRACE(skb);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/icmp.c, what goes out. icmp_reply answers a request, __icmp_send reports an error about a packet: each asks the limits of
-// the namespace (icmpv4_global_allow) and of the receiver (icmpv4_xrlim_allow), takes this cpu's control socket, finds a route back
-// and gives header and data to icmp_push_reply. An error is sent about a first fragment only, never about an error, and never
-// to many.
+// net/ipv4/icmp.c, what goes out. icmp_reply answers a request, __icmp_send reports an error about a packet:
+// each asks the limits of the namespace (icmpv4_global_allow) and of the receiver (icmpv4_xrlim_allow), takes
+// this cpu's control socket, finds a route back and gives header and data to icmp_push_reply. An error is
+// sent about a first fragment only, never about an error, and never to many.
 #include <utility>
 
 #include "stack/core/xfrm.h"
@@ -41,7 +41,8 @@ static void icmp_xmit_unlock(sock &sk)
 	spin_unlock(sk.sk_lock.slock);
 }
 
-// May one more be sent? A bucket of icmp_msgs_burst tokens, refilled by time; icmp_global_consume takes from it.
+// May one more be sent? A bucket of icmp_msgs_burst tokens, refilled by time; icmp_global_consume takes from
+// it.
 bool icmp_global_allow(net &net)
 {
 	TRACE();
@@ -105,7 +106,8 @@ static bool icmpv4_xrlim_allow(net &net, const rtable &rt, const flowi4 &fl4, in
 	if (!dev || !(dev->flags & IFF_LOOPBACK)) {
 		inet_peer *peer = inet_getpeer_v4(*net.ipv4.peers, fl4.daddr, l3mdev_master_ifindex_rcu(dev));
 
-		rc = inet_peer_xrlim_allow(peer, static_cast<int>(msecs_to_jiffies(static_cast<u64>(net.ipv4.sysctl_icmp_ratelimit))));
+		rc = inet_peer_xrlim_allow(peer, static_cast<int>(msecs_to_jiffies(
+							 static_cast<u64>(net.ipv4.sysctl_icmp_ratelimit))));
 	}
 	rcu_read_unlock();
 	if (rc)
@@ -126,8 +128,8 @@ static int icmp_glue_bits(void *from, char *to, int offset, int len, int odd, sk
 {
 	TRACE(skb);
 	icmp_bxm &icmp_param = *static_cast<icmp_bxm *>(from);
-	const __wsum csum =
-	    skb_copy_and_csum_bits(*icmp_param.skb, icmp_param.offset + offset, reinterpret_cast<u8 *>(to), len);
+	const __wsum csum = skb_copy_and_csum_bits(*icmp_param.skb, icmp_param.offset + offset,
+	                                           reinterpret_cast<u8 *>(to), len);
 
 	skb.csum = csum_block_add(skb.csum, csum, static_cast<u32>(odd));
 	const u8 type = icmp_param.data.icmph.type;
@@ -140,13 +142,14 @@ static int icmp_glue_bits(void *from, char *to, int offset, int len, int odd, sk
 static void icmp_push_reply(sock &sk, icmp_bxm &icmp_param, flowi4 &fl4, ipcm_cookie &ipc, rtable *&rt)
 {
 	TRACE(sk);
-	if (ip_append_data(sk, fl4, icmp_glue_bits, &icmp_param, icmp_param.data_len + icmp_param.head_len, icmp_param.head_len, ipc, rt,
-			   MSG_DONTWAIT) < 0) {
+	if (ip_append_data(sk, fl4, icmp_glue_bits, &icmp_param, icmp_param.data_len + icmp_param.head_len,
+	                   icmp_param.head_len, ipc, rt, MSG_DONTWAIT) < 0) {
 		ICMP_INC_STATS(sock_net(sk), ICMP_MIB_OUTERRORS);
 		ip_flush_pending_frames(sk);
 	} else if (sk_buff *skb = skb_peek(sk.sk_write_queue)) {
 		struct icmphdr &icmph = icmp_hdr(*skb);
-		__wsum csum = csum_partial_copy_nocheck(&icmp_param.data, &icmph, static_cast<u32>(icmp_param.head_len));
+		__wsum csum = csum_partial_copy_nocheck(&icmp_param.data, &icmph,
+		                                        static_cast<u32>(icmp_param.head_len));
 
 		for (const sk_buff *skb1 = skb; skb1; skb1 = skb_queue_next(sk.sk_write_queue, *skb1))
 			csum = csum_add(csum, skb1->csum);
@@ -204,7 +207,8 @@ void icmp_reply(icmp_bxm &icmp_param, sk_buff &skb)
 	if (ip_options_echo(net, icmp_param.replyopts, skb))
 		return;
 	local_bh_disable();
-	if (icmpv4_global_allow(net, icmp_param.data.icmph.type, icmp_param.data.icmph.code, apply_ratelimit)) {
+	if (icmpv4_global_allow(net, icmp_param.data.icmph.type, icmp_param.data.icmph.code,
+	                        apply_ratelimit)) {
 		if (sock *sk = icmp_xmit_lock(net)) {
 			reply_from(*sk, net, icmp_param, skb, apply_ratelimit);
 			icmp_xmit_unlock(*sk);
@@ -222,7 +226,8 @@ static net_device *icmp_get_route_lookup_dev(const sk_buff &skb)
 
 namespace {
 
-// The route that the packet would take if it came back: for a flow that policies know by its first packet's addresses.
+// The route that the packet would take if it came back: for a flow that policies know by its first packet's
+// addresses.
 rt_or_err reverse_route(net &net, sk_buff &skb_in, net_device *lookup_dev, const flowi4 &fl4_dec)
 {
 	flowi4 fl4_2 = fl4_dec;
@@ -254,8 +259,8 @@ rt_or_err reverse_route(net &net, sk_buff &skb_in, net_device *lookup_dev, const
 
 } // namespace
 
-static rt_or_err icmp_route_lookup(net &net, flowi4 &fl4, sk_buff &skb_in, const iphdr &iph, be32 saddr, u8 tos, u32 mark, int type,
-				   int code, const icmp_bxm &param)
+static rt_or_err icmp_route_lookup(net &net, flowi4 &fl4, sk_buff &skb_in, const iphdr &iph, be32 saddr,
+                                   u8 tos, u32 mark, int type, int code, const icmp_bxm &param)
 {
 	TRACE(skb_in);
 	fl4 = {};
@@ -317,7 +322,8 @@ bool may_report(sk_buff &skb_in, const rtable &rt, int type)
 		return false;
 	if (icmp_pointers[static_cast<u8>(type)].error && iph.protocol == IPPROTO_ICMP) {
 		u8 inner_type;
-		const void *itp = skb_header_pointer(skb_in, skb_network_offset(skb_in) + static_cast<int>(iph.ihl() * 4), 1, &inner_type);
+		const void *itp = skb_header_pointer(
+			skb_in, skb_network_offset(skb_in) + static_cast<int>(iph.ihl() * 4), 1, &inner_type);
 
 		if (!itp)
 			return false;
@@ -328,7 +334,8 @@ bool may_report(sk_buff &skb_in, const rtable &rt, int type)
 	return true;
 }
 
-// The address that the error comes from: the one the packet was sent to, if that is here. Zero: as the route says.
+// The address that the error comes from: the one the packet was sent to, if that is here. Zero: as the route
+// says.
 be32 error_source(net &net, const sk_buff &skb_in, const rtable &rt)
 {
 	const iphdr &iph = ip_hdr(skb_in);
@@ -342,12 +349,14 @@ be32 error_source(net &net, const sk_buff &skb_in, const rtable &rt)
 }
 
 // With the control socket taken.
-void send_from(sock &sk, net &net, sk_buff &skb_in, const rtable &rt_in, int type, int code, be32 info, const ip_options_info &opt,
-	       bool apply_ratelimit)
+void send_from(sock &sk, net &net, sk_buff &skb_in, const rtable &rt_in, int type, int code, be32 info,
+               const ip_options_info &opt, bool apply_ratelimit)
 {
 	const iphdr &iph = ip_hdr(skb_in);
 	const be32 saddr = error_source(net, skb_in, rt_in);
-	const u8 tos = icmp_pointers[static_cast<u8>(type)].error ? static_cast<u8>(RT_TOS(iph.tos) | IPTOS_PREC_INTERNETCONTROL) : iph.tos;
+	const u8 tos = icmp_pointers[static_cast<u8>(type)].error
+	                       ? static_cast<u8>(RT_TOS(iph.tos) | IPTOS_PREC_INTERNETCONTROL)
+	                       : iph.tos;
 	const u32 mark = IP4_REPLY_MARK(net, skb_in.mark);
 	icmp_bxm icmp_param;
 	ipcm_cookie ipc;
@@ -371,10 +380,12 @@ void send_from(sock &sk, net &net, sk_buff &skb_in, const rtable &rt_in, int typ
 	if (icmpv4_xrlim_allow(net, *rt, fl4, type, code, apply_ratelimit)) {
 		// As much of the packet as fits into 576 bytes (RFC 1812, section 4.3.2.3).
 		const int room = static_cast<int>(std::min(dst_mtu(*rt), 576u)) -
-				 static_cast<int>(sizeof(iphdr) + icmp_param.replyopts.optlen + sizeof(struct icmphdr));
+		                 static_cast<int>(sizeof(iphdr) + icmp_param.replyopts.optlen +
+		                                  sizeof(struct icmphdr));
 
 		if (room > static_cast<int>(sizeof(iphdr))) {
-			icmp_param.data_len = std::min(static_cast<int>(skb_in.len) - icmp_param.offset, room);
+			icmp_param.data_len =
+				std::min(static_cast<int>(skb_in.len) - icmp_param.offset, room);
 			icmp_param.head_len = sizeof(struct icmphdr);
 			if (!fl4.saddr)
 				fl4.saddr = htonl(INADDR_DUMMY);
@@ -398,7 +409,8 @@ void __icmp_send(sk_buff &skb_in, int type, int code, be32 info, const ip_option
 	net &net = dev_net(rt->dev ? *rt->dev : *skb_in.dev);
 	if (may_report(skb_in, *rt, type)) {
 		local_bh_disable();
-		if ((skb_in.dev && (skb_in.dev->flags & IFF_LOOPBACK)) || icmpv4_global_allow(net, type, code, apply_ratelimit)) {
+		if ((skb_in.dev && (skb_in.dev->flags & IFF_LOOPBACK)) ||
+		    icmpv4_global_allow(net, type, code, apply_ratelimit)) {
 			if (sock *sk = icmp_xmit_lock(net)) {
 				send_from(*sk, net, skb_in, *rt, type, code, info, opt, apply_ratelimit);
 				icmp_xmit_unlock(*sk);
@@ -415,7 +427,8 @@ void icmp_init()
 	TRACE();
 	for (const auto &c : current.host->cpus) {
 		sock *sk = nullptr;
-		[[maybe_unused]] const int err = inet_ctl_sock_create(sk, PF_INET, SOCK_RAW, IPPROTO_ICMP, init_net());
+		[[maybe_unused]] const int err =
+			inet_ctl_sock_create(sk, PF_INET, SOCK_RAW, IPPROTO_ICMP, init_net());
 
 		assert(!err);
 		sk->sk_sndbuf = static_cast<int>(2 * SKB_TRUESIZE(64 * 1024)); // two of the longest

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Reassembly that internet protocols share (include/net/inet_frag.h). A queue collects the fragments of one datagram:
+// Reassembly that internet protocols share (include/net/inet_frag.h). A queue collects the fragments of one
+// datagram:
 //
-//   rb_fragments   runs of adjacent fragments, ordered by offset; the node is the first of its run, which links the others
+//   rb_fragments   runs of adjacent fragments, ordered by offset; the node is the first of its run, which
+//   links the others
 //                  by next_frag and has the run's length
 //
 // It is counted: by the hash table, by its timer and by whoever looked it up.
@@ -15,7 +17,8 @@ namespace skbwalk {
 struct inet_frags;
 struct inet_frag_queue;
 
-// All queues of a namespace, their limits (in bytes of memory) and their hash table, which has as many buckets as it needs.
+// All queues of a namespace, their limits (in bytes of memory) and their hash table, which has as many
+// buckets as it needs.
 struct fqdir {
 	long high_thresh = 0;
 	long low_thresh = 0;
@@ -60,9 +63,15 @@ struct ipfrag_skb_cb {
 };
 static_assert(sizeof(ipfrag_skb_cb) <= sizeof(sk_buff::cb));
 inline ipfrag_skb_cb &FRAG_CB(sk_buff &skb) { return reinterpret_cast<ipfrag_skb_cb &>(skb.cb); }
-inline const ipfrag_skb_cb &FRAG_CB(const sk_buff &skb) { return reinterpret_cast<const ipfrag_skb_cb &>(skb.cb); }
+inline const ipfrag_skb_cb &FRAG_CB(const sk_buff &skb)
+{
+	return reinterpret_cast<const ipfrag_skb_cb &>(skb.cb);
+}
 struct frag_offset_less {
-	bool operator()(const sk_buff &a, const sk_buff &b) const { return FRAG_CB(a).ip_defrag_offset < FRAG_CB(b).ip_defrag_offset; }
+	bool operator()(const sk_buff &a, const sk_buff &b) const
+	{
+		return FRAG_CB(a).ip_defrag_offset < FRAG_CB(b).ip_defrag_offset;
+	}
 };
 using frag_rb_root = rb_tree_of<sk_buff, &sk_buff::rbnode, frag_offset_less>;
 
@@ -115,8 +124,9 @@ inline void fqdir_pre_exit(fqdir &fqdir)
 }
 void inet_frag_kill(inet_frag_queue &fq);
 void inet_frag_destroy(inet_frag_queue &q);
-inet_frag_queue *inet_frag_find(fqdir &fqdir, const void *key); // counted; null: no memory, or too much of it taken
-u32 inet_frag_rbtree_purge(frag_rb_root &root);                // returns the sum of truesizes
+inet_frag_queue *inet_frag_find(fqdir &fqdir,
+                                const void *key); // counted; null: no memory, or too much of it taken
+u32 inet_frag_rbtree_purge(frag_rb_root &root);   // returns the sum of truesizes
 inline void inet_frag_put(inet_frag_queue &q)
 {
 	TRACE_INLINE();
@@ -128,19 +138,22 @@ inline void sub_frag_mem_limit(fqdir &fqdir, long val) { fqdir.mem -= val; }
 inline void add_frag_mem_limit(fqdir &fqdir, long val) { fqdir.mem += val; }
 
 constexpr u8 IPFRAG_ECN_NOT_ECT = 1, IPFRAG_ECN_ECT_1 = 2, IPFRAG_ECN_ECT_0 = 4, IPFRAG_ECN_CE = 8;
-extern const std::array<u8, 16> ip_frag_ecn_table; // 0xff: these do not go together; else what to set in the datagram
+extern const std::array<u8, 16>
+	ip_frag_ecn_table; // 0xff: these do not go together; else what to set in the datagram
 
 constexpr int IPFRAG_OK = 0, IPFRAG_DUP = 1, IPFRAG_OVERLAP = 2;
-int inet_frag_queue_insert(inet_frag_queue &q, sk_buff &skb, int offset, int end); // IPFRAG_OK: the queue has it
-// Makes skb, the last fragment that came, the head of the datagram; `parent` was the tail before it. Null: no memory. What it
-// returns is for inet_frag_reasm_finish, which takes all others out of the queue and hangs them behind skb.
+int inet_frag_queue_insert(inet_frag_queue &q, sk_buff &skb, int offset,
+                           int end); // IPFRAG_OK: the queue has it
+// Makes skb, the last fragment that came, the head of the datagram; `parent` was the tail before it. Null: no
+// memory. What it returns is for inet_frag_reasm_finish, which takes all others out of the queue and hangs
+// them behind skb.
 void *inet_frag_reasm_prepare(inet_frag_queue &q, sk_buff &skb, sk_buff *parent);
 void inet_frag_reasm_finish(inet_frag_queue &q, sk_buff &head, void *reasm_data, bool try_coalesce);
 skb_ptr inet_frag_pull_head(inet_frag_queue &q);
 
 // --- ip_fragment.c ---
-// `sysctl -w net.ipv4.NAME=VALUE` for ipfrag_high_thresh, ipfrag_low_thresh, ipfrag_time (seconds) and ipfrag_max_dist. -ENOENT:
-// none of these.
+// `sysctl -w net.ipv4.NAME=VALUE` for ipfrag_high_thresh, ipfrag_low_thresh, ipfrag_time (seconds) and
+// ipfrag_max_dist. -ENOENT: none of these.
 int ip4_frags_sysctl_write(net &net, const std::string &name, long value);
 
 } // namespace skbwalk

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/inet_fragment.c. A protocol finds the queue of a fragment's datagram (inet_frag_find, which makes it and starts its
-// timer), puts the fragment in (inet_frag_queue_insert: duplicates and overlaps are refused), and when all are there joins them to
-// one packet (inet_frag_reasm_prepare and inet_frag_reasm_finish). inet_frag_kill takes a queue out of the table;
-// inet_frag_destroy frees it with what is in it, when the last reference is gone. Over high_thresh no queue is made.
+// net/ipv4/inet_fragment.c. A protocol finds the queue of a fragment's datagram (inet_frag_find, which makes
+// it and starts its timer), puts the fragment in (inet_frag_queue_insert: duplicates and overlaps are
+// refused), and when all are there joins them to one packet (inet_frag_reasm_prepare and
+// inet_frag_reasm_finish). inet_frag_kill takes a queue out of the table; inet_frag_destroy frees it with
+// what is in it, when the last reference is gone. Over high_thresh no queue is made.
 //
-// Unlike the kernel, the hash table (its rhashtable) grows and shrinks at once, and a namespace's queues end in fqdir_exit itself.
+// Unlike the kernel, the hash table (its rhashtable) grows and shrinks at once, and a namespace's queues end
+// in fqdir_exit itself.
 #include "stack/ipv4/inet_frag.h"
 
 #include <utility>
@@ -285,7 +287,8 @@ int inet_frag_queue_insert(inet_frag_queue &q, sk_buff &skb, int offset, int end
 	// A sender that is not trusted may have marked a fragment as one to segment.
 	skb_gso_reset(skb);
 
-	// RFC 5722 (and its erratum 3089): what overlaps spoils the datagram, what is here already is ignored.
+	// RFC 5722 (and its erratum 3089): what overlaps spoils the datagram, what is here already is
+	// ignored.
 	if (!last || last_end < end) {
 		if (last && offset < last_end)
 			return IPFRAG_OVERLAP;
@@ -331,13 +334,15 @@ void *inet_frag_reasm_prepare(inet_frag_queue &q, sk_buff &skb, sk_buff *parent)
 		if (orig_truesize) {
 			head->sk = sk;
 			head->destructor = destructor;
-			sk->sk_wmem_alloc.fetch_add(static_cast<int>(head->truesize - orig_truesize), std::memory_order_relaxed);
+			sk->sk_wmem_alloc.fetch_add(static_cast<int>(head->truesize - orig_truesize),
+			                            std::memory_order_relaxed);
 		}
 		return nextp;
 	};
 
 	if (head != &skb) {
-		// The caller knows the datagram by skb: that becomes the first fragment, a clone takes its place.
+		// The caller knows the datagram by skb: that becomes the first fragment, a clone takes its
+		// place.
 		sk_buff *fp = skb_clone(skb, GFP_ATOMIC).release();
 
 		if (!fp) {
@@ -434,7 +439,8 @@ void inet_frag_reasm_finish(inet_frag_queue &q, sk_buff &head, void *reasm_data,
 	head.tstamp = q.stamp;
 	head.mono_delivery_time = q.mono_delivery_time;
 	if (sk)
-		sk->sk_wmem_alloc.fetch_add(static_cast<int>(sum_truesize - head_truesize), std::memory_order_relaxed);
+		sk->sk_wmem_alloc.fetch_add(static_cast<int>(sum_truesize - head_truesize),
+		                            std::memory_order_relaxed);
 }
 
 // The first fragment, out of the queue.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/ip_forward.c. A packet that is not for this host comes in from dst_input: ip_forward checks that it may go on (policy,
-// TTL, source route, size), answers by ICMP when it may not, takes one from the TTL, tells the sender of a better way where there
-// is one, and through FORWARD hands it to ip_forward_finish, which counts it and sends it. Left out: multicast routing.
+// net/ipv4/ip_forward.c. A packet that is not for this host comes in from dst_input: ip_forward checks that
+// it may go on (policy, TTL, source route, size), answers by ICMP when it may not, takes one from the TTL,
+// tells the sender of a better way where there is one, and through FORWARD hands it to ip_forward_finish,
+// which counts it and sends it. Left out: multicast routing.
 #include "stack/core/xfrm.h"
 #include "stack/ipv4/icmp.h"
 #include "stack/ipv4/ip.h"
@@ -79,13 +80,15 @@ int ip_forward(skb_ptr skb)
 	if (skb_cow(*skb, LL_RESERVED_SPACE(*rt.dev)))
 		return drop(std::move(skb), SKB_DROP_REASON_NOT_SPECIFIED);
 	ip_decrease_ttl(ip_hdr(*skb));
-	if ((IPCB(*skb).flags & IPSKB_DOREDIRECT) && !IPCB(*skb).srr && !skb_ext_exist(*skb, SKB_EXT_SEC_PATH))
+	if ((IPCB(*skb).flags & IPSKB_DOREDIRECT) && !IPCB(*skb).srr &&
+	    !skb_ext_exist(*skb, SKB_EXT_SEC_PATH))
 		ip_rt_send_redirect(*skb);
 	if (net.ipv4.sysctl_ip_fwd_update_priority)
 		skb->priority = rt_tos2priority(ip_hdr(*skb).tos);
 
 	net_device *in = skb->dev;
-	return NF_HOOK(NFPROTO_IPV4, NF_INET_FORWARD, net, nullptr, std::move(skb), in, rt.dev, ip_forward_finish);
+	return NF_HOOK(NFPROTO_IPV4, NF_INET_FORWARD, net, nullptr, std::move(skb), in, rt.dev,
+	               ip_forward_finish);
 }
 
 } // namespace skbwalk

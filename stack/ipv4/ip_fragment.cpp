@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/ip_fragment.c: IPv4's reassembly. A fragment comes into ip_defrag, which finds the queue of its datagram by addresses,
-// identifier, protocol and who asks; ip_frag_queue checks that it fits to what is there and puts it in; with the last one missing,
-// ip_frag_reasm joins all to the datagram, in the skb of the fragment that came last. ip_expire gives up after ipfrag_time and
-// tells the sender.
+// net/ipv4/ip_fragment.c: IPv4's reassembly. A fragment comes into ip_defrag, which finds the queue of its
+// datagram by addresses, identifier, protocol and who asks; ip_frag_queue checks that it fits to what is
+// there and puts it in; with the last one missing, ip_frag_reasm joins all to the datagram, in the skb of the
+// fragment that came last. ip_expire gives up after ipfrag_time and tells the sender.
 #include "stack/ipv4/icmp.h"
 #include "stack/ipv4/inet_ecn.h"
 #include "stack/ipv4/inet_frag.h"
@@ -45,7 +45,8 @@ static void ip4_frag_init(inet_frag_queue &q, const void *a)
 	qp.ecn = 0;
 	if (q.fqdir->max_dist) {
 		rcu_read_lock();
-		inet_peer *p = inet_getpeer_v4(*q.fqdir->net->ipv4.peers, key.saddr, static_cast<int>(key.vif));
+		inet_peer *p =
+			inet_getpeer_v4(*q.fqdir->net->ipv4.peers, key.saddr, static_cast<int>(key.vif));
 
 		qp.peer = p && refcount_inc_not_zero(p->refcnt) ? p : nullptr;
 		rcu_read_unlock();
@@ -77,13 +78,14 @@ static bool frag_expire_skip_icmp(u32 user)
 	TRACE();
 	return user == IP_DEFRAG_AF_PACKET ||
 	       ip_defrag_user_in_between(user, IP_DEFRAG_CONNTRACK_IN, __IP_DEFRAG_CONNTRACK_IN_END) ||
-	       ip_defrag_user_in_between(user, IP_DEFRAG_CONNTRACK_BRIDGE_IN, __IP_DEFRAG_CONNTRACK_BRIDGE_IN);
+	       ip_defrag_user_in_between(user, IP_DEFRAG_CONNTRACK_BRIDGE_IN,
+	                                 __IP_DEFRAG_CONNTRACK_BRIDGE_IN);
 }
 
 namespace {
 
-// With the queue locked: gives it up. What comes back is the fragment that the sender is told about, on a route, or one that
-// is not worth that (report is false), or null.
+// With the queue locked: gives it up. What comes back is the fragment that the sender is told about, on a
+// route, or one that is not worth that (report is false), or null.
 skb_ptr give_up(ipq &qp, bool &report)
 {
 	net &net = *qp.fqdir->net;
@@ -136,12 +138,14 @@ static void ip_expire(timer_list &t)
 static ipq *ip_find(net &net, const iphdr &iph, u32 user, int vif)
 {
 	TRACE();
-	const frag_v4_compare_key key{iph.saddr, iph.daddr, user, static_cast<u32>(vif), iph.id, iph.protocol};
+	const frag_v4_compare_key key{iph.saddr, iph.daddr,   user, static_cast<u32>(vif),
+	                              iph.id,    iph.protocol};
 
 	return static_cast<ipq *>(inet_frag_find(*net.ipv4.frags, &key));
 }
 
-// Has the sender sent so many datagrams meanwhile that this fragment may belong to a new one with an old number?
+// Has the sender sent so many datagrams meanwhile that this fragment may belong to a new one with an old
+// number?
 static bool ip_frag_too_far(ipq &qp)
 {
 	TRACE();
@@ -208,7 +212,8 @@ static int ip_frag_reasm(ipq &qp, sk_buff &skb, sk_buff *prev_tail, net_device *
 	iphdr &iph = ip_hdr(skb);
 	iph.tot_len = htons(static_cast<u16>(len));
 	iph.tos |= ecn;
-	// With DF it is cut again when it is forwarded, no longer than the sender cut it. DF of a short fragment alone says nothing.
+	// With DF it is cut again when it is forwarded, no longer than the sender cut it. DF of a short
+	// fragment alone says nothing.
 	if (qp.max_df_size == qp.max_size) {
 		IPCB(skb).flags |= IPSKB_FRAG_PMTU;
 		iph.frag_off = htons(IP_DF);
@@ -438,7 +443,8 @@ static bool ip4_obj_cmpfn(const inet_frag_queue &q, const void *key)
 
 namespace {
 
-const pernet_operations ip4_frags_ops = {.name = "ip4_frags", .init = ipv4_frags_init_net, .exit = ipv4_frags_exit_net};
+const pernet_operations ip4_frags_ops = {
+	.name = "ip4_frags", .init = ipv4_frags_init_net, .exit = ipv4_frags_exit_net};
 
 } // namespace
 

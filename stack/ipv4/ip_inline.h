@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The functions that the kernel has inline in include/net/ip.h: what may be fragmented, the MTU that counts, identifiers.
+// The functions that the kernel has inline in include/net/ip.h: what may be fragmented, the MTU that counts,
+// identifiers.
 #pragma once
 
 #include <algorithm>
@@ -11,16 +12,25 @@
 namespace skbwalk {
 
 inline u8 RT_TOS(u8 tos) { return tos & IPTOS_TOS_MASK; }
-inline u8 RT_CONN_FLAGS_TOS(const sock &sk, u8 tos) { return static_cast<u8>(RT_TOS(tos) | sock_flag(sk, SOCK_LOCALROUTE)); }
+inline u8 RT_CONN_FLAGS_TOS(const sock &sk, u8 tos)
+{
+	return static_cast<u8>(RT_TOS(tos) | sock_flag(sk, SOCK_LOCALROUTE));
+}
 inline u8 RT_CONN_FLAGS(const sock &sk) { return RT_CONN_FLAGS_TOS(sk, inet_sk(sk).tos); }
 // Of a datagram: its own type of service, else the socket's.
-inline u8 get_rttos(const ipcm_cookie &ipc, const inet_sock &inet) { return RT_TOS(ipc.tos != -1 ? static_cast<u8>(ipc.tos) : inet.tos); }
+inline u8 get_rttos(const ipcm_cookie &ipc, const inet_sock &inet)
+{
+	return RT_TOS(ipc.tos != -1 ? static_cast<u8>(ipc.tos) : inet.tos);
+}
 inline u8 get_rtconn_flags(const ipcm_cookie &ipc, const sock &sk)
 {
 	return ipc.tos != -1 ? RT_CONN_FLAGS_TOS(sk, static_cast<u8>(ipc.tos)) : RT_CONN_FLAGS(sk);
 }
 inline u32 IP4_REPLY_MARK(const net &net, u32 mark) { return net.ipv4.sysctl_fwmark_reflect ? mark : 0; }
-inline u8 ip_reply_arg_flowi_flags(const ip_reply_arg &arg) { return arg.flags & IP_REPLY_ARG_NOSRCCHECK ? FLOWI_FLAG_ANYSRC : 0; }
+inline u8 ip_reply_arg_flowi_flags(const ip_reply_arg &arg)
+{
+	return arg.flags & IP_REPLY_ARG_NOSRCCHECK ? FLOWI_FLAG_ANYSRC : 0;
+}
 inline bool ip_is_fragment(const iphdr &iph) { return ntohs(iph.frag_off) & (IP_MF | IP_OFFSET); }
 inline int ip_check_csum_start(const sk_buff &skb)
 {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/ip_input.c. A packet of ETH_P_IP comes into ip_rcv: ip_rcv_core checks the header and cuts padding, PRE_ROUTING has
-// its say, ip_rcv_finish_core finds the route (that of a socket by early demux, that of the packet before it by a hint, else by
-// ip_route_input_noref) and reads options; dst_input then leads to ip_local_deliver, ip_forward or ip_error. Local delivery
-// reassembles, passes LOCAL_IN, and ip_protocol_deliver_rcu gives the packet to raw sockets and to its protocol. ip_list_rcv
-// does the same for a list and dispatches runs that share a route. Left out: multicast routing.
+// net/ipv4/ip_input.c. A packet of ETH_P_IP comes into ip_rcv: ip_rcv_core checks the header and cuts
+// padding, PRE_ROUTING has its say, ip_rcv_finish_core finds the route (that of a socket by early demux, that
+// of the packet before it by a hint, else by ip_route_input_noref) and reads options; dst_input then leads to
+// ip_local_deliver, ip_forward or ip_error. Local delivery reassembles, passes LOCAL_IN, and
+// ip_protocol_deliver_rcu gives the packet to raw sockets and to its protocol. ip_list_rcv does the same for
+// a list and dispatches runs that share a route. Left out: multicast routing.
 #include "stack/core/xfrm.h"
 #include "stack/ipv4/icmp.h"
 #include "stack/ipv4/inet_ecn.h"
@@ -70,7 +71,8 @@ bool ip_call_ra_chain(skb_ptr &skb)
 	for (ip_ra_chain *ra = net.ipv4.ra_chain; ra; ra = ra->next) {
 		sock *sk = ra->sk;
 
-		if (!sk || inet_sk(*sk).inet_num != protocol || (sk->sk_bound_dev_if && sk->sk_bound_dev_if != dev.ifindex))
+		if (!sk || inet_sk(*sk).inet_num != protocol ||
+		    (sk->sk_bound_dev_if && sk->sk_bound_dev_if != dev.ifindex))
 			continue;
 		if (ip_is_fragment(ip_hdr(*skb)) && ip_defrag(net, skb, IP_DEFRAG_CALL_RA_CHAIN))
 			return true;
@@ -108,7 +110,8 @@ void ip_protocol_deliver_rcu(net &net, skb_ptr skb, int protocol)
 			return kfree_skb_reason(std::move(skb), SKB_DROP_REASON_XFRM_POLICY);
 		nf_reset_ct(*skb);
 	}
-	// A negative answer would name the protocol that a tunnel took out of the packet; there is no tunnel here.
+	// A negative answer would name the protocol that a tunnel took out of the packet; there is no tunnel
+	// here.
 	[[maybe_unused]] const int ret = ipprot->handler(std::move(skb));
 
 	assert(ret >= 0);
@@ -136,7 +139,8 @@ int ip_local_deliver(skb_ptr skb)
 	if (ip_is_fragment(ip_hdr(*skb)) && ip_defrag(net, skb, IP_DEFRAG_LOCAL_DELIVER))
 		return 0;
 	net_device *dev = skb->dev;
-	return NF_HOOK(NFPROTO_IPV4, NF_INET_LOCAL_IN, net, nullptr, std::move(skb), dev, nullptr, ip_local_deliver_finish);
+	return NF_HOOK(NFPROTO_IPV4, NF_INET_LOCAL_IN, net, nullptr, std::move(skb), dev, nullptr,
+	               ip_local_deliver_finish);
 }
 
 // True: the packet must go.
@@ -176,7 +180,9 @@ static bool ip_can_use_hint(const sk_buff &skb, const iphdr &iph, const sk_buff 
 static int ip_rcv_finish_core(net &net, sock *, skb_ptr &skb, net_device &dev, const sk_buff *hint)
 {
 	TRACE(skb, dev);
-	const auto iph = [&]() -> const iphdr & { return ip_hdr(*skb); }; // anew after each call: the head can move
+	const auto iph = [&]() -> const iphdr & {
+		return ip_hdr(*skb);
+	}; // anew after each call: the head can move
 
 	if (ip_can_use_hint(*skb, iph(), hint)) {
 		const int err = ip_route_use_hint(*skb, iph().daddr, iph().saddr, iph().tos, dev, *hint);
@@ -256,8 +262,10 @@ static skb_ptr ip_rcv_core(skb_ptr skb, net &net)
 	const u32 hlen = ip_hdrlen(*skb);
 	if (ip_hdr(*skb).ihl() < 5 || ip_hdr(*skb).version() != 4)
 		return inhdr_error(net, std::move(skb), SKB_DROP_REASON_IP_INHDR);
-	IP_ADD_STATS(net, static_cast<ipstats_mib_item>(IPSTATS_MIB_NOECTPKTS + (ip_hdr(*skb).tos & INET_ECN_MASK)),
-		     std::max<u16>(1, skb_shinfo(*skb).gso_segs));
+	IP_ADD_STATS(
+		net,
+		static_cast<ipstats_mib_item>(IPSTATS_MIB_NOECTPKTS + (ip_hdr(*skb).tos & INET_ECN_MASK)),
+		std::max<u16>(1, skb_shinfo(*skb).gso_segs));
 	if (!pskb_may_pull(*skb, hlen))
 		return inhdr_error(net, std::move(skb), SKB_DROP_REASON_IP_INHDR);
 	if (ip_fast_csum(&ip_hdr(*skb), ip_hdr(*skb).ihl())) {
@@ -292,7 +300,8 @@ int ip_rcv(skb_ptr skb, net_device &dev, packet_type &, net_device &)
 	skb = ip_rcv_core(std::move(skb), net);
 	if (!skb)
 		return NET_RX_DROP;
-	return NF_HOOK(NFPROTO_IPV4, NF_INET_PRE_ROUTING, net, nullptr, std::move(skb), &dev, nullptr, ip_rcv_finish);
+	return NF_HOOK(NFPROTO_IPV4, NF_INET_PRE_ROUTING, net, nullptr, std::move(skb), &dev, nullptr,
+	               ip_rcv_finish);
 }
 
 static void ip_sublist_rcv_finish(list_head &head)

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/ip_options.c: the options of the IP header (RFC 791). __ip_options_compile checks those of a packet that came in, or that
-// a program gave for its socket, writes what this host has to write, and notes where each stands; ip_options_build puts a
-// socket's options into a packet; __ip_options_echo turns those of a packet into what the answer carries;
-// ip_options_rcv_srr follows a source route, ip_forward_options finishes what is written on the way out,
-// ip_options_fragment takes out what only the first fragment may have. Left out: CIPSO beyond its place.
+// net/ipv4/ip_options.c: the options of the IP header (RFC 791). __ip_options_compile checks those of a
+// packet that came in, or that a program gave for its socket, writes what this host has to write, and notes
+// where each stands; ip_options_build puts a socket's options into a packet; __ip_options_echo turns those of
+// a packet into what the answer carries; ip_options_rcv_srr follows a source route, ip_forward_options
+// finishes what is written on the way out, ip_options_fragment takes out what only the first fragment may
+// have. Left out: CIPSO beyond its place.
 #include <cstring>
 
 #include "stack/ipv4/icmp.h"
@@ -45,8 +46,8 @@ void ip_options_build(sk_buff &skb, const ip_options &opt, be32 daddr, rtable &r
 		write_addr(iph + opt.ts + iph[opt.ts + 2] - 5, inet_current_timestamp());
 }
 
-// `sopt` is what the packet has, dopt what its answer gets: records and stamps go on where they stopped, a source route is
-// turned round.
+// `sopt` is what the packet has, dopt what its answer gets: records and stamps go on where they stopped, a
+// source route is turned round.
 int __ip_options_echo(net &net, ip_options &dopt, sk_buff &skb, const ip_options_info &sopt)
 {
 	TRACE(skb);
@@ -97,7 +98,9 @@ int __ip_options_echo(net &net, ip_options &dopt, sk_buff &skb, const ip_options
 				if ((dptr[3] & 0xF) != IPOPT_TS_PRESPEC) {
 					dopt.ts_needtime = 1;
 					soffset += 4;
-				} else if (soffset + 7 <= optlen && inet_addr_type(net, read_addr(dptr + soffset - 1)) != RTN_UNICAST) {
+				} else if (soffset + 7 <= optlen &&
+				           inet_addr_type(net, read_addr(dptr + soffset - 1)) !=
+				                   RTN_UNICAST) {
 					dopt.ts_needtime = 1;
 					soffset += 8;
 				}
@@ -185,7 +188,7 @@ struct one_option {
 	sk_buff *skb; // null: a program's options
 	u8 *p;
 	int len;
-	u8 at;        // offset from the IP header
+	u8 at; // offset from the IP header
 	be32 &spec_dst;
 	bool routed() const { return skb && skb_rtable(*skb); }
 };
@@ -358,7 +361,10 @@ int __ip_options_compile(net &net, ip_options_info &opt, sk_buff *skb, be32 *inf
 			bad = optptr;
 			break;
 		}
-		one_option one{net, opt, skb, optptr, optlen, static_cast<u8>(optptr - start + static_cast<int>(sizeof(iphdr))), spec_dst};
+		one_option one{net,     opt,
+		               skb,     optptr,
+		               optlen,  static_cast<u8>(optptr - start + static_cast<int>(sizeof(iphdr))),
+		               spec_dst};
 		bad = compile_one(one);
 		if (bad)
 			break;
@@ -469,7 +475,8 @@ void ip_forward_options(sk_buff &skb)
 	}
 }
 
-// The packet is at a hop of its source route: gives it the route to the next one. Hops that are this host's own are skipped.
+// The packet is at a hop of its source route: gives it the route to the next one. Hops that are this host's
+// own are skipped.
 int ip_options_rcv_srr(sk_buff &skb, net_device &dev)
 {
 	TRACE(skb, dev);

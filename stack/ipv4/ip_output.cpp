@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/ip_output.c, the way of a packet out. A connection's segment comes into __ip_queue_xmit (route from the socket or
-// looked up, header), a SYN+ACK into ip_build_and_send_pkt, a datagram from ip_output_append.cpp into ip_send_skb; all go on in
-// ip_local_out: length, checksum, LOCAL_OUT. dst_output leads to ip_output (ip_mc_output for groups), which has POST_ROUTING
-// and then ip_finish_output; that segments or fragments what is longer than the MTU (ip_output_fragment.cpp), and
-// ip_finish_output2 finds the neighbour and hands the packet to it. Left out: lightweight tunnels, programs of cgroups.
+// net/ipv4/ip_output.c, the way of a packet out. A connection's segment comes into __ip_queue_xmit (route
+// from the socket or looked up, header), a SYN+ACK into ip_build_and_send_pkt, a datagram from
+// ip_output_append.cpp into ip_send_skb; all go on in ip_local_out: length, checksum, LOCAL_OUT. dst_output
+// leads to ip_output (ip_mc_output for groups), which has POST_ROUTING and then ip_finish_output; that
+// segments or fragments what is longer than the MTU (ip_output_fragment.cpp), and ip_finish_output2 finds the
+// neighbour and hands the packet to it. Left out: lightweight tunnels, programs of cgroups.
+#include "stack/ipv4/ip_output.h"
 #include "stack/core/neighbour.h"
 #include "stack/ipv4/ip.h"
-#include "stack/ipv4/ip_output.h"
 #include "stack/ipv4/l3mdev.h"
 #include "stack/ipv4/route.h"
 #include "stack/netfilter/netfilter.h"
@@ -192,7 +193,8 @@ void loop_back(net &net, sock *sk, sk_buff &skb)
 	if (!newskb)
 		return;
 	net_device *dev = newskb->dev;
-	NF_HOOK(NFPROTO_IPV4, NF_INET_POST_ROUTING, net, sk, std::move(newskb), nullptr, dev, ip_mc_finish_output);
+	NF_HOOK(NFPROTO_IPV4, NF_INET_POST_ROUTING, net, sk, std::move(newskb), nullptr, dev,
+	        ip_mc_finish_output);
 }
 
 } // namespace
@@ -227,7 +229,8 @@ int ip_mc_output(net &net, sock *sk, skb_ptr skb)
 
 	net_device *dev = skb->dev;
 	const bool cond = !(IPCB(*skb).flags & IPSKB_REROUTED);
-	return NF_HOOK_COND(NFPROTO_IPV4, NF_INET_POST_ROUTING, net, sk, std::move(skb), nullptr, dev, ip_finish_output, cond);
+	return NF_HOOK_COND(NFPROTO_IPV4, NF_INET_POST_ROUTING, net, sk, std::move(skb), nullptr, dev,
+	                    ip_finish_output, cond);
 }
 
 int ip_output(net &net, sock *sk, skb_ptr skb)
@@ -241,7 +244,8 @@ int ip_output(net &net, sock *sk, skb_ptr skb)
 	skb->dev = dev;
 	skb->protocol = htons(ETH_P_IP);
 	const bool cond = !(IPCB(*skb).flags & IPSKB_REROUTED);
-	const int ret = NF_HOOK_COND(NFPROTO_IPV4, NF_INET_POST_ROUTING, net, sk, std::move(skb), indev, dev, ip_finish_output, cond);
+	const int ret = NF_HOOK_COND(NFPROTO_IPV4, NF_INET_POST_ROUTING, net, sk, std::move(skb), indev, dev,
+	                             ip_finish_output, cond);
 	rcu_read_unlock();
 	return ret;
 }
@@ -279,9 +283,10 @@ int __ip_queue_xmit(sock &sk, skb_ptr skb, flowi4 &fl4, u8 tos)
 		if (!rt) {
 			const be32 daddr = inet_opt && inet_opt->srr ? inet_opt->faddr : inet.inet_daddr;
 			// When this fails the transport sends again, until there is a route or it gives up.
-			rt = ip_route_output_ports(net, fl4, &sk, daddr, inet.inet_saddr, inet.inet_dport, inet.inet_sport,
-						   sk.sk_protocol, RT_CONN_FLAGS_TOS(sk, tos), sk.sk_bound_dev_if)
-				 .rt;
+			rt = ip_route_output_ports(net, fl4, &sk, daddr, inet.inet_saddr, inet.inet_dport,
+			                           inet.inet_sport, sk.sk_protocol,
+			                           RT_CONN_FLAGS_TOS(sk, tos), sk.sk_bound_dev_if)
+			             .rt;
 			if (!rt)
 				return no_route(net, std::move(skb));
 			sk_setup_caps(sk, rt);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/ip_output.c, datagrams. ip_setup_cork takes the route and what holds for the whole datagram; __ip_append_data takes
-// bytes from the caller by its getfrag function and lays them in packets of the MTU, so that a datagram which must be fragmented
-// is born in its fragments; __ip_make_skb joins these to one packet and writes its header; ip_send_skb sends it. ip_make_skb does
-// all for one call's data without touching the socket, ip_append_data and ip_push_pending_frames do it over several calls (and for
-// kernel's own: ICMP). ip_send_unicast_reply answers a packet of no socket: TCP's resets. Left out: sendpage, zero copy,
-// time stamps on request.
+// net/ipv4/ip_output.c, datagrams. ip_setup_cork takes the route and what holds for the whole datagram;
+// __ip_append_data takes bytes from the caller by its getfrag function and lays them in packets of the MTU,
+// so that a datagram which must be fragmented is born in its fragments; __ip_make_skb joins these to one
+// packet and writes its header; ip_send_skb sends it. ip_make_skb does all for one call's data without
+// touching the socket, ip_append_data and ip_push_pending_frames do it over several calls (and for kernel's
+// own: ICMP). ip_send_unicast_reply answers a packet of no socket: TCP's resets. Left out: sendpage, zero
+// copy, time stamps on request.
 #include <algorithm>
 #include <new>
 
@@ -42,7 +43,8 @@ int ip_generic_getfrag(void *from, char *to, int, int len, int odd, sk_buff &skb
 
 namespace {
 
-// What __ip_append_data knows of the datagram it lays out. Lengths in bytes; those of a fragment with its IP header.
+// What __ip_append_data knows of the datagram it lays out. Lengths in bytes; those of a fragment with its IP
+// header.
 struct layout {
 	sock &sk;
 	sk_buff_head &queue;
@@ -63,8 +65,8 @@ struct layout {
 	int wmem_alloc_delta = 0;
 };
 
-// Begins a packet behind `skb_prev` (null: the first) and fills it. What stands beyond the last multiple of eight in the one
-// before moves over, since that one is not the last any more.
+// Begins a packet behind `skb_prev` (null: the first) and fills it. What stands beyond the last multiple of
+// eight in the one before moves over, since that one is not the last any more.
 int append_skb(layout &l, sk_buff *skb_prev)
 {
 	const int fraggap = skb_prev ? static_cast<int>(skb_prev->len) - l.maxfraglen : 0;
@@ -78,7 +80,8 @@ int append_skb(layout &l, sk_buff *skb_prev)
 
 	if ((l.flags & MSG_MORE) && !(l.dev.features & NETIF_F_SG)) {
 		alloclen = l.mtu;
-	} else if (l.paged || (fraglen + alloc_extra >= static_cast<int>(SKB_MAX_ALLOC) && (l.dev.features & NETIF_F_SG))) {
+	} else if (l.paged || (fraglen + alloc_extra >= static_cast<int>(SKB_MAX_ALLOC) &&
+	                       (l.dev.features & NETIF_F_SG))) {
 		alloclen = l.fragheaderlen + l.transhdrlen + fraggap;
 		pagedlen = datalen - l.transhdrlen - fraggap;
 	}
@@ -87,8 +90,10 @@ int append_skb(layout &l, sk_buff *skb_prev)
 	skb_ptr skb;
 	int err = -ENOBUFS;
 	if (l.transhdrlen)
-		skb = sock_alloc_send_skb(l.sk, static_cast<u64>(alloclen), static_cast<int>(l.flags & MSG_DONTWAIT), err);
-	else if (l.sk.sk_wmem_alloc.load(std::memory_order_relaxed) + l.wmem_alloc_delta <= 2 * l.sk.sk_sndbuf)
+		skb = sock_alloc_send_skb(l.sk, static_cast<u64>(alloclen),
+		                          static_cast<int>(l.flags & MSG_DONTWAIT), err);
+	else if (l.sk.sk_wmem_alloc.load(std::memory_order_relaxed) + l.wmem_alloc_delta <=
+	         2 * l.sk.sk_sndbuf)
 		skb = alloc_skb(static_cast<u32>(alloclen), l.sk.sk_allocation);
 	if (!skb)
 		return err;
@@ -107,8 +112,8 @@ int append_skb(layout &l, sk_buff *skb_prev)
 		pskb_trim_unique(*skb_prev, static_cast<u32>(l.maxfraglen));
 	}
 	const int copy = datalen - l.transhdrlen - fraggap - pagedlen;
-	if (copy > 0 &&
-	    l.getfrag(l.from, reinterpret_cast<char *>(data + l.transhdrlen), l.offset, copy, fraggap, *skb) < 0) {
+	if (copy > 0 && l.getfrag(l.from, reinterpret_cast<char *>(data + l.transhdrlen), l.offset, copy,
+	                          fraggap, *skb) < 0) {
 		kfree_skb(std::move(skb));
 		return -EFAULT;
 	}
@@ -116,7 +121,8 @@ int append_skb(layout &l, sk_buff *skb_prev)
 	l.length -= copy + l.transhdrlen;
 	l.transhdrlen = 0;
 	l.csummode = CHECKSUM_NONE;
-	skb_shinfo(*skb).tx_flags = std::exchange(l.cork.tx_flags, u8{0}); // a time stamp is of the first fragment only
+	skb_shinfo(*skb).tx_flags =
+		std::exchange(l.cork.tx_flags, u8{0}); // a time stamp is of the first fragment only
 	if ((l.flags & MSG_CONFIRM) && !skb_prev)
 		skb->dst_pending_confirm = 1;
 	if (!skb->destructor) {
@@ -135,7 +141,8 @@ int append_bytes(layout &l, sk_buff &skb, int copy)
 		const u32 off = skb.len;
 		u8 *to = skb_put(skb, static_cast<u32>(copy));
 
-		if (l.getfrag(l.from, reinterpret_cast<char *>(to), l.offset, copy, static_cast<int>(off), skb) < 0) {
+		if (l.getfrag(l.from, reinterpret_cast<char *>(to), l.offset, copy, static_cast<int>(off),
+		              skb) < 0) {
 			__skb_trim(skb, off);
 			return -EFAULT;
 		}
@@ -168,8 +175,8 @@ int append_bytes(layout &l, sk_buff &skb, int copy)
 
 } // namespace
 
-static int __ip_append_data(sock &sk, flowi4 &fl4, sk_buff_head &queue, inet_cork &cork, page_frag &pfrag, getfrag_fn getfrag,
-			    void *from, int length, int transhdrlen, u32 flags)
+static int __ip_append_data(sock &sk, flowi4 &fl4, sk_buff_head &queue, inet_cork &cork, page_frag &pfrag,
+                            getfrag_fn getfrag, void *from, int length, int transhdrlen, u32 flags)
 {
 	TRACE(sk);
 	const ip_options *opt = cork.opt;
@@ -181,27 +188,29 @@ static int __ip_append_data(sock &sk, flowi4 &fl4, sk_buff_head &queue, inet_cor
 	const int maxnonfragsize = ip_sk_ignore_df(sk) ? static_cast<int>(IP_MAX_MTU) : mtu;
 
 	if (cork.length + length > maxnonfragsize - fragheaderlen) {
-		ip_local_error(sk, EMSGSIZE, fl4.daddr, inet_sk(sk).inet_dport, static_cast<u32>(mtu - optlen));
+		ip_local_error(sk, EMSGSIZE, fl4.daddr, inet_sk(sk).inet_dport,
+		               static_cast<u32>(mtu - optlen));
 		return -EMSGSIZE;
 	}
 	// A datagram that begins here and is not fragmented can be summed by the device.
 	const bool device_sums = transhdrlen && length + fragheaderlen <= mtu &&
-				 (rt.dev->features & (NETIF_F_HW_CSUM | NETIF_F_IP_CSUM)) && (!(flags & MSG_MORE) || cork.gso_size);
+	                         (rt.dev->features & (NETIF_F_HW_CSUM | NETIF_F_IP_CSUM)) &&
+	                         (!(flags & MSG_MORE) || cork.gso_size);
 	layout l{.sk = sk,
-		 .queue = queue,
-		 .cork = cork,
-		 .pfrag = pfrag,
-		 .getfrag = getfrag,
-		 .from = from,
-		 .flags = flags,
-		 .dev = *rt.dev,
-		 .paged = cork.gso_size != 0,
-		 .csummode = device_sums ? CHECKSUM_PARTIAL : CHECKSUM_NONE,
-		 .mtu = mtu,
-		 .fragheaderlen = fragheaderlen,
-		 .maxfraglen = ((mtu - fragheaderlen) & ~7) + fragheaderlen,
-		 .length = length,
-		 .transhdrlen = transhdrlen};
+	         .queue = queue,
+	         .cork = cork,
+	         .pfrag = pfrag,
+	         .getfrag = getfrag,
+	         .from = from,
+	         .flags = flags,
+	         .dev = *rt.dev,
+	         .paged = cork.gso_size != 0,
+	         .csummode = device_sums ? CHECKSUM_PARTIAL : CHECKSUM_NONE,
+	         .mtu = mtu,
+	         .fragheaderlen = fragheaderlen,
+	         .maxfraglen = ((mtu - fragheaderlen) & ~7) + fragheaderlen,
+	         .length = length,
+	         .transhdrlen = transhdrlen};
 	int err = 0;
 
 	cork.length += length;
@@ -260,8 +269,8 @@ static int ip_setup_cork(sock &sk, inet_cork &cork, const ipcm_cookie &ipc, rtab
 }
 
 // Fragments wait on the socket until ip_push_pending_frames; the first call takes the route.
-int ip_append_data(sock &sk, flowi4 &fl4, getfrag_fn getfrag, void *from, int length, int transhdrlen, ipcm_cookie &ipc, rtable *&rtp,
-		   u32 flags)
+int ip_append_data(sock &sk, flowi4 &fl4, getfrag_fn getfrag, void *from, int length, int transhdrlen,
+                   ipcm_cookie &ipc, rtable *&rtp, u32 flags)
 {
 	TRACE(sk);
 	inet_cork &cork = inet_sk(sk).cork.base;
@@ -274,7 +283,8 @@ int ip_append_data(sock &sk, flowi4 &fl4, getfrag_fn getfrag, void *from, int le
 	} else {
 		transhdrlen = 0;
 	}
-	return __ip_append_data(sk, fl4, sk.sk_write_queue, cork, sk_page_frag(sk), getfrag, from, length, transhdrlen, flags);
+	return __ip_append_data(sk, fl4, sk.sk_write_queue, cork, sk_page_frag(sk), getfrag, from, length,
+	                        transhdrlen, flags);
 }
 
 static void ip_cork_release(inet_cork &cork)
@@ -392,8 +402,8 @@ void ip_flush_pending_frames(sock &sk)
 }
 
 // Null with err == 0: nothing was to be made (MSG_PROBE).
-skb_ptr ip_make_skb(sock &sk, flowi4 &fl4, getfrag_fn getfrag, void *from, int length, int transhdrlen, ipcm_cookie &ipc, rtable *&rtp,
-		    inet_cork &cork, u32 flags, int &err)
+skb_ptr ip_make_skb(sock &sk, flowi4 &fl4, getfrag_fn getfrag, void *from, int length, int transhdrlen,
+                    ipcm_cookie &ipc, rtable *&rtp, inet_cork &cork, u32 flags, int &err)
 {
 	TRACE(sk);
 	sk_buff_head queue;
@@ -407,7 +417,8 @@ skb_ptr ip_make_skb(sock &sk, flowi4 &fl4, getfrag_fn getfrag, void *from, int l
 	err = ip_setup_cork(sk, cork, ipc, rtp);
 	if (err)
 		return nullptr;
-	err = __ip_append_data(sk, fl4, queue, cork, sk_page_frag(sk), getfrag, from, length, transhdrlen, flags);
+	err = __ip_append_data(sk, fl4, queue, cork, sk_page_frag(sk), getfrag, from, length, transhdrlen,
+	                       flags);
 	if (err) {
 		__ip_flush_pending_frames(sk, queue, cork);
 		return nullptr;
@@ -418,15 +429,16 @@ skb_ptr ip_make_skb(sock &sk, flowi4 &fl4, getfrag_fn getfrag, void *from, int l
 static int ip_reply_glue_bits(void *dptr, char *to, int offset, int len, int odd, sk_buff &skb)
 {
 	TRACE(skb);
-	const __wsum csum = csum_partial_copy_nocheck(static_cast<const char *>(dptr) + offset, to, static_cast<u32>(len));
+	const __wsum csum = csum_partial_copy_nocheck(static_cast<const char *>(dptr) + offset, to,
+	                                              static_cast<u32>(len));
 
 	skb.csum = csum_block_add(skb.csum, csum, static_cast<u32>(odd));
 	return 0;
 }
 
 // `sk` is one of the kernel's own sockets and set up for this packet alone.
-void ip_send_unicast_reply(sock &sk, sk_buff &skb, const ip_options_info &sopt, be32 daddr, be32 saddr, const ip_reply_arg &arg, u32 len,
-			   u64 transmit_time, u32 txhash)
+void ip_send_unicast_reply(sock &sk, sk_buff &skb, const ip_options_info &sopt, be32 daddr, be32 saddr,
+                           const ip_reply_arg &arg, u32 len, u64 transmit_time, u32 txhash)
 {
 	TRACE(skb, sk);
 	net &net = sock_net(sk);
@@ -448,8 +460,9 @@ void ip_send_unicast_reply(sock &sk, sk_buff &skb, const ip_options_info &sopt, 
 	if (!oif && netif_index_is_l3_master(net, skb.skb_iif))
 		oif = skb.skb_iif;
 	const u32 mark = IP4_REPLY_MARK(net, skb.mark);
-	flowi4_init_output(fl4, oif, mark ? mark : sk.sk_mark, RT_TOS(arg.tos), RT_SCOPE_UNIVERSE, ip_hdr(skb).protocol,
-			   ip_reply_arg_flowi_flags(arg), daddr, saddr, tcp_hdr(skb).source, tcp_hdr(skb).dest, arg.uid);
+	flowi4_init_output(fl4, oif, mark ? mark : sk.sk_mark, RT_TOS(arg.tos), RT_SCOPE_UNIVERSE,
+	                   ip_hdr(skb).protocol, ip_reply_arg_flowi_flags(arg), daddr, saddr,
+	                   tcp_hdr(skb).source, tcp_hdr(skb).dest, arg.uid);
 	security_skb_classify_flow(skb, fl4);
 	rtable *rt = ip_route_output_flow(net, fl4, &sk).rt;
 	if (!rt)
@@ -460,8 +473,8 @@ void ip_send_unicast_reply(sock &sk, sk_buff &skb, const ip_options_info &sopt, 
 	sk.sk_bound_dev_if = arg.bound_dev_if;
 	sk.sk_sndbuf = init_net().core.sysctl_wmem_default;
 	ipc.mark = fl4.flowi4_mark;
-	const int err = ip_append_data(sk, fl4, ip_reply_glue_bits, const_cast<void *>(arg.iov_base), static_cast<int>(len), 0, ipc, rt,
-				       MSG_DONTWAIT);
+	const int err = ip_append_data(sk, fl4, ip_reply_glue_bits, const_cast<void *>(arg.iov_base),
+	                               static_cast<int>(len), 0, ipc, rt, MSG_DONTWAIT);
 	if (err) {
 		ip_flush_pending_frames(sk);
 	} else if (sk_buff *nskb = skb_peek(sk.sk_write_queue)) {

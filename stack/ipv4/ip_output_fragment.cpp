@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/ip_output.c, the part that cuts. ip_fragment refuses where DF forbids it and says so by ICMP; ip_do_fragment sends the
-// datagram in pieces of the MTU: when it already is a list of fitting pieces (its frag_list), each only gets a header
-// (ip_fraglist_*); else, bytes are copied into new packets (ip_frag_*). Every piece but the last is a multiple of eight bytes.
+// net/ipv4/ip_output.c, the part that cuts. ip_fragment refuses where DF forbids it and says so by ICMP;
+// ip_do_fragment sends the datagram in pieces of the MTU: when it already is a list of fitting pieces (its
+// frag_list), each only gets a header (ip_fraglist_*); else, bytes are copied into new packets (ip_frag_*).
+// Every piece but the last is a multiple of eight bytes.
 #include "stack/ipv4/icmp.h"
 #include "stack/ipv4/ip.h"
 #include "stack/ipv4/ip_output.h"
@@ -106,7 +107,8 @@ static void ip_frag_ipcb(sk_buff &from, sk_buff &to, bool first_frag)
 {
 	TRACE(from);
 	IPCB(to).flags = IPCB(from).flags;
-	// Options that only the first fragment has are taken out of the original, so that those to come are without.
+	// Options that only the first fragment has are taken out of the original, so that those to come are
+	// without.
 	if (first_frag)
 		ip_options_fragment(from);
 }
@@ -131,14 +133,15 @@ skb_ptr ip_frag_next(sk_buff &skb, ip_frag_state &state)
 		skb_set_owner_w(*skb2, *skb.sk);
 
 	skb_copy_from_linear_data_offset(skb, 0, skb_network_header(*skb2), state.hlen);
-	[[maybe_unused]] const int err = skb_copy_bits(skb, state.ptr, skb_transport_header(*skb2), static_cast<int>(len));
+	[[maybe_unused]] const int err =
+		skb_copy_bits(skb, state.ptr, skb_transport_header(*skb2), static_cast<int>(len));
 	assert(!err);
 	state.left -= len;
 
 	iphdr &iph = ip_hdr(*skb2);
 	// What is cut out of a fragment that is not the last keeps MF in every piece.
 	iph.frag_off = htons(static_cast<u16>(state.offset >> 3 | (state.DF ? IP_DF : 0) |
-					      (state.left || state.not_last_frag ? IP_MF : 0)));
+	                                      (state.left || state.not_last_frag ? IP_MF : 0)));
 	state.ptr += static_cast<int>(len);
 	state.offset += static_cast<int>(len);
 	iph.tot_len = htons(static_cast<u16>(len + state.hlen));
@@ -160,11 +163,12 @@ bool take_fraglist(sk_buff &skb, u32 hlen, u32 mtu, u32 ll_rs)
 {
 	const u32 first_len = skb_pagelen(skb);
 
-	if (first_len - hlen > mtu || ((first_len - hlen) & 7) || ip_is_fragment(ip_hdr(skb)) || skb_cloned(skb) ||
-	    skb_headroom(skb) < ll_rs)
+	if (first_len - hlen > mtu || ((first_len - hlen) & 7) || ip_is_fragment(ip_hdr(skb)) ||
+	    skb_cloned(skb) || skb_headroom(skb) < ll_rs)
 		return false;
 	for (sk_buff *frag = skb_shinfo(skb).frag_list; frag; frag = frag->next) {
-		if (frag->len > mtu || ((frag->len & 7) && frag->next) || skb_headroom(*frag) < hlen + ll_rs || skb_shared(*frag)) {
+		if (frag->len > mtu || ((frag->len & 7) && frag->next) ||
+		    skb_headroom(*frag) < hlen + ll_rs || skb_shared(*frag)) {
 			for (sk_buff *done = skb_shinfo(skb).frag_list; done != frag; done = done->next) {
 				done->sk = nullptr;
 				done->destructor = nullptr;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/ip_sockglue.c: IP between packets and sockets. ip_icmp_error and ip_local_error put a report into a socket's error queue,
-// ip_recv_error takes it out; ip_cmsg_recv_offset tells a receiver about the packet, ip_cmsg_send reads what a sender says about
-// its own; ipv4_pktinfo_prepare keeps what a receiver may ask for before the route is let go. Options are in
-// ip_sockglue_options.cpp. Left out: security labels, RFC 4884 extensions.
+// net/ipv4/ip_sockglue.c: IP between packets and sockets. ip_icmp_error and ip_local_error put a report into
+// a socket's error queue, ip_recv_error takes it out; ip_cmsg_recv_offset tells a receiver about the packet,
+// ip_cmsg_send reads what a sender says about its own; ipv4_pktinfo_prepare keeps what a receiver may ask for
+// before the route is let go. Options are in ip_sockglue_options.cpp. Left out: security labels, RFC 4884
+// extensions.
 #include <algorithm>
 #include <cstring>
 
@@ -129,7 +130,8 @@ bool number_of(const u8 *data, std::size_t len, int &val)
 	return true;
 }
 
-int take_cmsg(net &net, const cmsghdr &cmsg, const u8 *data, std::size_t len, ipcm_cookie &ipc, ip_options &opt)
+int take_cmsg(net &net, const cmsghdr &cmsg, const u8 *data, std::size_t len, ipcm_cookie &ipc,
+              ip_options &opt)
 {
 	int val = 0;
 
@@ -197,8 +199,8 @@ int ip_cmsg_send(sock &sk, msghdr &msg, ipcm_cookie &ipc, ip_options &opt, bool)
 		if (cmsg.cmsg_level == SOL_SOCKET)
 			return -EINVAL; // nothing of that level can be said
 		if (cmsg.cmsg_level == SOL_IP) {
-			const int err =
-			    take_cmsg(sock_net(sk), cmsg, p + sizeof(cmsg), cmsg.cmsg_len - sizeof(cmsg), ipc, opt);
+			const int err = take_cmsg(sock_net(sk), cmsg, p + sizeof(cmsg),
+			                          cmsg.cmsg_len - sizeof(cmsg), ipc, opt);
 
 			if (err)
 				return err;
@@ -268,13 +270,14 @@ void ip_icmp_error(sock &sk, sk_buff &skb_in, int err, be16 port, u32 info, cons
 	sock_exterr_skb &serr = SKB_EXT_ERR(*skb);
 
 	serr.ee = {.ee_errno = static_cast<u32>(err),
-		   .ee_origin = SO_EE_ORIGIN_ICMP,
-		   .ee_type = icmph.type,
-		   .ee_code = icmph.code,
-		   .ee_pad = 0,
-		   .ee_info = info,
-		   .ee_data = 0};
-	serr.addr_offset = static_cast<u16>(reinterpret_cast<const u8 *>(&inner.daddr) - skb_network_header(*skb));
+	           .ee_origin = SO_EE_ORIGIN_ICMP,
+	           .ee_type = icmph.type,
+	           .ee_code = icmph.code,
+	           .ee_pad = 0,
+	           .ee_info = info,
+	           .ee_data = 0};
+	serr.addr_offset =
+		static_cast<u16>(reinterpret_cast<const u8 *>(&inner.daddr) - skb_network_header(*skb));
 	serr.port = port;
 	if (skb_pull(*skb, static_cast<u32>(payload - skb->data))) {
 		skb_reset_transport_header(*skb);
@@ -300,12 +303,12 @@ void ip_local_error(sock &sk, int err, be32 daddr, be16 port, u32 info)
 	iph.daddr = daddr;
 	sock_exterr_skb &serr = SKB_EXT_ERR(*skb);
 	serr.ee = {.ee_errno = static_cast<u32>(err),
-		   .ee_origin = SO_EE_ORIGIN_LOCAL,
-		   .ee_type = 0,
-		   .ee_code = 0,
-		   .ee_pad = 0,
-		   .ee_info = info,
-		   .ee_data = 0};
+	           .ee_origin = SO_EE_ORIGIN_LOCAL,
+	           .ee_type = 0,
+	           .ee_code = 0,
+	           .ee_pad = 0,
+	           .ee_info = info,
+	           .ee_data = 0};
 	serr.addr_offset = offsetof(iphdr, daddr);
 	serr.port = port;
 	__skb_pull(*skb, static_cast<u32>(skb_tail_pointer(*skb) - skb->data));
@@ -373,7 +376,8 @@ int ip_recv_error(sock &sk, msghdr &msg, int len, int &addr_len)
 	return copied;
 }
 
-// The interface that the packet came in by (for lo, the one it was sent by) and the address that would be answered from.
+// The interface that the packet came in by (for lo, the one it was sent by) and the address that would be
+// answered from.
 void ipv4_pktinfo_prepare(const sock &sk, sk_buff &skb, bool drop_dst)
 {
 	TRACE(sk, skb);

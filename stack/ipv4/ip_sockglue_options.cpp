@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/ip_sockglue.c, socket options of level SOL_IP. Flags, bytes and devices are kept in the inet_sock; IP_OPTIONS compiles the
-// options that every packet of the socket is to carry. Left out, and answered with ENOPROTOOPT: membership in groups, policies,
-// security labels, multicast routing, RFC 4884 extensions.
+// net/ipv4/ip_sockglue.c, socket options of level SOL_IP. Flags, bytes and devices are kept in the inet_sock;
+// IP_OPTIONS compiles the options that every packet of the socket is to carry. Left out, and answered with
+// ENOPROTOOPT: membership in groups, policies, security labels, multicast routing, RFC 4884 extensions.
 #include <algorithm>
 #include <cstring>
 
@@ -87,7 +87,8 @@ int set_options(sock &sk, const void *optval, u32 optlen)
 		return -EINVAL;
 	if (const int err = ip_options_get(sock_net(sk), opt, optval, optlen))
 		return err;
-	if (inet.is_icsk && (sk.sk_family == PF_INET || !((1u << sk.sk_state) & (TCPF_LISTEN | TCPF_CLOSE)))) {
+	if (inet.is_icsk &&
+	    (sk.sk_family == PF_INET || !((1u << sk.sk_state) & (TCPF_LISTEN | TCPF_CLOSE)))) {
 		inet_connection_sock &icsk = inet_csk(sk);
 		const int before = inet.inet_opt ? inet.inet_opt->optlen : 0;
 
@@ -141,7 +142,7 @@ int set_multicast_if(sock &sk, const void *optval, u32 optlen)
 		return 0;
 	}
 	const net_device *dev = mreq.imr_ifindex ? __dev_get_by_index(sock_net(sk), mreq.imr_ifindex)
-						 : __ip_dev_find(sock_net(sk), mreq.imr_address, false);
+	                                         : __ip_dev_find(sock_net(sk), mreq.imr_address, false);
 	if (!dev)
 		return -EADDRNOTAVAIL;
 	const int midx = l3mdev_master_ifindex(*dev);

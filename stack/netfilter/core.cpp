@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/netfilter/core.c. nf_register_net_hook puts a function among those of its namespace, family and hook, by ascending
-// priority; a packet that comes by meets them in nf_hook_slow, in that order, until one says no, takes it, or all accepted. The
-// table of functions is never changed in place: it is replaced, and the old one is freed after a grace period, so that a
-// packet under way sees one or the other. Left out: ingress and egress hooks of devices, queueing to user space.
+// net/netfilter/core.c. nf_register_net_hook puts a function among those of its namespace, family and hook,
+// by ascending priority; a packet that comes by meets them in nf_hook_slow, in that order, until one says no,
+// takes it, or all accepted. The table of functions is never changed in place: it is replaced, and the old
+// one is freed after a grace period, so that a packet under way sees one or the other. Left out: ingress and
+// egress hooks of devices, queueing to user space.
 #include "stack/netfilter/netfilter.h"
 
 #include <algorithm>
@@ -58,8 +59,9 @@ static nf_hook_entries *nf_hook_entries_grow(const nf_hook_entries *old, const n
 	if (old)
 		grown->hooks = old->hooks;
 	// Among equals the newest comes first.
-	const auto at = std::find_if(grown->hooks.begin(), grown->hooks.end(),
-				     [&](const nf_hook_entry &e) { return reg.priority <= e.orig_ops->priority; });
+	const auto at = std::find_if(grown->hooks.begin(), grown->hooks.end(), [&](const nf_hook_entry &e) {
+		return reg.priority <= e.orig_ops->priority;
+	});
 
 	grown->hooks.insert(at, {reg.hook, reg.priv, &reg});
 	return grown;
@@ -89,7 +91,8 @@ static void __nf_unregister_net_hook(net &net, u8 pf, const nf_hook_ops &reg)
 	if (!pp || !*pp)
 		return;
 	nf_hook_entries *p = *pp;
-	const auto at = std::find_if(p->hooks.begin(), p->hooks.end(), [&](const nf_hook_entry &e) { return e.orig_ops == &reg; });
+	const auto at = std::find_if(p->hooks.begin(), p->hooks.end(),
+	                             [&](const nf_hook_entry &e) { return e.orig_ops == &reg; });
 
 	if (at == p->hooks.end())
 		return;
@@ -170,7 +173,7 @@ int nf_hook_slow(skb_ptr &skb, const nf_hook_state &state, const nf_hook_entries
 			assert(!skb);
 			return NF_DROP_GETERR(verdict);
 		default:
-			assert(!"no queue to user space");
+			assert(false && "no queue to user space");
 			return 0;
 		}
 	}

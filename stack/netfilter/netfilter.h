@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Hooks on a packet's way (include/linux/netfilter.h). A place on the way names what it would do next (okfn) and asks NF_HOOK:
-// with nobody registered there, okfn runs at once; else nf_hook_slow asks each function in order of priority for a verdict.
+// Hooks on a packet's way (include/linux/netfilter.h). A place on the way names what it would do next (okfn)
+// and asks NF_HOOK: with nobody registered there, okfn runs at once; else nf_hook_slow asks each function in
+// order of priority for a verdict.
 #pragma once
 
 #include <vector>
@@ -12,18 +13,22 @@
 
 namespace skbwalk {
 
-constexpr u32 NF_DROP = 0, NF_ACCEPT = 1, NF_STOLEN = 2, NF_QUEUE = 3, NF_REPEAT = 4, NF_VERDICT_MASK = 0x000000ff;
+constexpr u32 NF_DROP = 0, NF_ACCEPT = 1, NF_STOLEN = 2, NF_QUEUE = 3, NF_REPEAT = 4,
+	      NF_VERDICT_MASK = 0x000000ff;
 constexpr u32 NF_DROP_ERR(int err) { return static_cast<u32>(-err) << 16 | NF_DROP; }
 constexpr int NF_DROP_GETERR(u32 verdict) { return -static_cast<int>(verdict >> 16); }
-constexpr u8 NFPROTO_UNSPEC = 0, NFPROTO_INET = 1, NFPROTO_IPV4 = 2, NFPROTO_ARP = 3, NFPROTO_NETDEV = 5, NFPROTO_BRIDGE = 7,
-	     NFPROTO_IPV6 = 10;
-constexpr u32 NF_INET_PRE_ROUTING = 0, NF_INET_LOCAL_IN = 1, NF_INET_FORWARD = 2, NF_INET_LOCAL_OUT = 3, NF_INET_POST_ROUTING = 4;
+constexpr u8 NFPROTO_UNSPEC = 0, NFPROTO_INET = 1, NFPROTO_IPV4 = 2, NFPROTO_ARP = 3, NFPROTO_NETDEV = 5,
+	     NFPROTO_BRIDGE = 7, NFPROTO_IPV6 = 10;
+constexpr u32 NF_INET_PRE_ROUTING = 0, NF_INET_LOCAL_IN = 1, NF_INET_FORWARD = 2, NF_INET_LOCAL_OUT = 3,
+	      NF_INET_POST_ROUTING = 4;
 constexpr u32 NF_ARP_IN = 0, NF_ARP_OUT = 1, NF_ARP_FORWARD = 2;
 // Priorities: uapi/linux/netfilter_ipv4.h.
-constexpr int NF_IP_PRI_FIRST = -2147483648, NF_IP_PRI_RAW_BEFORE_DEFRAG = -450, NF_IP_PRI_CONNTRACK_DEFRAG = -400, NF_IP_PRI_RAW = -300,
-	      NF_IP_PRI_SELINUX_FIRST = -225, NF_IP_PRI_CONNTRACK = -200, NF_IP_PRI_MANGLE = -150, NF_IP_PRI_NAT_DST = -100,
-	      NF_IP_PRI_FILTER = 0, NF_IP_PRI_SECURITY = 50, NF_IP_PRI_NAT_SRC = 100, NF_IP_PRI_SELINUX_LAST = 225,
-	      NF_IP_PRI_CONNTRACK_HELPER = 300, NF_IP_PRI_CONNTRACK_CONFIRM = 2147483647, NF_IP_PRI_LAST = 2147483647;
+constexpr int NF_IP_PRI_FIRST = -2147483648, NF_IP_PRI_RAW_BEFORE_DEFRAG = -450,
+	      NF_IP_PRI_CONNTRACK_DEFRAG = -400, NF_IP_PRI_RAW = -300, NF_IP_PRI_SELINUX_FIRST = -225,
+	      NF_IP_PRI_CONNTRACK = -200, NF_IP_PRI_MANGLE = -150, NF_IP_PRI_NAT_DST = -100,
+	      NF_IP_PRI_FILTER = 0, NF_IP_PRI_SECURITY = 50, NF_IP_PRI_NAT_SRC = 100,
+	      NF_IP_PRI_SELINUX_LAST = 225, NF_IP_PRI_CONNTRACK_HELPER = 300,
+	      NF_IP_PRI_CONNTRACK_CONFIRM = 2147483647, NF_IP_PRI_LAST = 2147483647;
 
 using nf_okfn = int (*)(net &net, sock *sk, skb_ptr skb);
 struct nf_hook_state {
@@ -65,7 +70,7 @@ void nf_unregister_net_hooks(net &net, const nf_hook_ops *reg, u32 hookcount);
 int nf_hook_slow(skb_ptr &skb, const nf_hook_state &state, const nf_hook_entries &e, std::size_t s);
 void nf_hook_slow_list(list_head &head, const nf_hook_state &state, const nf_hook_entries &e);
 
-inline nf_hook_entries *nf_hooks_of(net &net, u8 pf, u32 hook)
+inline nf_hook_entries *hooks_at(net &net, u8 pf, u32 hook)
 {
 	switch (pf) {
 	case NFPROTO_IPV4:
@@ -77,28 +82,32 @@ inline nf_hook_entries *nf_hooks_of(net &net, u8 pf, u32 hook)
 	case NFPROTO_BRIDGE:
 		return net.nf.hooks_bridge[hook];
 	}
-	assert(!"a family without hooks");
+	assert(false && "a family without hooks");
 	return nullptr;
 }
-inline int nf_hook(u8 pf, u32 hook, net &net, sock *sk, skb_ptr &skb, net_device *indev, net_device *outdev, nf_okfn okfn)
+inline int nf_hook(u8 pf, u32 hook, net &net, sock *sk, skb_ptr &skb, net_device *indev, net_device *outdev,
+                   nf_okfn okfn)
 {
 	TRACE_INLINE(skb, sk);
 	int ret = 1;
 
 	rcu_read_lock();
-	if (const nf_hook_entries *hook_head = nf_hooks_of(net, pf, hook))
-		ret = nf_hook_slow(skb, {static_cast<u8>(hook), pf, indev, outdev, sk, &net, okfn}, *hook_head, 0);
+	if (const nf_hook_entries *hook_head = hooks_at(net, pf, hook))
+		ret = nf_hook_slow(skb, {static_cast<u8>(hook), pf, indev, outdev, sk, &net, okfn},
+		                   *hook_head, 0);
 	rcu_read_unlock();
 	return ret;
 }
-inline int NF_HOOK(u8 pf, u32 hook, net &net, sock *sk, skb_ptr skb, net_device *in, net_device *out, nf_okfn okfn)
+inline int NF_HOOK(u8 pf, u32 hook, net &net, sock *sk, skb_ptr skb, net_device *in, net_device *out,
+                   nf_okfn okfn)
 {
 	TRACE_INLINE(skb, sk);
 	const int ret = nf_hook(pf, hook, net, sk, skb, in, out, okfn);
 
 	return ret == 1 ? okfn(net, sk, std::move(skb)) : ret;
 }
-inline int NF_HOOK_COND(u8 pf, u32 hook, net &net, sock *sk, skb_ptr skb, net_device *in, net_device *out, nf_okfn okfn, bool cond)
+inline int NF_HOOK_COND(u8 pf, u32 hook, net &net, sock *sk, skb_ptr skb, net_device *in, net_device *out,
+                        nf_okfn okfn, bool cond)
 {
 	TRACE_INLINE(skb, sk);
 	const int ret = cond ? nf_hook(pf, hook, net, sk, skb, in, out, okfn) : 1;
@@ -106,11 +115,12 @@ inline int NF_HOOK_COND(u8 pf, u32 hook, net &net, sock *sk, skb_ptr skb, net_de
 	return ret == 1 ? okfn(net, sk, std::move(skb)) : ret;
 }
 // Leaves on the list what may go on.
-inline void NF_HOOK_LIST(u8 pf, u32 hook, net &net, sock *sk, list_head &head, net_device *in, net_device *out, nf_okfn okfn)
+inline void NF_HOOK_LIST(u8 pf, u32 hook, net &net, sock *sk, list_head &head, net_device *in,
+                         net_device *out, nf_okfn okfn)
 {
 	TRACE_INLINE(sk);
 	rcu_read_lock();
-	if (const nf_hook_entries *hook_head = nf_hooks_of(net, pf, hook))
+	if (const nf_hook_entries *hook_head = hooks_at(net, pf, hook))
 		nf_hook_slow_list(head, {static_cast<u8>(hook), pf, in, out, sk, &net, okfn}, *hook_head);
 	rcu_read_unlock();
 }

@@ -67,7 +67,8 @@ TEST_F(icmp_test, answer_longer_than_the_mtu_leaves_in_fragments_with_one_checks
 	for (std::size_t at = 0; at < p.payload.size(); at += 1480) {
 		ip_packet f = p;
 		const std::size_t end = std::min(at + 1480, p.payload.size());
-		f.payload.assign(p.payload.begin() + static_cast<std::ptrdiff_t>(at), p.payload.begin() + static_cast<std::ptrdiff_t>(end));
+		f.payload.assign(p.payload.begin() + static_cast<std::ptrdiff_t>(at),
+		                 p.payload.begin() + static_cast<std::ptrdiff_t>(end));
 		f.frag_off = static_cast<u16>(at / 8 | (end < p.payload.size() ? IP_MF : 0));
 		w.receive(f);
 	}
@@ -164,10 +165,11 @@ TEST_F(icmp_test, message_that_is_broken_or_unknown_is_dropped_with_its_reason)
 
 	w.receive(icmp(message(100, 0, {0, 0, 0, 0})));
 	EXPECT_EQ(w.dropped(SKB_DROP_REASON_UNHANDLED_PROTO), 1u);
-	w.receive(icmp(message(ICMP_ECHO, 0, {0, 0})));  // no whole header
+	w.receive(icmp(message(ICMP_ECHO, 0, {0, 0})));                          // no whole header
 	w.receive(icmp(message(ICMP_DEST_UNREACH, 3, std::vector<u8>(4 + 10)))); // no whole packet inside
 	EXPECT_EQ(w.mib(ICMP_MIB_INERRORS), 4u);
-	w.receive(icmp(message(ICMP_DEST_UNREACH, 3, std::vector<u8>(4 + 28)))); // a packet inside that is none
+	w.receive(
+		icmp(message(ICMP_DEST_UNREACH, 3, std::vector<u8>(4 + 28)))); // a packet inside that is none
 	EXPECT_EQ(w.dropped(SKB_DROP_REASON_IP_INHDR), 1u);
 	w.run_ms(3);
 	EXPECT_TRUE(w.sent.empty());
@@ -201,7 +203,8 @@ TEST_F(icmp_test, probe_is_answered_when_it_is_enabled_only)
 	w.run_ms(3);
 	ASSERT_EQ(w.sent.size(), 2u);
 	EXPECT_EQ(w.sent[0].icmp().type, ICMP_EXT_ECHOREPLY);
-	EXPECT_EQ(ntohs(w.sent[0].icmp().un.echo.sequence) & 0xff, ICMP_EXT_ECHOREPLY_ACTIVE | ICMP_EXT_ECHOREPLY_IPV4);
+	EXPECT_EQ(ntohs(w.sent[0].icmp().un.echo.sequence) & 0xff,
+	          ICMP_EXT_ECHOREPLY_ACTIVE | ICMP_EXT_ECHOREPLY_IPV4);
 	EXPECT_EQ(w.sent[1].icmp().code, ICMP_EXT_CODE_MAL_QUERY);
 }
 

@@ -11,11 +11,13 @@ struct ip_fragment_test : testing::Test {
 	u16 id = 100;
 	void SetUp() override { w.meet(); }
 	// Bytes [from, to) of a datagram's payload; `last`: nothing follows.
-	ip_packet fragment(const std::vector<u8> &whole, std::size_t from, std::size_t to, bool last, u16 flags = 0) const
+	ip_packet fragment(const std::vector<u8> &whole, std::size_t from, std::size_t to, bool last,
+	                   u16 flags = 0) const
 	{
 		ip_packet p;
 		p.id = id;
-		p.payload.assign(whole.begin() + static_cast<std::ptrdiff_t>(from), whole.begin() + static_cast<std::ptrdiff_t>(to));
+		p.payload.assign(whole.begin() + static_cast<std::ptrdiff_t>(from),
+		                 whole.begin() + static_cast<std::ptrdiff_t>(to));
 		p.frag_off = static_cast<u16>(from / 8 | (last ? 0 : IP_MF) | flags);
 		return p;
 	}
@@ -90,18 +92,22 @@ TEST_F(ip_fragment_test, overlap_spoils_the_datagram_and_a_duplicate_does_not)
 	++id;
 	EXPECT_EQ(hear({first, fragment(whole, 792, 1600, false), third}), std::to_string(-EAGAIN));
 	++id;
-	EXPECT_EQ(hear({fragment(whole, 800, 1600, false), fragment(whole, 0, 808, false)}), std::to_string(-EAGAIN));
-	EXPECT_EQ(w.mib(IPSTATS_MIB_REASM_OVERLAPS), 1u) << "the first one, by its id, belonged to a datagram that is done";
+	EXPECT_EQ(hear({fragment(whole, 800, 1600, false), fragment(whole, 0, 808, false)}),
+	          std::to_string(-EAGAIN));
+	EXPECT_EQ(w.mib(IPSTATS_MIB_REASM_OVERLAPS), 1u)
+		<< "the first one, by its id, belonged to a datagram that is done";
 }
 
 TEST_F(ip_fragment_test, fragments_that_contradict_each_other_spoil_the_datagram)
 {
 	const std::vector<u8> whole = udp(1, 4000, counting(2000));
 	const std::vector<std::vector<ip_packet>> cases{
-	    {fragment(whole, 800, 1600, true), fragment(whole, 1600, 2000, false)}, // goes on behind the end
-	    {fragment(whole, 800, 1600, true), fragment(whole, 1600, 2000, true)}, // two ends
-	    {fragment(whole, 800, 1600, false), fragment(whole, 400, 600, true)},  // ends before what is there
-	    {fragment(whole, 0, 0, false)},                                        // empty
+		{fragment(whole, 800, 1600, true),
+	         fragment(whole, 1600, 2000, false)}, // goes on behind the end
+		{fragment(whole, 800, 1600, true), fragment(whole, 1600, 2000, true)}, // two ends
+		{fragment(whole, 800, 1600, false),
+	         fragment(whole, 400, 600, true)}, // ends before what is there
+		{fragment(whole, 0, 0, false)},    // empty
 	};
 
 	for (const auto &come : cases) {
@@ -131,7 +137,8 @@ TEST_F(ip_fragment_test, datagram_beyond_64k_is_not_put_together)
 	EXPECT_EQ(held(), 0);
 }
 
-TEST_F(ip_fragment_test, datagram_that_stays_incomplete_ends_after_its_time_and_the_sender_is_told_if_its_head_came)
+TEST_F(ip_fragment_test,
+       datagram_that_stays_incomplete_ends_after_its_time_and_the_sender_is_told_if_its_head_came)
 {
 	const std::vector<u8> whole = udp(1, 4000, counting(2000));
 
@@ -169,7 +176,7 @@ TEST_F(ip_fragment_test, congestion_mark_of_one_fragment_is_the_datagrams_and_mi
 	const std::vector<u8> data = counting(1000), whole = udp(1, 4000, data);
 	ip_packet first = fragment(whole, 0, 800, false), second = fragment(whole, 800, whole.size(), true);
 
-	first.tos = 2; // ECT(0)
+	first.tos = 2;  // ECT(0)
 	second.tos = 3; // CE
 	EXPECT_TRUE(hear({first, second}) == text(data));
 	first.id = second.id = ++id;

@@ -27,23 +27,28 @@ TEST_F(ip_input_test, packet_with_a_bad_header_is_dropped_for_the_kernels_reason
 		skb_drop_reason reason;
 		ipstats_mib_item counter;
 	} cases[] = {
-	    {"version", [](std::vector<u8> &b) { b[0] = 6 << 4 | 5; }, SKB_DROP_REASON_IP_INHDR, IPSTATS_MIB_INHDRERRORS},
-	    {"ihl", [](std::vector<u8> &b) { b[0] = 4 << 4 | 4; }, SKB_DROP_REASON_IP_INHDR, IPSTATS_MIB_INHDRERRORS},
-	    {"header behind the end", [](std::vector<u8> &b) { b[0] = 4 << 4 | 15, b.resize(40); }, SKB_DROP_REASON_IP_INHDR,
-	     IPSTATS_MIB_INHDRERRORS},
-	    {"half a header", [](std::vector<u8> &b) { b.resize(10); }, SKB_DROP_REASON_IP_INHDR, IPSTATS_MIB_INHDRERRORS},
-	    {"checksum", [](std::vector<u8> &b) { b[8] ^= 1; }, SKB_DROP_REASON_IP_CSUM, IPSTATS_MIB_CSUMERRORS},
-	    {"cut", [](std::vector<u8> &b) { b.resize(b.size() - 1); }, SKB_DROP_REASON_PKT_TOO_SMALL, IPSTATS_MIB_INTRUNCATEDPKTS},
-	    {"length below the header's",
-	     [](std::vector<u8> &b) {
-		     ip_packet p;
-		     b = p.bytes();
-		     auto &h = *reinterpret_cast<iphdr *>(b.data());
-		     h.tot_len = htons(19);
-		     h.check = {};
-		     h.check = ip_fast_csum(b.data(), 5);
-	     },
-	     SKB_DROP_REASON_IP_INHDR, IPSTATS_MIB_INHDRERRORS},
+		{"version", [](std::vector<u8> &b) { b[0] = 6 << 4 | 5; }, SKB_DROP_REASON_IP_INHDR,
+	         IPSTATS_MIB_INHDRERRORS},
+		{"ihl", [](std::vector<u8> &b) { b[0] = 4 << 4 | 4; }, SKB_DROP_REASON_IP_INHDR,
+	         IPSTATS_MIB_INHDRERRORS},
+		{"header behind the end", [](std::vector<u8> &b) { b[0] = 4 << 4 | 15, b.resize(40); },
+	         SKB_DROP_REASON_IP_INHDR, IPSTATS_MIB_INHDRERRORS},
+		{"half a header", [](std::vector<u8> &b) { b.resize(10); }, SKB_DROP_REASON_IP_INHDR,
+	         IPSTATS_MIB_INHDRERRORS},
+		{"checksum", [](std::vector<u8> &b) { b[8] ^= 1; }, SKB_DROP_REASON_IP_CSUM,
+	         IPSTATS_MIB_CSUMERRORS},
+		{"cut", [](std::vector<u8> &b) { b.resize(b.size() - 1); }, SKB_DROP_REASON_PKT_TOO_SMALL,
+	         IPSTATS_MIB_INTRUNCATEDPKTS},
+		{"length below the header's",
+	         [](std::vector<u8> &b) {
+			 ip_packet p;
+			 b = p.bytes();
+			 auto &h = *reinterpret_cast<iphdr *>(b.data());
+			 h.tot_len = htons(19);
+			 h.check = {};
+			 h.check = ip_fast_csum(b.data(), 5);
+		 },
+	         SKB_DROP_REASON_IP_INHDR, IPSTATS_MIB_INHDRERRORS},
 	};
 
 	for (const auto &c : cases) {

@@ -33,23 +33,23 @@ TEST_F(ip_options_test, bad_option_is_named_by_its_place)
 		std::vector<u8> options;
 		u32 at; // 0: good
 	} cases[] = {
-	    {"nothing but padding", {1, 1, 0, 0}, 0},
-	    {"length below two", {7, 1, 0, 0}, 20},
-	    {"length behind the end", {7, 5, 4, 0}, 20},
-	    {"no room for a length", {1, 1, 1, 7}, 23},
-	    {"record route, pointer too small", {7, 7, 3, 0, 0, 0, 0, 0}, 22},
-	    {"record route, half an address", {7, 6, 4, 0, 0, 0, 0, 0}, 22},
-	    {"record route twice", {7, 3, 4, 7, 3, 4, 0, 0}, 23},
-	    {"record route, full", {7, 7, 8, 1, 2, 3, 4, 0}, 0},
-	    {"time stamps, no flags", {68, 3, 5, 0}, 21},
-	    {"time stamps, pointer in the head", {68, 8, 4, 0, 0, 0, 0, 0}, 22},
-	    {"time stamps, full and overflown", {68, 4, 5, 0xf0}, 23},
-	    {"time stamps with addresses, room for half", {68, 8, 5, 1, 0, 0, 0, 0}, 22},
-	    {"two source routes", {131, 3, 4, 137, 3, 4, 0, 0}, 23},
-	    {"source route without a pointer", {131, 2, 0, 0}, 21},
-	    {"router alert, short", {148, 3, 0, 0}, 21},
-	    {"router alert", {148, 4, 0, 0}, 0},
-	    {"one that nobody knows", {99, 4, 1, 2}, 0},
+		{"nothing but padding", {1, 1, 0, 0}, 0},
+		{"length below two", {7, 1, 0, 0}, 20},
+		{"length behind the end", {7, 5, 4, 0}, 20},
+		{"no room for a length", {1, 1, 1, 7}, 23},
+		{"record route, pointer too small", {7, 7, 3, 0, 0, 0, 0, 0}, 22},
+		{"record route, half an address", {7, 6, 4, 0, 0, 0, 0, 0}, 22},
+		{"record route twice", {7, 3, 4, 7, 3, 4, 0, 0}, 23},
+		{"record route, full", {7, 7, 8, 1, 2, 3, 4, 0}, 0},
+		{"time stamps, no flags", {68, 3, 5, 0}, 21},
+		{"time stamps, pointer in the head", {68, 8, 4, 0, 0, 0, 0, 0}, 22},
+		{"time stamps, full and overflown", {68, 4, 5, 0xf0}, 23},
+		{"time stamps with addresses, room for half", {68, 8, 5, 1, 0, 0, 0, 0}, 22},
+		{"two source routes", {131, 3, 4, 137, 3, 4, 0, 0}, 23},
+		{"source route without a pointer", {131, 2, 0, 0}, 21},
+		{"router alert, short", {148, 3, 0, 0}, 21},
+		{"router alert", {148, 4, 0, 0}, 0},
+		{"one that nobody knows", {99, 4, 1, 2}, 0},
 	};
 	const enter_cpu in(w.cpu());
 
@@ -57,7 +57,8 @@ TEST_F(ip_options_test, bad_option_is_named_by_its_place)
 		skb_ptr skb = packet(c.options);
 		be32 info{};
 
-		EXPECT_EQ(__ip_options_compile(init_net(), IPCB(*skb), skb.get(), &info), c.at ? -EINVAL : 0) << c.what;
+		EXPECT_EQ(__ip_options_compile(init_net(), IPCB(*skb), skb.get(), &info), c.at ? -EINVAL : 0)
+			<< c.what;
 		EXPECT_EQ(ntohl(info) >> 24, c.at) << c.what;
 		consume_skb(std::move(skb));
 	}
@@ -101,7 +102,8 @@ TEST_F(ip_options_test, source_route_is_turned_round_for_the_answer)
 	ASSERT_EQ(ip_options_compile(init_net(), IPCB(*skb), skb.get()), 0);
 	ASSERT_EQ(ip_options_echo(init_net(), answer, *skb), 0);
 	EXPECT_EQ(answer.faddr, ip(10, 0, 8, 8)) << "the first hop of the way back";
-	const std::vector<u8> expected{131, 11, 4, 10, 0, 7, 7, 0, 0, 0, 0, 0}; // at last, room for where it goes
+	const std::vector<u8> expected{131, 11, 4, 10, 0, 7,
+	                               7,   0,  0, 0,  0, 0}; // at last, room for where it goes
 	EXPECT_EQ(std::vector<u8>(answer.data, answer.data + answer.optlen), expected);
 	EXPECT_EQ(answer.srr, 20);
 	consume_skb(std::move(skb));

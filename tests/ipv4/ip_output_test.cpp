@@ -18,7 +18,10 @@ struct ip_output_test : testing::Test {
 		EXPECT_EQ(sys(sys_nr::connect, fd, &sin, sizeof(sin)), 0);
 		return fd;
 	}
-	static void set(int fd, int level, int opt, int val) { EXPECT_EQ(sys(sys_nr::setsockopt, fd, level, opt, &val, sizeof(val)), 0); }
+	static void set(int fd, int level, int opt, int val)
+	{
+		EXPECT_EQ(sys(sys_nr::setsockopt, fd, level, opt, &val, sizeof(val)), 0);
+	}
 	// What a socket of the other end hears of what the body sends to port 4000.
 	std::string far_hears(std::function<void()> body)
 	{
@@ -78,8 +81,9 @@ TEST_F(ip_output_test, pieces_of_a_corked_datagram_become_its_fragments_at_multi
 		set(fd, SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
 		for (std::size_t at = 0; at < data.size(); at += 333) {
 			const std::size_t n = std::min<std::size_t>(333, data.size() - at);
-			EXPECT_EQ(sys(sys_nr::sendto, fd, data.data() + at, n, at + n < data.size() ? MSG_MORE : 0, nullptr, 0),
-				  static_cast<long>(n));
+			EXPECT_EQ(sys(sys_nr::sendto, fd, data.data() + at, n,
+			              at + n < data.size() ? MSG_MORE : 0, nullptr, 0),
+			          static_cast<long>(n));
 		}
 	});
 	const std::vector<u8> whole = joined();
@@ -98,8 +102,16 @@ TEST_F(ip_output_test, packet_that_is_not_a_list_of_fitting_fragments_is_cut_by_
 		skb_put_data(*skb, data.data(), 3000);
 		skb_push(*skb, sizeof(iphdr));
 		skb_reset_network_header(*skb);
-		ip_hdr(*skb) = {.ver_ihl = 0x45, .tos = 0, .tot_len = {}, .id = htons(77), .frag_off = {}, .ttl = 9, .protocol = 200,
-				.check = {}, .saddr = ip(10, 0, 0, 1), .daddr = ip(10, 0, 0, 2)};
+		ip_hdr(*skb) = {.ver_ihl = 0x45,
+		                .tos = 0,
+		                .tot_len = {},
+		                .id = htons(77),
+		                .frag_off = {},
+		                .ttl = 9,
+		                .protocol = 200,
+		                .check = {},
+		                .saddr = ip(10, 0, 0, 1),
+		                .daddr = ip(10, 0, 0, 2)};
 		IPCB(*skb) = {};
 		fl4.daddr = ip(10, 0, 0, 2);
 		const rt_or_err rt = ip_route_output_key(init_net(), fl4);
@@ -129,7 +141,8 @@ TEST_F(ip_output_test, sender_that_forbids_fragments_is_refused_and_told_the_mtu
 		EXPECT_EQ(mtu, 1500);
 		EXPECT_EQ(sys(sys_nr::recvfrom, fd, text, sizeof(text), MSG_ERRQUEUE, &from, &from_len), 0);
 		EXPECT_EQ(from.sin_addr, htonl(far_addr));
-		EXPECT_EQ(sys(sys_nr::recvfrom, fd, text, sizeof(text), MSG_ERRQUEUE, nullptr, nullptr), -EAGAIN);
+		EXPECT_EQ(sys(sys_nr::recvfrom, fd, text, sizeof(text), MSG_ERRQUEUE, nullptr, nullptr),
+		          -EAGAIN);
 	});
 	EXPECT_TRUE(w.sent.empty());
 }
@@ -157,7 +170,9 @@ TEST_F(ip_output_test, router_takes_one_from_the_ttl_and_reports_where_it_ends)
 		EXPECT_EQ(veth_newlink(init_net(), "v3", init_net(), "v4"), 0);
 		for (const char *name : {"v3", "v4"})
 			EXPECT_EQ(dev_open(*__dev_get_by_name(init_net(), name)), 0);
-		EXPECT_EQ(inet_add_ifaddr(*__dev_get_by_name(init_net(), "v3"), ip(10, 0, 3, 1), 24, be32{}, RT_SCOPE_UNIVERSE), 0);
+		EXPECT_EQ(inet_add_ifaddr(*__dev_get_by_name(init_net(), "v3"), ip(10, 0, 3, 1), 24, be32{},
+		                          RT_SCOPE_UNIVERSE),
+		          0);
 	}
 	w.run_ms(100);
 	ip_packet p;
@@ -214,8 +229,8 @@ u32 second(void *, skb_ptr &skb, const nf_hook_state &state)
 TEST_F(ip_output_test, hooks_are_asked_in_order_of_priority_and_a_verdict_holds)
 {
 	const nf_hook_ops ops[] = {{second, nullptr, nullptr, NFPROTO_IPV4, NF_INET_LOCAL_OUT, 10},
-				   {first, nullptr, nullptr, NFPROTO_IPV4, NF_INET_LOCAL_OUT, -10},
-				   {first, nullptr, nullptr, NFPROTO_IPV4, NF_INET_POST_ROUTING, 0}};
+	                           {first, nullptr, nullptr, NFPROTO_IPV4, NF_INET_LOCAL_OUT, -10},
+	                           {first, nullptr, nullptr, NFPROTO_IPV4, NF_INET_POST_ROUTING, 0}};
 
 	asked.clear();
 	far_hears([&] {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// A booted host with two namespaces on a wire: v1 (10.0.0.1/24, the initial one, the subject) and v2 (10.0.0.2/24, "far"). Packets
-// are put in by hand as if v1 had received them; what leaves v1 is seen where v2 receives it. ARP is answered before the
-// test begins.
+// A booted host with two namespaces on a wire: v1 (10.0.0.1/24, the initial one, the subject) and v2
+// (10.0.0.2/24, "far"). Packets are put in by hand as if v1 had received them; what leaves v1 is seen where
+// v2 receives it. ARP is answered before the test begins.
 #pragma once
 
 #include "devices/veth.h"
@@ -69,7 +69,10 @@ struct seen_packet {
 	std::vector<u8> b;
 	[[nodiscard]] const iphdr &ip() const { return *reinterpret_cast<const iphdr *>(b.data()); }
 	[[nodiscard]] u32 hlen() const { return ip().ihl() * 4; }
-	[[nodiscard]] const struct icmphdr &icmp() const { return *reinterpret_cast<const struct icmphdr *>(b.data() + hlen()); }
+	[[nodiscard]] const struct icmphdr &icmp() const
+	{
+		return *reinterpret_cast<const struct icmphdr *>(b.data() + hlen());
+	}
 	[[nodiscard]] std::vector<u8> payload() const { return {b.begin() + hlen(), b.end()}; }
 	[[nodiscard]] u16 frag_off() const { return ntohs(ip().frag_off); }
 };
