@@ -8,6 +8,7 @@
 #include "stack/ipv4/inet_hashtables.h"
 #include "stack/ipv4/ip.h"
 #include "stack/ipv4/ip_fib.h"
+#include "stack/ipv4/l3mdev.h"
 #include "stack/ipv4/route.h"
 #include "stack/ipv4/tcp.h"
 #include "stack/ipv4/tcp_bpf.h"
@@ -178,7 +179,8 @@ int __inet_bind(sock &sk, sockaddr_storage &uaddr, int, u32 flags)
 
 	if (addr.sin_family != AF_INET && (addr.sin_family != AF_UNSPEC || addr.sin_addr))
 		return -EAFNOSUPPORT;
-	const u32 kind = inet_addr_type_table(net, addr.sin_addr, RT_TABLE_LOCAL);
+	const u32 domain = l3mdev_fib_table_by_index(net, sk.sk_bound_dev_if);
+	const u32 kind = inet_addr_type_table(net, addr.sin_addr, domain ? domain : u32{RT_TABLE_LOCAL});
 	if (!inet_can_nonlocal_bind(net, inet) && addr.sin_addr && kind != RTN_LOCAL && kind != RTN_MULTICAST &&
 	    kind != RTN_BROADCAST)
 		return -EADDRNOTAVAIL;

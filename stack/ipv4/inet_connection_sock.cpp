@@ -66,11 +66,7 @@ sock *inet_csk_accept(sock &sk, int flags, int &err, bool)
 		newsk = req->sk;
 	}
 	release_sock(sk);
-	if (newsk) {
-		// Charging the memory cgroup of who accepts: there is none, but the kernel locks the child for it.
-		spin_lock_bh(newsk->sk_lock.slock);
-		spin_unlock_bh(newsk->sk_lock.slock);
-	}
+	// Without memory cgroups nothing is charged to who accepts.
 	if (req)
 		reqsk_put(*req);
 	if (error)

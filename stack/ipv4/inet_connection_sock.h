@@ -114,6 +114,11 @@ sock *inet_csk_complete_hashdance(sock &sk, sock &child, request_sock &req, bool
 bool inet_csk_reqsk_queue_drop(sock &sk, request_sock &req);
 bool __inet_csk_reqsk_queue_drop(sock &sk, request_sock &req, bool from_timer);
 void inet_csk_reqsk_queue_drop_and_put(sock &sk, request_sock &req);
+inline void inet_csk_reqsk_queue_added(sock &sk)
+{
+	TRACE_INLINE(sk);
+	reqsk_queue_added(inet_csk(sk).icsk_accept_queue);
+}
 inline int inet_csk_reqsk_queue_len(const sock &sk) { return inet_csk(sk).icsk_accept_queue.qlen; }
 inline bool inet_csk_reqsk_queue_is_full(const sock &sk) { return inet_csk_reqsk_queue_len(sk) > static_cast<int>(sk.sk_max_ack_backlog); }
 void inet_csk_destroy_sock(sock &sk);
@@ -127,7 +132,7 @@ int inet_rtx_syn_ack(const sock &parent, request_sock &req);
 void inet_csk_update_fastreuse(inet_bind_bucket &tb, sock &sk);
 void inet_get_local_port_range(const net &net, int &low, int &high);
 void inet_sk_get_local_port_range(const sock &sk, int &low, int &high);
-bool inet_rcv_saddr_equal(const sock &sk, const sock &sk2, bool match_wildcard);
+bool inet_rcv_saddr_equal(const sock &sk, const sock_common &sk2, bool match_wildcard);
 bool inet_rcv_saddr_any(const sock &sk);
 
 } // namespace skbwalk

@@ -37,7 +37,7 @@ static bool ipv4_rcv_saddr_equal(be32 sk1_rcv_saddr, be32 sk2_rcv_saddr, bool sk
 }
 
 // Do two sockets receive at the same address? With match_wildcard, any address equals each.
-bool inet_rcv_saddr_equal(const sock &sk, const sock &sk2, bool match_wildcard)
+bool inet_rcv_saddr_equal(const sock &sk, const sock_common &sk2, bool match_wildcard)
 {
 	TRACE(sk);
 	if (sk.sk_family == AF_INET6 && sk.skc_ipv6only)
@@ -65,12 +65,13 @@ static bool inet_bind_conflict(const sock &sk, const sock_common &sk2, u32 sk_ui
 		return false;
 	if (sk.sk_bound_dev_if && sk2.sk_bound_dev_if && sk.sk_bound_dev_if != sk2.sk_bound_dev_if)
 		return false;
+	const auto same_owner = [&] { return sk_uid == sock_i_uid(const_cast<sock &>(static_cast<const sock &>(sk2))); };
 	const bool waits = sk2.sk_state == TCP_TIME_WAIT;
-	const bool same_owner = waits || sk_uid == static_cast<const sock &>(sk2).sk_uid;
 
 	if (sk.sk_reuse && sk2.sk_reuse && sk2.sk_state != TCP_LISTEN)
-		return !relax || (!reuseport_ok && sk.sk_reuseport && sk2.sk_reuseport && reuseport_cb_ok && same_owner);
-	return !reuseport_ok || !sk.sk_reuseport || !sk2.sk_reuseport || !reuseport_cb_ok || !same_owner;
+		return !relax || (!reuseport_ok && sk.sk_reuseport && sk2.sk_reuseport && reuseport_cb_ok &&
+				  (waits || same_owner()));
+	return !reuseport_ok || !sk.sk_reuseport || !sk2.sk_reuseport || !reuseport_cb_ok || (!waits && !same_owner());
 }
 
 static bool __inet_bhash2_conflict(const sock &sk, const sock_common &sk2, u32 sk_uid, bool relax, bool reuseport_cb_ok,
@@ -96,14 +97,15 @@ int inet_csk_bind_conflict(const sock &sk, const inet_bind_bucket &tb, const ine
 			   bool reuseport_ok)
 {
 	TRACE(sk);
+	const u32 uid = sock_i_uid(const_cast<sock &>(sk));
+
 	if (inet_use_hash2_on_bind(sk))
-		return tb2 && inet_bhash2_conflict(sk, *tb2, sk.sk_uid, relax, true, reuseport_ok);
+		return tb2 && inet_bhash2_conflict(sk, *tb2, uid, relax, true, reuseport_ok);
 
 	for (const sock_common &sk2 : tb.owners) {
-		if (!inet_bind_conflict(sk, sk2, sk.sk_uid, relax, true, reuseport_ok))
+		if (!inet_bind_conflict(sk, sk2, uid, relax, true, reuseport_ok))
 			continue;
-		// A TIME_WAIT socket has no more than the common part; its address is there.
-		if (ipv4_rcv_saddr_equal(sk.sk_rcv_saddr, sk2.sk_rcv_saddr, sk2.skc_ipv6only, true, true))
+		if (inet_rcv_saddr_equal(sk, sk2, true))
 			return 1;
 	}
 	return 0;
@@ -112,6 +114,7 @@ int inet_csk_bind_conflict(const sock &sk, const inet_bind_bucket &tb, const ine
 static bool inet_bhash2_addr_any_conflict(const sock &sk, u16 port, int l3mdev, bool relax, bool reuseport_ok)
 {
 	TRACE(sk);
+	const u32 uid = sock_i_uid(const_cast<sock &>(sk));
 	net &net = sock_net(sk);
 	inet_bind2_hashbucket &head2 = inet_bhash2_addr_any_hashbucket(sk, net, port);
 	bool conflict = false;
@@ -119,7 +122,7 @@ static bool inet_bhash2_addr_any_conflict(const sock &sk, u16 port, int l3mdev, 
 	spin_lock(head2.lock);
 	for (const inet_bind2_bucket &tb2 : head2.chain)
 		if (inet_bind2_bucket_match_addr_any(tb2, net, port, l3mdev, sk) &&
-		    inet_bhash2_conflict(sk, tb2, sk.sk_uid, relax, true, reuseport_ok)) {
+		    inet_bhash2_conflict(sk, tb2, uid, relax, true, reuseport_ok)) {
 			conflict = true;
 			break;
 		}
@@ -200,10 +203,12 @@ static open_port inet_csk_find_open_port(const sock &sk)
 	return {};
 }
 
-static bool sk_reuseport_match(const inet_bind_bucket &tb, const sock &sk)
+static bool sk_reuseport_match(const inet_bind_bucket &tb, sock &sk)
 {
 	TRACE(sk);
-	if (tb.fastreuseport <= 0 || !sk.sk_reuseport || tb.fastuid != sk.sk_uid)
+	const u32 uid = sock_i_uid(sk);
+
+	if (tb.fastreuseport <= 0 || !sk.sk_reuseport || sk.sk_reuseport_cb || tb.fastuid != uid)
 		return false;
 	if (tb.fastreuseport == FASTREUSEPORT_ANY)
 		return true;
@@ -213,10 +218,11 @@ static bool sk_reuseport_match(const inet_bind_bucket &tb, const sock &sk)
 void inet_csk_update_fastreuse(inet_bind_bucket &tb, sock &sk)
 {
 	TRACE(sk);
+	const u32 uid = sock_i_uid(sk);
 	const bool reuse = sk.sk_reuse && sk.sk_state != TCP_LISTEN;
 	const auto remember = [&](s8 how) {
 		tb.fastreuseport = how;
-		tb.fastuid = sk.sk_uid;
+		tb.fastuid = uid;
 		tb.fast_rcv_saddr = sk.sk_rcv_saddr;
 		tb.fast_ipv6_only = sk.skc_ipv6only;
 		tb.fast_sk_family = sk.sk_family;

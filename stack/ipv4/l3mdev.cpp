@@ -46,6 +46,17 @@ u32 l3mdev_fib_table(const net_device *dev)
 	return tb_id;
 }
 
+u32 l3mdev_fib_table_by_index(net &net, int ifindex)
+{
+	TRACE();
+	if (!ifindex)
+		return 0;
+	rcu_read_lock();
+	const u32 tb_id = l3mdev_fib_table_rcu(dev_get_by_index_rcu(net, ifindex));
+	rcu_read_unlock();
+	return tb_id;
+}
+
 net_device *l3mdev_master_dev_rcu(const net_device *dev)
 {
 	TRACE_INLINE(dev);

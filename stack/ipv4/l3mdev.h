@@ -18,6 +18,7 @@ int l3mdev_master_ifindex_rcu(const net_device *dev);
 u32 l3mdev_fib_table_rcu(const net_device *dev);
 int l3mdev_master_ifindex(const net_device &dev); // header inlines
 u32 l3mdev_fib_table(const net_device *dev);
+u32 l3mdev_fib_table_by_index(net &net, int ifindex);
 net_device *l3mdev_master_dev_rcu(const net_device *dev);
 // What a master does to packets that come in by it or leave through it.
 inline skb_ptr l3mdev_l3_rcv(skb_ptr skb)
