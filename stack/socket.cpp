@@ -51,6 +51,24 @@ static void sock_free_inode(socket &sock)
 	kmem_cache_free(*sockets->sock_inode_cachep, &sock);
 }
 
+static socket &of_rcu(rcu_head &head)
+{
+	return *reinterpret_cast<socket *>(reinterpret_cast<std::byte *>(&head) - offsetof(socket, i_rcu));
+}
+
+static void i_callback(rcu_head *head)
+{
+	TRACE();
+	sock_free_inode(of_rcu(*head));
+}
+
+// The inode outlives its last user by a grace period.
+static void destroy_inode(socket &sock)
+{
+	TRACE();
+	call_rcu(sock.i_rcu, i_callback);
+}
+
 static socket *alloc_inode()
 {
 	TRACE();
@@ -92,7 +110,7 @@ static void __sock_release(socket &sock)
 		sock.ops = nullptr;
 	}
 	if (!sock.file) {
-		sock_free_inode(sock);
+		destroy_inode(sock);
 		return;
 	}
 	sock.file = nullptr;
@@ -149,9 +167,10 @@ static int sock_close(file &f)
 }
 
 // The file lets go of its inode (dput) and of what security modules keep with it.
+// not traced: a part of its callers
 static void drop_inode(file &f)
 {
-	sock_free_inode(*static_cast<socket *>(f.private_data));
+	destroy_inode(*static_cast<socket *>(f.private_data));
 	security_file_free(f);
 }
 

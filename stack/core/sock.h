@@ -316,6 +316,7 @@ struct socket {
 	std::shared_ptr<socket_wq> wq;
 	u32 i_uid = 0;
 	u32 i_ino = 0; // what ss prints
+	rcu_head i_rcu;
 };
 
 struct proto_ops {
