@@ -178,12 +178,30 @@ void runner::wait_until(u64 when_ns)
 	});
 }
 
+// A tick of every cpu that is idle, and a little time: timers that do not wake a cpu (deferrable ones) had their turn.
+void runner::wait_for_tick()
+{
+	const u64 tick_ns = (present() / TICK_NSEC + 1) * TICK_NSEC;
+	world_.call_at(tick_ns, [this] {
+		for (const auto &h : world_.hosts()) {
+			for (const auto &c : h->cpus) {
+				if (c->now_ns > world_.now_ns() || cpu_has_work(*c))
+					continue;
+				c->now_ns = world_.now_ns();
+				c->armed_ns = c->now_ns;
+				cpu_interrupt_timer(*c);
+			}
+		}
+	});
+	wait_until(tick_ns + after_tick_ns);
+}
+
 void runner::end_phase()
 {
 	if (!in_phase_)
 		return;
 	in_phase_ = false;
-	phase_over_ = true;
+	gap_wanted_ = true;
 	phase_aligned_ = false;
 	if (trace::recorder *r = world_.recorder()) {
 		r->mark(trace::record_kind::phase_end, present(), phase_);
@@ -237,14 +255,14 @@ bool runner::start_one()
 			return false;
 		}
 		if (wanted && !in_phase_) {
-			if (phase_over_ && scenario_.gap_ns) {
-				phase_over_ = false;
+			if (gap_wanted_ && scenario_.gap_ns) {
+				gap_wanted_ = false;
 				wait_until(present() + scenario_.gap_ns);
 				return false;
 			}
 			if (!phase_aligned_) {
 				phase_aligned_ = true;
-				wait_until((present() / TICK_NSEC + 1) * TICK_NSEC + after_tick_ns);
+				wait_for_tick();
 				return false;
 			}
 			start_phase(*s);

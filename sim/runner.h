@@ -68,6 +68,7 @@ private:
 	void end_phase();
 	void start_phase(const step &s);
 	void wait_until(u64 when_ns);
+	void wait_for_tick();
 	[[nodiscard]] u64 present() const;
 	[[nodiscard]] std::string who_waits();
 	[[nodiscard]] std::string state_of(const program &p, const std::string &fd) const;
@@ -97,7 +98,7 @@ private:
 	bool before_done_ = true;
 	bool recorded_begun_ = false;
 	bool in_phase_ = false;
-	bool phase_over_ = false; // a phase has been: the next waits for the gap
+	bool gap_wanted_ = true; // the next phase waits for the gap
 	bool phase_aligned_ = false;
 	std::string phase_;
 	bool waiting_ = false;

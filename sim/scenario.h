@@ -162,7 +162,7 @@ struct scenario {
 	std::optional<u64> seed;
 	std::vector<std::pair<std::string, u32>> hosts; // name and cpus, in the file's order
 	std::optional<u32> syscall_cost_ns, hop_cost_ns;
-	u64 gap_ns = 0; // passes unrecorded between two phases
+	u64 gap_ns = 0; // passes unrecorded before each phase
 	std::vector<setup_line> setup;
 	std::vector<task_description> tasks;
 	std::vector<step> warmup;
