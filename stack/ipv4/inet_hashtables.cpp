@@ -92,9 +92,12 @@ bool inet_match(const net &net, const sock_common &sk, be32 saddr, be16 sport, b
 	return inet_keys_match(net, sk, saddr, sport, daddr, hnum, dif, sdif);
 }
 
-// not traced: the lock-free heart, run by concurrent readers in tests; the traced functions stand around it
-sock_common *inet_ehash_lookup(const inet_hashinfo &h, const net &net, be32 saddr, be16 sport, be32 daddr, u16 hnum,
-			       u32 hash, int dif, int sdif, void (*put)(sock_common &))
+namespace {
+
+// The lock-free walk: a counted socket, or null. It starts again when it ended on another chain, and when the socket that it
+// took a reference on turned out to be another connection's by then.
+template <class Match>
+sock_common *walk_chain(const inet_hashinfo &h, u32 hash, Match match, void (*put)(sock_common &))
 {
 	const u32 slot = hash & h.ehash_mask;
 	const hlist_nulls_head &head = h.ehash[slot].chain;
@@ -104,12 +107,10 @@ sock_common *inet_ehash_lookup(const inet_hashinfo &h, const net &net, be32 sadd
 		bool again = false;
 		while (!is_a_nulls(link)) {
 			sock_common &sk = entry(link);
-			if (READ_ONCE(sk.sk_hash) == hash &&
-			    inet_keys_match(net, sk, saddr, sport, daddr, hnum, dif, sdif)) {
+			if (READ_ONCE(sk.sk_hash) == hash && match(sk)) {
 				if (!refcount_inc_not_zero(sk.sk_refcnt))
 					return nullptr;
-				// The socket may have been freed and reused for another connection in between.
-				if (inet_keys_match(net, sk, saddr, sport, daddr, hnum, dif, sdif))
+				if (!hlist_nulls_unhashed(sk.skc_nulls_node) && match(sk))
 					return &sk;
 				put(sk);
 				again = true;
@@ -122,19 +123,24 @@ sock_common *inet_ehash_lookup(const inet_hashinfo &h, const net &net, be32 sadd
 	}
 }
 
+} // namespace
+
+// not traced: the lock-free heart without trace and context, which concurrent readers run in tests
+sock_common *inet_ehash_lookup(const inet_hashinfo &h, const net &net, be32 saddr, be16 sport, be32 daddr, u16 hnum,
+			       u32 hash, int dif, int sdif, void (*put)(sock_common &))
+{
+	return walk_chain(
+	    h, hash,
+	    [&](const sock_common &sk) { return inet_keys_match(net, sk, saddr, sport, daddr, hnum, dif, sdif); }, put);
+}
+
 sock_common *__inet_lookup_established(net &net, inet_hashinfo &h, be32 saddr, be16 sport, be32 daddr, u16 hnum, int dif,
 				       int sdif)
 {
 	TRACE();
-	const u32 hash = inet_ehashfn(net, daddr, hnum, saddr, sport);
-	sock_common *sk = inet_ehash_lookup(h, net, saddr, sport, daddr, hnum, hash, dif, sdif);
-
-	// The comparison that found it, for a source view: inet_match on the found socket still holds.
-	if (sk && __builtin_expect(trace::armed != 0, 0) && !inet_match(net, *sk, saddr, sport, daddr, hnum, dif, sdif)) {
-		sock_gen_put(*sk);
-		return nullptr;
-	}
-	return sk;
+	return walk_chain(
+	    h, inet_ehashfn(net, daddr, hnum, saddr, sport),
+	    [&](const sock_common &sk) { return inet_match(net, sk, saddr, sport, daddr, hnum, dif, sdif); }, sock_gen_put);
 }
 
 static int compute_score(const sock &sk, const net &net, u16 hnum, be32 daddr, int dif, int sdif)
