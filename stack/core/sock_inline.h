@@ -45,7 +45,12 @@ inline void sk_rx_queue_set(sock &sk, const sk_buff &skb)
 	if (skb.queue_mapping) // recorded, plus one
 		sk.skc_rx_queue_mapping = static_cast<u16>(skb.queue_mapping - 1);
 }
-inline void sock_rps_save_rxhash(sock &sk, const sk_buff &skb) { sk.sk_rxhash = skb.hash; }
+inline void sock_rps_save_rxhash(sock &sk, const sk_buff &skb)
+{
+	TRACE_INLINE(sk, skb);
+	if (sk.sk_rxhash != skb.hash) [[unlikely]] // readers share the line
+		sk.sk_rxhash = skb.hash;
+}
 inline void sk_mark_napi_id(sock &sk, const sk_buff &skb)
 {
 	sk.sk_napi_id = skb.napi_id;
@@ -342,6 +347,7 @@ inline int skb_copy_to_page_nocache(sock &sk, iov_iter &from, sk_buff &skb, page
 }
 inline int skb_copy_datagram_msg(const sk_buff &skb, int offset, msghdr &msg, int size)
 {
+	TRACE_INLINE(skb);
 	return skb_copy_datagram_iter(skb, offset, msg.msg_iter, size);
 }
 

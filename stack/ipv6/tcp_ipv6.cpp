@@ -67,9 +67,10 @@ static int tcp_v6_conn_request(sock &sk, skb_ptr &skb)
 	return tcp_v4_conn_request(sk, skb);
 }
 
-static void tcp_v6_mapped_child_init(sock &newsk, const sock &)
+namespace {
+
+void map_child(sock &newsk)
 {
-	TRACE(newsk);
 	tcp_sock &newtp = tcp_sk(newsk);
 
 	newtp.pinet6 = true;
@@ -80,12 +81,30 @@ static void tcp_v6_mapped_child_init(sock &newsk, const sock &)
 	newtp.af_specific = &tcp_sock_ipv6_mapped_specific;
 }
 
+} // namespace
+
+static void tcp_v6_mapped_child_init(sock &newsk, const sock &)
+{
+	TRACE(newsk);
+	map_child(newsk);
+}
+
 static sock *tcp_v6_syn_recv_sock(const sock &sk, sk_buff &skb, request_sock &req, dst_entry *dst, request_sock *req_unhash,
 				  bool &own_req, child_init_fn)
 {
 	TRACE(sk, skb);
 	assert(skb.protocol == htons(ETH_P_IP));
-	return tcp_v4_syn_recv_sock(sk, skb, req, dst, req_unhash, own_req, tcp_v6_mapped_child_init);
+	if (!current.host->features.mapped_child_late)
+		return tcp_v4_syn_recv_sock(sk, skb, req, dst, req_unhash, own_req, tcp_v6_mapped_child_init);
+
+	sock *newsk = tcp_v4_syn_recv_sock(sk, skb, req, dst, req_unhash, own_req, nullptr);
+
+	if (!newsk)
+		return nullptr;
+	map_child(*newsk);
+	// What was charged for IPv6's header so far.
+	tcp_sync_mss(*newsk, inet_csk(*newsk).icsk_pmtu_cookie);
+	return newsk;
 }
 
 int tcp_v6_do_rcv(sock &sk, skb_ptr skb)

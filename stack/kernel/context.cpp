@@ -136,7 +136,7 @@ cpu::cpu(host &h, u16 cpu_id) : on(h), id(cpu_id), now_ns(h.boot_ns)
 	kworker = kthread_create(*this, "kworker", kworker_body);
 }
 
-cpu::~cpu() = default;
+cpu::~cpu() { call_on_irqstack(*this, nullptr); }
 
 enter_cpu::enter_cpu(cpu &c) : before_(current)
 {

@@ -135,6 +135,8 @@ u64 cpu_next_event_ns(cpu &c);
 void scheduler_tick();
 // --- softirq.cpp ---
 void softirq_init(host_state &s);
+// Runs fn on the cpu's interrupt stack; null ends the stack.
+void call_on_irqstack(cpu &c, void (*fn)());
 inline bool ksoftirqd_running()
 {
 	const task_struct *daemon = current.cpu->ksoftirqd.get();

@@ -93,6 +93,10 @@ struct cpu {
 	std::array<u64, 10> softirq_count{};
 	object_area area;           // percpu<T>
 	fiber *scheduler = nullptr; // whom a sleeping task switches back to
+	// What softirqs run on when bottom halves are enabled in a task, whose own stack may be nearly full.
+	std::unique_ptr<fiber> hardirq_stack;
+	fiber *hardirq_stack_user = nullptr; // whom it goes back to; null: not in use
+	void (*hardirq_stack_call)() = nullptr;
 };
 
 inline int smp_processor_id() { return current.cpu->id; }

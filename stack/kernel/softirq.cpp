@@ -35,8 +35,36 @@ void softirq_handle_begin()
 
 void softirq_handle_end() { current.cpu->serving_softirq = false; }
 
+void interrupt_stack_main(void *arg)
+{
+	cpu &c = *static_cast<cpu *>(arg);
+
+	while (c.hardirq_stack_call) {
+		c.hardirq_stack_call();
+		c.hardirq_stack->switch_to(*c.hardirq_stack_user);
+	}
+	c.hardirq_stack->switch_to(*c.hardirq_stack_user, true);
+}
+
 } // namespace
 
+// not traced: a macro in the kernel
+void call_on_irqstack(cpu &c, void (*fn)())
+{
+	fiber here;
+
+	assert(!c.hardirq_stack_user && "the interrupt stack is in use");
+	if (!c.hardirq_stack && !fn)
+		return;
+	if (!c.hardirq_stack)
+		c.hardirq_stack = std::make_unique<fiber>(c.on.state->stacks, interrupt_stack_main, &c);
+	c.hardirq_stack_user = &here;
+	c.hardirq_stack_call = fn;
+	here.switch_to(*c.hardirq_stack);
+	c.hardirq_stack_user = nullptr;
+}
+
+// not traced: part of the host's start
 void softirq_init(host_state &s)
 {
 	s.softirq_vec[TIMER_SOFTIRQ] = run_timer_softirq;
@@ -103,8 +131,15 @@ void do_softirq()
 	const unsigned long flags = local_irq_save();
 
 	if (local_softirq_pending() && !ksoftirqd_running())
-		__do_softirq();
+		do_softirq_own_stack();
 	local_irq_restore(flags);
+}
+
+// On the cpu's interrupt stack: nothing leaves the cpu from there, so it is free again afterwards.
+void do_softirq_own_stack()
+{
+	TRACE();
+	call_on_irqstack(*current.cpu, __do_softirq);
 }
 
 void __do_softirq()

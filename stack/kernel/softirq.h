@@ -45,6 +45,7 @@ inline void local_bh_enable()
 }
 void _local_bh_enable();
 void do_softirq();
+void do_softirq_own_stack();
 void __do_softirq();
 void handle_softirqs(bool ksirqd);
 void irq_enter_rcu();
