@@ -105,8 +105,12 @@ private:
 	void resolve_source(u32 i)
 	{
 		call &c = tree_.calls[i];
+		const auto *rule = rule_for(i, c.source, [](auto v) {
+			return v == profile_rule::verb::absent || v == profile_rule::verb::show;
+		});
+
 		c.shown = c.kind != trace::site_kind::part &&
-		          !rule_for(i, c.source, [](auto v) { return v == profile_rule::verb::absent; });
+		          (!rule || rule->what != profile_rule::verb::absent);
 		rename(i, c.source);
 	}
 
