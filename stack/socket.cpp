@@ -51,6 +51,7 @@ static void sock_free_inode(socket &sock)
 	kmem_cache_free(*sockets->sock_inode_cachep, &sock);
 }
 
+// not traced: container_of, in the kernel
 static socket &of_rcu(rcu_head &head)
 {
 	return *reinterpret_cast<socket *>(reinterpret_cast<std::byte *>(&head) - offsetof(socket, i_rcu));
