@@ -9,6 +9,7 @@
 #include "stack/ipv4/ip.h"
 #include "stack/ipv4/ip_fib.h"
 #include "stack/ipv4/l3mdev.h"
+#include "stack/ipv4/protocol.h"
 #include "stack/ipv4/route.h"
 #include "stack/ipv4/tcp.h"
 #include "stack/ipv4/tcp_bpf.h"
@@ -676,6 +677,7 @@ void inet_init()
 	pt.func = ip_rcv;
 	pt.list_func = ip_list_rcv;
 	dev_add_pack(pt);
+	ipv4_offload_init();
 }
 
 // Before a host ends: what the kernel keeps for ever.

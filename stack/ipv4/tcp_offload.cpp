@@ -6,6 +6,7 @@
 // each gets its checksum, and the memory that the original accounts to its socket is spread over them. Left
 // out: GRO's half of the file, fragment lists.
 #include "stack/core/gso.h"
+#include "stack/ipv4/protocol.h"
 #include "stack/ipv4/tcp.h"
 
 namespace skbwalk {
@@ -129,6 +130,14 @@ skb_segs tcp_gso_segment(sk_buff &gso_skb, netdev_features_t features)
 	th->check = complement(csum_fold(csum_add(csum_unfold(th->check), length_sum(oldlen + last_len))));
 	set_checksum(*skb, *th);
 	return segs;
+}
+
+static const net_offload tcpv4_offload = {.callbacks = {.gso_segment = tcp4_gso_segment}};
+
+int tcpv4_offload_init()
+{
+	TRACE();
+	return inet_add_offload(tcpv4_offload, IPPROTO_TCP);
 }
 
 } // namespace skbwalk
