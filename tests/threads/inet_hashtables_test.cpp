@@ -123,7 +123,7 @@ struct tally {
 
 TEST_F(ehash, readers_beside_a_writer_miss_no_socket_and_get_no_wrong_one)
 {
-	constexpr int moves = 150'000;
+	constexpr int moves = 1'000'000;
 	std::atomic<bool> done{false};
 	std::array<tally, 2> tallies;
 	std::vector<std::thread> readers;
