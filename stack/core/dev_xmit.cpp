@@ -134,6 +134,7 @@ static sk_buff *validate_xmit_skb(skb_ptr skb, net_device &dev, bool &again)
 		if (segs.list) {
 			consume_skb(std::move(skb));
 			skb = skb_ptr(segs.list);
+			skb->prev = nullptr; // was the last: whoever wants that walks
 		}
 	} else {
 		if (skb_needs_linearize(*skb, features) && __skb_linearize(*skb))
