@@ -48,6 +48,18 @@ void put_address(ifreq &r, std::uint32_t host_order)
 
 } // namespace
 
+interface_address::interface_address(const std::string &text)
+{
+	const auto slash = text.find('/');
+	in_addr parsed{};
+	const char *end = text.data() + text.size();
+	if (slash == std::string::npos || inet_pton(AF_INET, text.substr(0, slash).c_str(), &parsed) != 1 ||
+	    std::from_chars(text.data() + slash + 1, end, bits).ptr != end || bits < 1 || bits > 32)
+		throw std::invalid_argument(
+		    fmt::format("'{}': expected an address with its prefix, as in 10.9.0.1/24", text));
+	ip = ntohl(parsed.s_addr);
+}
+
 tap_device::tap_device(const std::string &name)
 {
 	if (name.empty() || name.size() >= IFNAMSIZ)
@@ -74,20 +86,12 @@ tap_device::~tap_device() { ::close(fd_); }
 
 void tap_device::configure(const std::string &address) const
 {
-	const auto slash = address.find('/');
-	unsigned bits = 0;
-	in_addr parsed{};
-	const std::string ip = address.substr(0, slash);
-	const char *end = address.data() + address.size();
-	if (slash == std::string::npos || inet_pton(AF_INET, ip.c_str(), &parsed) != 1 ||
-	    std::from_chars(address.data() + slash + 1, end, bits).ptr != end || bits < 1 || bits > 32)
-		throw tap_refused(fmt::format("'{}': expected an address with its prefix, as in 10.9.0.1/24", address));
-
+	const interface_address wanted(address);
 	const control_socket control;
 	ifreq r = request(name_);
-	put_address(r, ntohl(parsed.s_addr));
+	put_address(r, wanted.ip);
 	control.ask(SIOCSIFADDR, r, "set its address");
-	put_address(r, ~std::uint32_t{0} << (32 - bits));
+	put_address(r, ~std::uint32_t{0} << (32 - wanted.bits));
 	control.ask(SIOCSIFNETMASK, r, "set its prefix");
 	control.ask(SIOCGIFFLAGS, r, "read its flags");
 	r.ifr_flags |= IFF_UP;

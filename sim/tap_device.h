@@ -3,6 +3,7 @@
 // A real TAP interface of the machine: made or opened, with an address on the machine's side if wanted.
 #pragma once
 
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 
@@ -11,6 +12,13 @@ namespace skbwalk::sim {
 // What the machine lacks: no permission, no /dev/net/tun. The text says which.
 struct tap_refused : std::runtime_error {
 	using std::runtime_error::runtime_error;
+};
+
+// "10.9.0.1/24", in the host's byte order. Throws std::invalid_argument that says what was expected.
+struct interface_address {
+	explicit interface_address(const std::string &text);
+	std::uint32_t ip = 0;
+	unsigned bits = 0;
 };
 
 class tap_device {

@@ -30,7 +30,7 @@ constexpr int frames_per_turn_max = 64;
 class loop {
 public:
 	explicit loop(const tap_args &args)
-	    : args_(args), device_(args.name), model_(args, [this](tap_model::bytes frame) { write(frame); }),
+	    : args_(args), model_(args, [this](tap_model::bytes frame) { write(frame); }), device_(args.name),
 	      tap_(io_, ::dup(device_.fd())), timer_(io_), deadline_(io_), signals_(io_, SIGINT, SIGTERM), usr1_(io_, SIGUSR1)
 	{
 		if (!args.host_address.empty())
@@ -137,8 +137,8 @@ private:
 	const tap_args &args_;
 	clock_type::time_point start_ = clock_type::now();
 	asio::io_context io_{1};
+	tap_model model_; // before the device: usage that is wrong touches nothing
 	tap_device device_;
-	tap_model model_;
 	asio::posix::stream_descriptor tap_;
 	asio::steady_timer timer_, deadline_;
 	asio::signal_set signals_, usr1_;
@@ -150,6 +150,13 @@ private:
 
 int cmd_tap(const tap_args &args)
 {
+	if (!args.host_address.empty()) {
+		try {
+			static_cast<void>(interface_address{args.host_address});
+		} catch (const std::invalid_argument &e) {
+			throw bad_tap(fmt::format("--host-addr: {}", e.what()));
+		}
+	}
 	loop{args}.run();
 	return 0;
 }
