@@ -358,6 +358,8 @@ inline void __sock_put(sock &sk) { [[maybe_unused]] const bool z = refcount_dec_
 void lock_sock_nested(sock &sk, int subclass);
 inline void lock_sock(sock &sk) { lock_sock_nested(sk, 0); }
 void release_sock(sock &sk);
+void sockopt_lock_sock(sock &sk);
+void sockopt_release_sock(sock &sk);
 void __release_sock(sock &sk);
 bool sk_flush_backlog(sock &sk);            // header inline
 void __sk_flush_backlog(sock &sk);

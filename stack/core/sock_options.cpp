@@ -110,10 +110,23 @@ static int sock_setbindtodevice(sock &sk, const void *optval, u32 optlen)
 			return -ENODEV;
 		index = dev->ifindex;
 	}
-	lock_sock(sk);
+	sockopt_lock_sock(sk);
 	const int ret = sock_bindtoindex_locked(sk, index);
-	release_sock(sk);
+	sockopt_release_sock(sk);
 	return ret;
+}
+
+// No program of BPF calls here with the lock held.
+void sockopt_lock_sock(sock &sk)
+{
+	TRACE(sk);
+	lock_sock(sk);
+}
+
+void sockopt_release_sock(sock &sk)
+{
+	TRACE(sk);
+	release_sock(sk);
 }
 
 int sk_setsockopt(sock &sk, int, int optname, const void *optval, u32 optlen)
@@ -130,7 +143,7 @@ int sk_setsockopt(sock &sk, int, int optname, const void *optval, u32 optlen)
 	std::memcpy(&val, optval, sizeof(val));
 	const bool valbool = val != 0;
 
-	lock_sock(sk);
+	sockopt_lock_sock(sk);
 	switch (optname) {
 	case SO_DEBUG:
 		sock_valbool_flag(sk, SOCK_DBG, valbool);
@@ -251,7 +264,7 @@ int sk_setsockopt(sock &sk, int, int optname, const void *optval, u32 optlen)
 		ret = -ENOPROTOOPT;
 		break;
 	}
-	release_sock(sk);
+	sockopt_release_sock(sk);
 	return ret;
 }
 

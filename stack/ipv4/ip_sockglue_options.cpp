@@ -254,7 +254,7 @@ int do_ip_setsockopt(sock &sk, int, int optname, const void *optval, u32 optlen)
 
 	if (optname == IP_ROUTER_ALERT)
 		return ip_ra_control(sk, val != 0, nullptr);
-	lock_sock(sk);
+	sockopt_lock_sock(sk);
 	if (optname == IP_OPTIONS)
 		err = set_options(sk, optval, optlen);
 	else if (optname == IP_MULTICAST_IF)
@@ -263,7 +263,7 @@ int do_ip_setsockopt(sock &sk, int, int optname, const void *optval, u32 optlen)
 		err = set_cmsg_flag(sk, optname, val != 0);
 	else
 		err = set_number(sk, optname, val, optlen);
-	release_sock(sk);
+	sockopt_release_sock(sk);
 	return err;
 }
 
@@ -365,11 +365,11 @@ int do_ip_getsockopt(sock &sk, int level, int optname, void *optval, int &optlen
 		return -EOPNOTSUPP;
 	if (optlen < 0)
 		return -EINVAL;
-	lock_sock(sk);
+	sockopt_lock_sock(sk);
 	if (optname == IP_OPTIONS) {
 		ip_options opt = inet_sk(sk).inet_opt ? *inet_sk(sk).inet_opt : ip_options{};
 
-		release_sock(sk);
+		sockopt_release_sock(sk);
 		if (opt.optlen)
 			ip_options_undo(opt);
 		return give(opt.data, opt.optlen, optval, optlen);
@@ -377,12 +377,12 @@ int do_ip_getsockopt(sock &sk, int level, int optname, void *optval, int &optlen
 	if (optname == IP_MULTICAST_IF) {
 		const be32 addr = inet_sk(sk).mc_addr;
 
-		release_sock(sk);
+		sockopt_release_sock(sk);
 		return give(&addr, sizeof(addr), optval, optlen);
 	}
 	int val = 0;
 	const int err = get_number(sk, optname, val);
-	release_sock(sk);
+	sockopt_release_sock(sk);
 	if (err)
 		return err;
 	if (optlen < static_cast<int>(sizeof(val)) && optlen > 0 && val >= 0 && val <= 255) {

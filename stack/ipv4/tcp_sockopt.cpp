@@ -300,9 +300,9 @@ static int do_tcp_setsockopt(sock &sk, int optname, const void *optval, u32 optl
 			return -EINVAL;
 		const option_name<TCP_CA_NAME_MAX> name(optval, optlen);
 
-		lock_sock(sk);
+		sockopt_lock_sock(sk);
 		err = tcp_set_congestion_control(sk, name.s, true, true);
-		release_sock(sk);
+		sockopt_release_sock(sk);
 		return err;
 	}
 	case TCP_ULP: {
@@ -310,9 +310,9 @@ static int do_tcp_setsockopt(sock &sk, int optname, const void *optval, u32 optl
 			return -EINVAL;
 		const option_name<TCP_ULP_NAME_MAX> name(optval, optlen);
 
-		lock_sock(sk);
+		sockopt_lock_sock(sk);
 		err = tcp_set_ulp(sk, name.s);
-		release_sock(sk);
+		sockopt_release_sock(sk);
 		return err;
 	}
 	default:
@@ -324,9 +324,9 @@ static int do_tcp_setsockopt(sock &sk, int optname, const void *optval, u32 optl
 	if (optlen < sizeof(int))
 		return -EINVAL;
 	std::memcpy(&val, optval, sizeof(val));
-	lock_sock(sk);
+	sockopt_lock_sock(sk);
 	err = set_int_option(sk, optname, val);
-	release_sock(sk);
+	sockopt_release_sock(sk);
 	return err;
 }
 
@@ -550,7 +550,7 @@ int give_saved_syn(sock &sk, void *optval, int &optlen)
 	tcp_sock &tp = tcp_sk(sk);
 	int err = 0;
 
-	lock_sock(sk);
+	sockopt_lock_sock(sk);
 	if (tp.saved_syn_ptr) {
 		const auto &data = tp.saved_syn_ptr->data;
 
@@ -565,7 +565,7 @@ int give_saved_syn(sock &sk, void *optval, int &optlen)
 	} else {
 		optlen = 0;
 	}
-	release_sock(sk);
+	sockopt_release_sock(sk);
 	return err;
 }
 
