@@ -24,9 +24,9 @@ namespace {
 
 // A file with fewer edges is judged by the number of wrong functions.
 constexpr std::size_t small_file_edges = 60;
-constexpr std::size_t small_file_wrong_max = 2;
-constexpr double file_goal = 0.90;
-constexpr double family_goal = 0.95;
+constexpr std::size_t small_file_wrong_max = 1;
+constexpr double file_goal = 0.97;
+constexpr double family_goal = 0.98;
 
 struct map_row {
 	std::string reference; // below the folder
