@@ -148,6 +148,7 @@ struct sk_buff_fclones {
 	sk_buff skb2;
 	refcount_t fclone_ref; // one for each of the two that lives
 };
+constexpr u8 SKBFL_ZEROCOPY_ENABLE = 1; // skb_shared_info::flags
 constexpr u8 SKBTX_HW_TSTAMP = 1, SKBTX_SW_TSTAMP = 2, SKBTX_SCHED_TSTAMP = 64; // skb_shared_info::tx_flags
 constexpr u16 GSO_BY_FRAGS = 0xffff;
 
@@ -291,6 +292,7 @@ void skb_condense(sk_buff &skb);
 [[nodiscard]] int skb_copy_bits(const sk_buff &skb, int offset, void *to, int len);
 [[nodiscard]] int skb_store_bits(sk_buff &skb, int offset, const void *from, int len);
 [[nodiscard]] const void *skb_header_pointer(const sk_buff &skb, int offset, int len, void *buffer);
+[[nodiscard]] int skb_zerocopy_clone(sk_buff &nskb, const sk_buff &orig, gfp_t flags);
 void skb_split(sk_buff &skb, sk_buff &skb1, u32 len);
 int skb_shift(sk_buff &tgt, sk_buff &skb, int shiftlen);
 bool skb_try_coalesce(sk_buff &to, sk_buff &from, bool &fragstolen, int &delta_truesize);

@@ -78,12 +78,23 @@ static void skb_split_no_header(sk_buff &skb, sk_buff &skb1, u32 len, u32 pos)
 	to.nr_frags = static_cast<u8>(k);
 }
 
+// Frags that are a program's own memory have somebody to tell when the last user is done; the copy would share
+// him. Nothing here makes such frags.
+int skb_zerocopy_clone(sk_buff &nskb, const sk_buff &orig, gfp_t)
+{
+	TRACE(nskb, orig);
+	assert(!(skb_shinfo(orig).flags & SKBFL_ZEROCOPY_ENABLE));
+	return 0;
+}
+
 // What is beyond `len` goes to skb1, which has room for what of it is linear.
 void skb_split(sk_buff &skb, sk_buff &skb1, u32 len)
 {
 	TRACE(skb, skb1);
 	const u32 pos = skb_headlen(skb);
 
+	[[maybe_unused]] const int err = skb_zerocopy_clone(skb1, skb, 0);
+	assert(!err);
 	if (len < pos)
 		skb_split_inside_header(skb, skb1, len, pos);
 	else

@@ -5,6 +5,7 @@
 
 #include "stack/core/sock_reuseport.h"
 
+#include "stack/core/net_namespace.h"
 #include "stack/kernel/random.h"
 
 namespace skbwalk {
@@ -73,6 +74,16 @@ static sock *reuseport_select_sock_by_hash(const sock_reuseport &reuse, u32 hash
 			return nullptr;
 	}
 	return reuse.socks[i];
+}
+
+// Who of the group takes over a connection that a closing listener had not accepted yet? Unlike the kernel, where
+// net.ipv4.tcp_migrate_req can allow it, never anybody.
+sock *reuseport_migrate_sock(sock &sk, sock &migrating_sk, sk_buff *)
+{
+	TRACE(sk, migrating_sk);
+	if (sk.sk_reuseport_cb)
+		__NET_INC_STATS(sock_net(sk), LINUX_MIB_TCPMIGRATEREQFAILURE);
+	return nullptr;
 }
 
 bool reuseport_has_conns(const sock &sk)

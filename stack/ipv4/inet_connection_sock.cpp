@@ -6,6 +6,7 @@
 
 #include "stack/ipv4/inet_connection_sock.h"
 
+#include "stack/core/sock_reuseport.h"
 #include "stack/ipv4/inet_hashtables.h"
 #include "stack/ipv4/ip.h"
 #include "stack/ipv4/route.h"
@@ -421,6 +422,8 @@ void inet_csk_listen_stop(sock &sk)
 		bh_lock_sock(child);
 		assert(!sock_owned_by_user(child));
 		sock_hold(child);
+		[[maybe_unused]] const sock *const nsk = reuseport_migrate_sock(sk, child, nullptr);
+		assert(!nsk);
 		inet_child_forget(sk, *req, child);
 		reqsk_put(*req);
 		bh_unlock_sock(child);

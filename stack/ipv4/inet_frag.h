@@ -109,6 +109,7 @@ struct inet_frags {
 	kmem_cache *frags_cachep = nullptr;
 	const char *frags_cache_name = nullptr;
 	u32 (*hashfn)(const void *key, u32 seed) = nullptr;
+	u32 (*obj_hashfn)(const inet_frag_queue &q, u32 seed) = nullptr;
 	bool (*obj_equal)(const inet_frag_queue &q, const void *key) = nullptr;
 };
 

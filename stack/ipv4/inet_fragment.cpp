@@ -41,6 +41,13 @@ inet_frag_queue **bucket_of(fqdir &fqdir, const void *key)
 	return &t.buckets[fqdir.f->hashfn(key, t.seed) & (t.buckets.size() - 1)];
 }
 
+inet_frag_queue **bucket_of(fqdir &fqdir, const inet_frag_queue &q)
+{
+	auto &t = fqdir.rhashtable;
+
+	return &t.buckets[fqdir.f->obj_hashfn(q, t.seed) & (t.buckets.size() - 1)];
+}
+
 inet_frag_queue *look_up(fqdir &fqdir, const void *key)
 {
 	inet_frag_queue *q = *bucket_of(fqdir, key);
@@ -58,7 +65,7 @@ void resize(fqdir &fqdir, std::size_t size)
 	for (inet_frag_queue *q : old) {
 		while (q) {
 			inet_frag_queue *next = q->node;
-			inet_frag_queue **bucket = bucket_of(fqdir, &q->key);
+			inet_frag_queue **bucket = bucket_of(fqdir, *q);
 
 			q->node = std::exchange(*bucket, q);
 			q = next;
@@ -72,19 +79,23 @@ void insert(fqdir &fqdir, inet_frag_queue &q)
 
 	if (++t.nelems > t.buckets.size() / 4 * 3)
 		resize(fqdir, t.buckets.size() * 2);
-	inet_frag_queue **bucket = bucket_of(fqdir, &q.key);
+	inet_frag_queue **bucket = bucket_of(fqdir, q);
+	local_bh_disable(); // as its chain's lock does
 	q.node = std::exchange(*bucket, &q);
+	local_bh_enable();
 }
 
 void remove(fqdir &fqdir, inet_frag_queue &q)
 {
 	auto &t = fqdir.rhashtable;
-	inet_frag_queue **p = bucket_of(fqdir, &q.key);
+	inet_frag_queue **p = bucket_of(fqdir, q);
 
+	local_bh_disable();
 	while (*p && *p != &q)
 		p = &(*p)->node;
 	assert(*p);
 	*p = std::exchange(q.node, nullptr);
+	local_bh_enable();
 	--t.nelems;
 	if (t.buckets.size() > buckets_min && t.nelems < t.buckets.size() * 3 / 10)
 		resize(fqdir, t.buckets.size() / 2);

@@ -435,6 +435,12 @@ static u32 ip4_key_hashfn(const void *data, u32 seed)
 	return jhash2(words, sizeof(words) / sizeof(u32), seed);
 }
 
+static u32 ip4_obj_hashfn(const inet_frag_queue &q, u32 seed)
+{
+	TRACE();
+	return jhash2(reinterpret_cast<const u32 *>(&q.key.v4), sizeof(frag_v4_compare_key) / sizeof(u32), seed);
+}
+
 static bool ip4_obj_cmpfn(const inet_frag_queue &q, const void *key)
 {
 	TRACE();
@@ -462,6 +468,7 @@ void ipfrag_init()
 	f.frag_expire = ip_expire;
 	f.frags_cache_name = "ip4-frags";
 	f.hashfn = ip4_key_hashfn;
+	f.obj_hashfn = ip4_obj_hashfn;
 	f.obj_equal = ip4_obj_cmpfn;
 	inet_frags_init(f);
 	register_pernet_subsys(ip4_frags_ops);

@@ -1239,6 +1239,7 @@ proto tcp_prot = {
 	.destruct = destruct_tcp_sock,
 	.slab_typesafe_by_rcu = true,
 	.max_header = MAX_TCP_HEADER,
+	.no_autobind = true,
 	.memory_accounted = true,
 	.rsk_prot = &tcp_request_sock_ops_v4,
 	.twsk_prot = &tcp_timewait_sock_ops,
