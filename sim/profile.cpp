@@ -285,10 +285,10 @@ void profile::read_rules(std::string text, std::string_view file)
 			summary_ = summary;
 			return;
 		}
-		if (word == "feature") {
+		if (word == "feature" || word == "without") {
 			for (const feature_name &f : feature_names)
 				if (f.name == words[1]) {
-					features_.*f.flag = true;
+					features_.*f.flag = word == "feature";
 					return;
 				}
 			throw std::invalid_argument(fmt::format("no feature '{}'", words[1]));
