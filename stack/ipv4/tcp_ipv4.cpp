@@ -1245,6 +1245,7 @@ proto tcp_prot = {
 	.twsk_prot = &tcp_timewait_sock_ops,
 	.sysctl_wmem = &netns_ipv4::sysctl_tcp_wmem,
 	.sysctl_rmem = &netns_ipv4::sysctl_tcp_rmem,
+	.keepalive = tcp_set_keepalive,
 };
 
 // The namespaces' part, and the sockets (one a cpu) that send what belongs to none.
