@@ -535,7 +535,7 @@ void keepalive(sock &sk)
 static void tcp_keepalive_timer(timer_list &t)
 {
 	TRACE();
-	sock &sk = container_of(t, &sock::sk_timer);
+	sock &sk = container_of(t, &inet_connection_sock::icsk_keepalive_timer);
 
 	bh_lock_sock(sk);
 	if (sock_owned_by_user(sk))
