@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Frames against a host: bad ones, and good ones at bad times. Tasks make system calls from the same seed
+// meanwhile, so that sockets of every kind are in every state; time goes by, sometimes for minutes. After some
+// thousand frames the world ends, nothing may be left, and the next begins with the next seed. A crash stops the program; the
+// last line says which world it was.
+//
+//   frames_fuzz [--seed N] [--count FRAMES] [--world N]
+#include <array>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string_view>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "devices/tun.h"
+#include "sim/setup.h"
+#include "sim/system_call.h"
+#include "sim/world.h"
+#include "stack/core/net_namespace.h"
+#include "stack/core/skbuff.h"
+#include "stack/core/sock.h"
+#include "stack/ipv4/tcp.h"
+#include "tests/fuzz/frame_maker.h"
+
+namespace skbwalk::fuzz {
+
+namespace {
+
+using sim::system_call;
+using sim::world;
+
+constexpr u32 frames_per_world = 4000;
+constexpr unsigned hang_seconds = 120; // of real time, for one world
+constexpr u32 ending_frames_max = 100'000;
+
+std::array<u64, SKB_DROP_REASON_MAX> drops{};
+std::array<u64, TCP_MAX_STATES> states{};
+volatile std::sig_atomic_t world_number = 0;
+
+void hung(int)
+{
+	std::fprintf(stderr, "frames_fuzz: world %d hangs\n", static_cast<int>(world_number));
+	std::abort();
+}
+
+sockaddr_in at(u32 ip, u16 port)
+{
+	sockaddr_in a;
+	a.sin_port = htons(port);
+	a.sin_addr = htonl(ip);
+	return a;
+}
+
+// ---- a program that does what comes to its mind ---------------------------------------------------------
+
+class program {
+public:
+	program(u64 seed, u32 number) : d_{seed, "fuzz-program", number}, number_(number) {}
+
+	void run()
+	{
+		while (!current.task->fatal_signal) {
+			act();
+			system_call(sys_nr::poll, static_cast<pollfd *>(nullptr), 0, d_.percent(95) ? d_.below(20) : d_.below(3000));
+		}
+		for (const int fd : fds_)
+			system_call(sys_nr::close, fd);
+	}
+
+private:
+	int some_fd() { return fds_.empty() || d_.one_in(100) ? static_cast<int>(d_.below(12)) : fds_[d_.below(fds_.size())]; }
+
+	void keep(long fd)
+	{
+		if (fd < 0)
+			return;
+		fds_.push_back(static_cast<int>(fd));
+		if (fds_.size() > 10)
+			close_one();
+	}
+
+	void close_one()
+	{
+		if (fds_.empty())
+			return;
+		const std::size_t i = d_.below(fds_.size());
+		const int fd = fds_[i];
+		fds_.erase(fds_.begin() + static_cast<long>(i));
+		system_call(sys_nr::close, fd);
+	}
+
+	void listen()
+	{
+		const long fd = system_call(sys_nr::socket, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		const sockaddr_in any = at(0, frame_maker::tcp_ports[number_ % 4]);
+		const int one = 1, tfo = 5;
+		if (fd < 0)
+			return;
+		system_call(sys_nr::setsockopt, fd, SOL_SOCKET, SO_REUSEADDR, &one, 4);
+		if (d_.percent(20))
+			system_call(sys_nr::setsockopt, fd, 6 /* SOL_TCP */, TCP_DEFER_ACCEPT, &one, 4);
+		if (d_.percent(20))
+			system_call(sys_nr::setsockopt, fd, 6, TCP_FASTOPEN, &tfo, 4);
+		if (system_call(sys_nr::bind, fd, &any, 16) || system_call(sys_nr::listen, fd, d_.percent(70) ? 128 : d_.below(3))) {
+			system_call(sys_nr::close, fd);
+			return;
+		}
+		keep(fd);
+		listener_ = static_cast<int>(fd);
+	}
+
+	void connect()
+	{
+		const long fd = system_call(sys_nr::socket, AF_INET, SOCK_STREAM | (d_.percent(80) ? SOCK_NONBLOCK : 0), 0);
+		const sockaddr_in to = at(d_.percent(92) ? frame_maker::peers_ip : d_.percent(50) ? 0x0a090063 : 0x7f000001,
+		                          static_cast<u16>(d_.percent(90) ? frame_maker::peer_port + d_.below(4) : 80));
+		if (fd < 0)
+			return;
+		keep(fd);
+		timeouts(fd);
+		system_call(sys_nr::connect, fd, &to, 16);
+	}
+
+	void timeouts(long fd)
+	{
+		const old_timeval t{0, 300'000};
+		system_call(sys_nr::setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, &t, 16);
+		system_call(sys_nr::setsockopt, fd, SOL_SOCKET, SO_RCVTIMEO, &t, 16);
+	}
+
+	void datagrams()
+	{
+		const bool raw = d_.percent(30), ping = !raw && d_.percent(20);
+		const long fd = system_call(sys_nr::socket, AF_INET, (raw ? SOCK_RAW : SOCK_DGRAM) | SOCK_NONBLOCK,
+		                            raw    ? d_.percent(60) ? 1 : static_cast<int>(d_.below(256))
+		                            : ping ? 1
+		                                   : 0);
+		const sockaddr_in any = at(0, raw || ping ? 0 : frame_maker::udp_ports[number_ % 2]);
+		const sockaddr_in to = at(frame_maker::peers_ip, frame_maker::peer_port);
+		const int one = 1, little = 2000;
+		if (fd < 0)
+			return;
+		keep(fd);
+		if (d_.percent(50))
+			system_call(sys_nr::setsockopt, fd, 0 /* SOL_IP */, IP_RECVERR, &one, 4);
+		if (d_.percent(30))
+			system_call(sys_nr::setsockopt, fd, SOL_SOCKET, SO_RCVBUF, &little, 4);
+		system_call(sys_nr::bind, fd, &any, 16);
+		if (d_.percent(40))
+			system_call(sys_nr::connect, fd, &to, 16);
+	}
+
+	void set_option()
+	{
+		static constexpr int of_tcp[] = {TCP_NODELAY, TCP_CORK, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_LINGER2,
+		                                 TCP_QUICKACK, TCP_USER_TIMEOUT, TCP_MAXSEG, TCP_WINDOW_CLAMP, TCP_NOTSENT_LOWAT,
+		                                 TCP_DEFER_ACCEPT, TCP_SYNCNT};
+		static constexpr int of_socket[] = {SO_KEEPALIVE, SO_RCVBUF, SO_SNDBUF, SO_RCVLOWAT, SO_OOBINLINE, SO_LINGER,
+		                                    SO_PRIORITY, SO_MARK, SO_BROADCAST, SO_REUSEPORT, SO_TIMESTAMP};
+		static constexpr int of_ip[] = {IP_TOS, IP_TTL, IP_MTU_DISCOVER, IP_RECVERR, IP_PKTINFO, IP_MINTTL, IP_OPTIONS};
+		int value[2] = {static_cast<int>(d_.percent(60) ? d_.below(4) : d_.wild()), static_cast<int>(d_.below(3))};
+		const u32 what = d_.below(3);
+		const int level = what == 0 ? 6 : what == 1 ? SOL_SOCKET : 0;
+		const int name = what == 0 ? d_.pick(of_tcp) : what == 1 ? d_.pick(of_socket) : d_.pick(of_ip);
+		if (what == 0 && name == TCP_USER_TIMEOUT) // what it allows an orphan, the end of the world waits for
+			value[0] = static_cast<int>(d_.below(10'000));
+		if (d_.percent(80)) {
+			system_call(sys_nr::setsockopt, some_fd(), level, name, value, name == SO_LINGER && what == 1 ? 8 : 4);
+		} else {
+			u8 out[512];
+			int len = sizeof(out);
+			system_call(sys_nr::getsockopt, some_fd(), level, name, out, &len);
+		}
+	}
+
+	void send()
+	{
+		const u32 n = d_.percent(80) ? d_.below(4000) : d_.below(sizeof(buffer_));
+		const sockaddr_in to = at(frame_maker::peers_ip, frame_maker::peer_port);
+		const u32 flags = MSG_NOSIGNAL | (d_.percent(90) ? MSG_DONTWAIT : 0) | (d_.percent(4) ? MSG_OOB : 0) |
+			(d_.percent(10) ? MSG_MORE : 0);
+		if (d_.percent(80))
+			system_call(sys_nr::sendto, some_fd(), buffer_, n, flags, static_cast<sockaddr *>(nullptr), 0);
+		else
+			system_call(sys_nr::sendto, some_fd(), buffer_, n, flags, &to, 16);
+	}
+
+	void receive()
+	{
+		sockaddr_storage from;
+		int len = sizeof(from);
+		const u32 flags = (d_.percent(95) ? MSG_DONTWAIT : 0) | (d_.percent(5) ? MSG_PEEK : 0) | (d_.percent(3) ? MSG_OOB : 0) |
+			(d_.percent(5) ? MSG_ERRQUEUE : 0) | (d_.percent(5) ? MSG_WAITALL : 0) | (d_.percent(5) ? MSG_TRUNC : 0);
+		system_call(sys_nr::recvfrom, some_fd(), buffer_, d_.percent(70) ? sizeof(buffer_) : d_.below(3000), flags, &from, &len);
+	}
+
+	void act()
+	{
+		const u32 what = d_.below(100);
+		if (what < 4 && number_ < 4)
+			listen();
+		else if (what < 14)
+			connect();
+		else if (what < 20)
+			datagrams();
+		else if (what < 40)
+			keep(system_call(sys_nr::accept4, listener_, static_cast<sockaddr *>(nullptr), static_cast<int *>(nullptr),
+			                 SOCK_NONBLOCK));
+		else if (what < 60)
+			send();
+		else if (what < 80)
+			receive();
+		else if (what < 88)
+			set_option();
+		else if (what < 91)
+			system_call(sys_nr::shutdown, some_fd(), d_.below(3));
+		else
+			close_one();
+	}
+
+	dice d_;
+	u32 number_;
+	int listener_ = -1;
+	std::vector<int> fds_;
+	char buffer_[20000] = {};
+};
+
+// ---- one world ------------------------------------------------------------------------------------------
+
+class bench {
+public:
+	explicit bench(u64 seed) : d_{seed, "fuzz-world"}, w_{options(seed)}, h_(w_.add_host("model", d_.percent(80) ? 1 : 2))
+	{
+		{
+			const enter_cpu in(*h_.cpus[0]);
+			int err = 0;
+			dev_ = tun_set_iff(init_net(), "tap0", IFF_TAP | IFF_NO_PI, nullptr, nullptr, err);
+			other_ = tun_set_iff(init_net(), "tap1", IFF_TAP | IFF_NO_PI, nullptr, nullptr, err);
+			std::copy_n(dev_->dev_addr.begin(), 6, mac_.begin());
+		}
+		for (const char *line : {"ip link set lo up", "ip addr add 10.9.0.2/24 dev tap0", "ip link set tap0 up",
+		                         "ip addr add 10.8.0.2/24 dev tap1", "ip link set tap1 up mtu 600",
+		                         "ip route add 10.7.0.0/16 via 10.8.0.1"})
+			sim::run_command(h_, line);
+		if (d_.percent(60))
+			sim::run_command(h_, "sysctl -w net.ipv4.ip_forward=1");
+		if (d_.percent(30))
+			sim::run_command(h_, "sysctl -w net.ipv4.conf.all.rp_filter=1");
+		if (d_.percent(20))
+			sim::run_command(h_, "sysctl -w net.ipv4.tcp_syncookies=2");
+		if (d_.percent(30))
+			sim::run_command(h_, "sysctl -w net.ipv4.tcp_max_syn_backlog=4");
+		maker_ = std::make_unique<frame_maker>(seed, mac_);
+		for (u32 i = 0; i < 6; ++i) {
+			programs_.push_back(std::make_unique<program>(seed, i));
+			const enter_cpu in(*h_.cpus[i % h_.cpus.size()]);
+			start(fmt::format("program{}", i), [p = programs_.back().get()] { p->run(); }, i % static_cast<u32>(h_.cpus.size()));
+		}
+		const enter_cpu in(*h_.cpus[0]);
+		writer_ = &start("writer", [this] { write_frames(); }, 0);
+	}
+
+	void frame()
+	{
+		let_pass(d_.percent(97) ? d_.below(300'000) : d_.percent(95) ? d_.below(400'000'000) : d_.word() % 90'000'000'000);
+		written_ = maker_->next();
+		into_ = d_.percent(96) ? dev_ : other_;
+		{
+			const enter_cpu in(*h_.cpus[0]);
+			task_unpark(*writer_);
+		}
+		let_pass(0);
+		if (d_.one_in(200)) { // the link goes, and comes back
+			sim::run_command(h_, "ip link set tap0 down");
+			let_pass(d_.below(5'000'000));
+			sim::run_command(h_, "ip link set tap0 up");
+		}
+		if (d_.one_in(20))
+			note_states();
+	}
+
+	// What was left over; empty is good.
+	std::vector<std::string> end()
+	{
+		{
+			const enter_cpu in(*h_.cpus[0]);
+			for (const auto &t : tasks_)
+				if (t->state != TASK_DEAD)
+					task_kill(*t);
+		}
+		for (u32 i = 0; any_alive() && i < ending_frames_max; ++i)
+			let_pass(1'000'000);
+		if (any_alive()) {
+			for (const auto &t : tasks_)
+				if (t->state != TASK_DEAD)
+					std::fprintf(stderr, "frames_fuzz: %s does not end: it waits in %s\n", t->comm.c_str(),
+					             t->wait_channel ? t->wait_channel : "nothing");
+			std::abort();
+		}
+		tasks_.clear();
+		drain(*dev_);
+		drain(*other_);
+		{
+			const enter_cpu in(*h_.cpus[0]);
+			tun_chr_close(*dev_);
+			tun_chr_close(*other_);
+			for (std::size_t i = 1; i < drops.size(); ++i)
+				drops[i] += drop_counter(static_cast<skb_drop_reason>(i));
+			if (skb_dropped_unspecified()) {
+				std::fprintf(stderr, "frames_fuzz: %llu packets were lost by a destructor\n",
+				             static_cast<unsigned long long>(skb_dropped_unspecified()));
+				std::abort();
+			}
+		}
+		return w_.end();
+	}
+
+private:
+	static world::options options(u64 seed)
+	{
+		world::options o;
+		o.seed = seed;
+		return o;
+	}
+
+	task_struct &start(std::string name, std::function<void()> body, u32 on)
+	{
+		tasks_.push_back(std::make_unique<task_struct>(*h_.cpus[on], std::move(name), std::move(body)));
+		tasks_.back()->nsproxy_net = &init_net();
+		task_start(*tasks_.back());
+		return *tasks_.back();
+	}
+
+	void write_frames()
+	{
+		while (!current.task->fatal_signal) {
+			if (!written_.empty())
+				static_cast<void>(tun_get_user(*into_, written_.data(), written_.size()));
+			written_.clear();
+			task_park();
+		}
+	}
+
+	void let_pass(u64 ns)
+	{
+		w_.run_until(w_.now_ns() + ns);
+		if (!d_.one_in(50)) // else the reader is late: the ring fills
+			drain(*dev_);
+		drain(*other_);
+	}
+
+	void drain(net_device &dev)
+	{
+		for (;;) {
+			std::size_t n;
+			{
+				const enter_cpu in(*h_.cpus[0]);
+				n = tun_do_read(dev, buffer_.data(), buffer_.size());
+			}
+			if (!n)
+				return;
+			if (&dev == dev_)
+				maker_->seen(buffer_.data(), n);
+		}
+	}
+
+	void note_states()
+	{
+		for (const auto &t : tasks_)
+			for (int fd = 0; t->state != TASK_DEAD && fd < 16; ++fd)
+				if (socket *s = socket_of_fd(*t, fd))
+					if (const sock *sk = s->sk; sk && sk->skc_state < states.size() && sk->skc_prot == &tcp_prot)
+						++states[sk->skc_state];
+	}
+
+	bool any_alive() const
+	{
+		return std::ranges::any_of(tasks_, [](const auto &t) { return t->state != TASK_DEAD; });
+	}
+
+	dice d_;
+	world w_;
+	host &h_;
+	net_device *dev_ = nullptr, *other_ = nullptr, *into_ = nullptr;
+	std::array<u8, 6> mac_{};
+	std::unique_ptr<frame_maker> maker_;
+	std::vector<std::unique_ptr<program>> programs_;
+	std::vector<std::unique_ptr<task_struct>> tasks_;
+	task_struct *writer_ = nullptr;
+	bytes written_;
+	std::array<u8, 65600> buffer_{};
+};
+
+void report(u64 frames, u32 worlds)
+{
+	u32 reached = 0;
+	std::string never;
+	fmt::print("{} frames in {} worlds\nreasons of drops:\n", frames, worlds);
+	for (std::size_t i = 1; i < drops.size(); ++i)
+		if (drops[i]) {
+			++reached;
+			fmt::print("  {:<24} {}\n", drop_reason_name(static_cast<skb_drop_reason>(i)), drops[i]);
+		} else {
+			never += fmt::format(" {}", drop_reason_name(static_cast<skb_drop_reason>(i)));
+		}
+	fmt::print("{} reached; never:{}\nstates of TCP seen:", reached, never);
+	for (std::size_t i = 1; i < states.size(); ++i)
+		fmt::print(" {}:{}", i, states[i]);
+	fmt::print("\n");
+}
+
+int run(u64 seed, u64 count, u64 first)
+{
+	u64 frames = 0;
+	u32 worlds = 0;
+	bool quiet = !isatty(STDERR_FILENO) && count <= 100'000;
+
+	std::signal(SIGALRM, hung);
+	for (u64 number = first; frames < count; ++number, ++worlds) {
+		world_number = static_cast<std::sig_atomic_t>(number);
+		if (!quiet)
+			std::fprintf(stderr, "world %llu, %llu frames so far\n", static_cast<unsigned long long>(number),
+			             static_cast<unsigned long long>(frames));
+		alarm(hang_seconds);
+		bench b{seed * 1'000'003 + number};
+		for (u32 i = 0; i < frames_per_world && frames < count; ++i, ++frames)
+			b.frame();
+		const std::vector<std::string> left = b.end();
+		for (const std::string &line : left)
+			std::fprintf(stderr, "frames_fuzz: world %llu leaves %s\n", static_cast<unsigned long long>(number), line.c_str());
+		if (!left.empty())
+			return 1;
+	}
+	alarm(0);
+	report(frames, worlds);
+	return 0;
+}
+
+} // namespace
+
+} // namespace skbwalk::fuzz
+
+int main(int argc, char **argv)
+{
+	skbwalk::u64 seed = 1, count = 1'000'000, world = 0;
+
+	for (int i = 1; i + 1 < argc; i += 2) {
+		const std::string_view name = argv[i], value = argv[i + 1];
+		skbwalk::u64 *const to = name == "--seed" ? &seed : name == "--count" ? &count : name == "--world" ? &world : nullptr;
+		if (!to || std::from_chars(value.data(), value.data() + value.size(), *to).ptr != value.data() + value.size()) {
+			std::fprintf(stderr, "usage: frames_fuzz [--seed N] [--count FRAMES] [--world FIRST]\n");
+			return 2;
+		}
+	}
+	return skbwalk::fuzz::run(seed, count, world);
+}
