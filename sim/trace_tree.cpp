@@ -140,15 +140,17 @@ std::vector<std::string> call_tree::phases() const
 
 void call_tree::settle()
 {
-	// A caller stands before what it calls, and its own shown parent is known by then. Those that are hidden
-	// already count too: what hid them before may not be what hides their callers now.
+	// A caller stands before what it calls, and its own shown parent is known by then. Those that are
+	// hidden already count too: what hid them before may not be what hides their callers now.
 	const auto place = [this](call &c) {
 		const u32 up = c.parent;
 		c.shown_parent = up == no_call || calls[up].shown ? up : calls[up].shown_parent;
-		c.depth = c.shown_parent == no_call ? u16{0} : static_cast<u16>(calls[c.shown_parent].depth + 1);
+		c.depth = c.shown_parent == no_call ? u16{0}
+		                                    : static_cast<u16>(calls[c.shown_parent].depth + 1);
 	};
 	for (u32 i = 0; i < calls.size(); ++i) {
-		// Only a part that was put in between stands behind what it calls, and before that its function.
+		// Only a part that was put in between stands behind what it calls, and before that its
+		// function.
 		if (calls[i].parent != no_call && calls[i].parent > i)
 			place(calls[calls[i].parent]);
 		place(calls[i]);
