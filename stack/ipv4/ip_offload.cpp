@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// IP's part in cutting a large packet (net/ipv4/af_inet.c and protocol.c): inet_gso_segment steps over IP's header,
-// has the protocol cut, and gives each segment its length, its id and its checksum. Left out: tunnels, whose
-// packets nothing here makes, devices that want to be given a part of the work (GSO_PARTIAL), and GRO.
+// IP's part in cutting a large packet (net/ipv4/af_inet.c and protocol.c): inet_gso_segment steps over IP's
+// header, has the protocol cut, and gives each segment its length, its id and its checksum. Left out:
+// tunnels, whose packets nothing here makes, devices that want to be given a part of the work (GSO_PARTIAL),
+// and GRO.
 #include "stack/core/gso.h"
 #include "stack/ipv4/ip.h"
 #include "stack/ipv4/protocol.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // Frames from a seed: what a peer would send, what it never would, and noise. The maker keeps a view of each
-// TCP connection from the frames that the model sends, so that most of what it makes lands inside a window and
-// reaches deep; it answers the model well often enough that sockets get into every state.
+// TCP connection from the frames that the model sends, so that most of what it makes lands inside a window
+// and reaches deep; it answers the model well often enough that sockets get into every state.
 #pragma once
 
 #include <array>
@@ -29,9 +29,10 @@ public:
 	// Mostly small, sometimes at a border, seldom anything.
 	u32 wild()
 	{
-		static constexpr u32 borders[] = {0,      1,      2,      0x7f,       0x80,       0xff,       0x100,
-		                                  0x7fff, 0x8000, 0xffff, 0x10000,    0x7fffffff, 0x80000000, 0xfffffffe,
-		                                  0xffffffff, 1460, 1448, 536};
+		static constexpr u32 borders[] = {0,       1,          2,          0x7f,       0x80,
+		                                  0xff,    0x100,      0x7fff,     0x8000,     0xffff,
+		                                  0x10000, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff,
+		                                  1460,    1448,       536};
 		switch (below(4)) {
 		case 0:
 			return pick(borders);
@@ -75,7 +76,8 @@ public:
 	static constexpr u16 tcp_ports[] = {80, 7, 9, 443}, udp_ports[] = {7, 53};
 	static constexpr u16 peer_port = 5000; // where the model's clients connect to; and the next few
 
-	frame_maker(u64 seed, const std::array<u8, 6> &model_mac) : d_{seed, "fuzz-frames"}, mac_(model_mac) {}
+	frame_maker(u64 seed, const std::array<u8, 6> &model_mac) : d_{seed, "fuzz-frames"}, mac_(model_mac)
+	{}
 
 	// A frame that the model sent; it may queue an answer.
 	void seen(const u8 *frame, std::size_t n);
@@ -115,9 +117,9 @@ private:
 	dice d_;
 	std::array<u8, 6> mac_;
 	std::map<u64, flow> flows_;
-	std::deque<bytes> ready_;             // answers
-	std::deque<bytes> of_model_, sent_;   // the last few
-	u32 now_ = 1000;                      // the peer's timestamp clock
+	std::deque<bytes> ready_;           // answers
+	std::deque<bytes> of_model_, sent_; // the last few
+	u32 now_ = 1000;                    // the peer's timestamp clock
 	u16 id_ = 1;
 };
 
@@ -192,7 +194,8 @@ inline bytes frame_maker::arp(u16 op, u32 sender, u32 target)
 	return ethernet(0x0806, p);
 }
 
-inline bytes frame_maker::tcp(const flow &f, u8 flags, u32 seq, u32 ack, u32 window, bytes options, const bytes &payload)
+inline bytes frame_maker::tcp(const flow &f, u8 flags, u32 seq, u32 ack, u32 window, bytes options,
+                              const bytes &payload)
 {
 	options.resize(std::min<std::size_t>(40, (options.size() + 3) / 4 * 4));
 	bytes t(20 + options.size());
@@ -300,7 +303,8 @@ inline bytes frame_maker::tcp_options(const flow *f, bool syn)
 inline frame_maker::flow &frame_maker::some_flow()
 {
 	if (flows_.empty() || d_.percent(8)) {
-		flow f{some_peer(), static_cast<u16>(1024 + d_.below(60000)), d_.percent(95) ? d_.pick(tcp_ports) : static_cast<u16>(d_.word())};
+		flow f{some_peer(), static_cast<u16>(1024 + d_.below(60000)),
+		       d_.percent(95) ? d_.pick(tcp_ports) : static_cast<u16>(d_.word())};
 		f.snd_nxt = static_cast<u32>(d_.word());
 		if (flows_.size() > 400)
 			flows_.clear();
@@ -317,7 +321,10 @@ inline frame_maker::flow &frame_maker::some_flow()
 inline bytes frame_maker::make_tcp()
 {
 	flow &f = some_flow();
-	u32 seq = f.snd_nxt, ack = f.rcv_nxt, window = d_.percent(80) ? 0x2000 : d_.percent(30) ? 0 : d_.wild();
+	u32 seq = f.snd_nxt, ack = f.rcv_nxt,
+	    window = d_.percent(80)   ? 0x2000
+	             : d_.percent(30) ? 0
+	                              : d_.wild();
 	u8 flags = ACK;
 	std::size_t room = 0;
 
@@ -379,7 +386,9 @@ inline bytes frame_maker::make_icmp()
 	if (!of_model_.empty() && d_.percent(85)) {
 		const bytes &f = of_model_[d_.below(of_model_.size())];
 		if (f.size() > 34 && get16(f.data() + 12) == 0x0800)
-			quoted.assign(f.begin() + 14, f.begin() + static_cast<long>(std::min<std::size_t>(f.size(), 14 + 28 + d_.below(100))));
+			quoted.assign(f.begin() + 14,
+			              f.begin() + static_cast<long>(std::min<std::size_t>(
+							  f.size(), 14 + 28 + d_.below(100))));
 	} else {
 		quoted = data(200);
 	}
@@ -388,10 +397,12 @@ inline bytes frame_maker::make_icmp()
 
 inline bytes frame_maker::make_noise()
 {
-	static constexpr u16 kinds[] = {0x0800, 0x0806, 0x86dd, 0x8100, 0x88a8, 0x8035, 0x0004, 0x05dc, 0x88cc};
+	static constexpr u16 kinds[] = {0x0800, 0x0806, 0x86dd, 0x8100, 0x88a8,
+	                                0x8035, 0x0004, 0x05dc, 0x88cc};
 	if (d_.percent(20))
 		return data(1600);
-	return ethernet(d_.percent(80) ? d_.pick(kinds) : static_cast<u16>(d_.word()), data(d_.percent(90) ? 120 : 3000));
+	return ethernet(d_.percent(80) ? d_.pick(kinds) : static_cast<u16>(d_.word()),
+	                data(d_.percent(90) ? 120 : 3000));
 }
 
 // A piece of an IP packet: with its siblings queued, or without, or overlapping.
@@ -413,10 +424,12 @@ inline bytes frame_maker::fragment(const bytes &frame)
 		if (d_.percent(2))
 			offset = d_.percent(50) ? (d_.below(8192) * 8) : at + 8;
 		bytes p(frame.begin(), frame.begin() + static_cast<long>(head));
-		p.insert(p.end(), frame.begin() + static_cast<long>(head + at), frame.begin() + static_cast<long>(head + at + n));
+		p.insert(p.end(), frame.begin() + static_cast<long>(head + at),
+		         frame.begin() + static_cast<long>(head + at + n));
 		put16(p.data() + 16, static_cast<u32>(p.size() - 14));
 		const bool more = at + step < body;
-		put16(p.data() + 20, static_cast<u32>(offset / 8 & 0x1fff) | (more != d_.percent(2) ? 0x2000 : 0));
+		put16(p.data() + 20,
+		      static_cast<u32>(offset / 8 & 0x1fff) | (more != d_.percent(2) ? 0x2000 : 0));
 		put16(p.data() + 24, 0);
 		put16(p.data() + 24, sum16(p.data() + 14, head - 14));
 		parts.push_back(std::move(p));
@@ -440,7 +453,8 @@ inline void frame_maker::mutate(bytes &f)
 			f[d_.below(f.size())] = static_cast<u8>(d_.word());
 			break;
 		case 1:
-			f[14 + d_.below(std::min<std::size_t>(f.size() - 14, 60))] ^= static_cast<u8>(1u << d_.below(8));
+			f[14 + d_.below(std::min<std::size_t>(f.size() - 14, 60))] ^=
+				static_cast<u8>(1u << d_.below(8));
 			break;
 		case 2:
 			f.resize(14 + d_.below(f.size() - 14));
@@ -488,7 +502,8 @@ inline bytes frame_maker::make()
 		return make_tcp();
 	if (what < 72)
 		return udp(some_peer(), static_cast<u16>(peer_port + d_.below(4)),
-		           d_.percent(80) ? d_.pick(udp_ports) : static_cast<u16>(d_.word()), data(d_.percent(90) ? 300 : 4000));
+		           d_.percent(80) ? d_.pick(udp_ports) : static_cast<u16>(d_.word()),
+		           data(d_.percent(90) ? 300 : 4000));
 	if (what < 82)
 		return make_icmp();
 	if (what < 87)
@@ -497,8 +512,9 @@ inline bytes frame_maker::make()
 	if (what < 91)
 		return make_noise();
 	if (what < 94) { // for others: forwarded, or not; with odd addresses
-		static constexpr u32 odd[] = {0,          0xffffffff, 0x7f000001, 0xe0000001, 0x0a0900ff, 0x0a080001,
-		                              0x0a080063, 0xc0a80101, 0x0a090002, 0xf0000001, 0x0a0900fe, 0x0a070001};
+		static constexpr u32 odd[] = {0,          0xffffffff, 0x7f000001, 0xe0000001,
+		                              0x0a0900ff, 0x0a080001, 0x0a080063, 0xc0a80101,
+		                              0x0a090002, 0xf0000001, 0x0a0900fe, 0x0a070001};
 		static constexpr u8 protocols[] = {1, 6, 17, 17, 41, 47, 50, 58, 132, 255};
 		return ip(d_.pick(protocols), d_.percent(70) ? some_peer() : d_.pick(odd), d_.pick(odd),
 		          data(d_.percent(80) ? 100 : 1480));
@@ -548,9 +564,11 @@ inline void frame_maker::react(flow &f, u8 flags, u32 seq, std::size_t data_byte
 	if ((flags & (SYN | ACK)) == SYN) {
 		f.snd_nxt = static_cast<u32>(d_.word());
 		f.rcv_nxt = seq + 1;
-		ready_.push_back(d_.percent(80) ? tcp(f, SYN | ACK, f.snd_nxt, f.rcv_nxt, window, tcp_options(&f, true), {})
-		                 : d_.percent(50) ? tcp(f, RST | ACK, 0, f.rcv_nxt, 0, {}, {})
-		                                  : tcp(f, SYN, f.snd_nxt, 0, window, tcp_options(&f, true), {}));
+		ready_.push_back(
+			d_.percent(80)
+				? tcp(f, SYN | ACK, f.snd_nxt, f.rcv_nxt, window, tcp_options(&f, true), {})
+			: d_.percent(50) ? tcp(f, RST | ACK, 0, f.rcv_nxt, 0, {}, {})
+					 : tcp(f, SYN, f.snd_nxt, 0, window, tcp_options(&f, true), {}));
 		++f.snd_nxt;
 		return;
 	}
@@ -583,9 +601,12 @@ inline void frame_maker::seen(const u8 *frame, std::size_t n)
 	const std::size_t options = static_cast<std::size_t>(t[12] >> 4) * 4;
 	const u32 peer = get32(frame + 30);
 	const u64 key = u64{peer} << 32 | u64{get16(t + 2)} << 16 | get16(t);
-	flow &f = flows_.try_emplace(key, flow{peer, static_cast<u16>(get16(t + 2)), static_cast<u16>(get16(t))}).first->second;
+	flow &f = flows_.try_emplace(key,
+	                             flow{peer, static_cast<u16>(get16(t + 2)), static_cast<u16>(get16(t))})
+	                  .first->second;
 	const u32 seq = get32(t + 4);
-	const std::size_t payload = get16(frame + 16) > head + options ? get16(frame + 16) - head - options : 0;
+	const std::size_t payload =
+		get16(frame + 16) > head + options ? get16(frame + 16) - head - options : 0;
 	const u8 flags = t[13];
 	if (options >= 32 && 14 + head + options <= n && t[20] == 1 && t[22] == 8) {
 		f.timestamps = true;

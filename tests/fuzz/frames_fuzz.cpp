@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // Frames against a host: bad ones, and good ones at bad times. Tasks make system calls from the same seed
-// meanwhile, so that sockets of every kind are in every state; time goes by, sometimes for minutes. After some
-// thousand frames the world ends, nothing may be left, and the next begins with the next seed. A crash stops the program; the
-// last line says which world it was.
+// meanwhile, so that sockets of every kind are in every state; time goes by, sometimes for minutes. After
+// some thousand frames the world ends, nothing may be left, and the next begins with the next seed. A crash
+// stops the program; the last line says which world it was.
 //
 //   frames_fuzz [--seed N] [--count FRAMES] [--world N]
 #include <array>
@@ -66,14 +66,19 @@ public:
 	{
 		while (!current.task->fatal_signal) {
 			act();
-			system_call(sys_nr::poll, static_cast<pollfd *>(nullptr), 0, d_.percent(95) ? d_.below(20) : d_.below(3000));
+			system_call(sys_nr::poll, static_cast<pollfd *>(nullptr), 0,
+			            d_.percent(95) ? d_.below(20) : d_.below(3000));
 		}
 		for (const int fd : fds_)
 			system_call(sys_nr::close, fd);
 	}
 
 private:
-	int some_fd() { return fds_.empty() || d_.one_in(100) ? static_cast<int>(d_.below(12)) : fds_[d_.below(fds_.size())]; }
+	int some_fd()
+	{
+		return fds_.empty() || d_.one_in(100) ? static_cast<int>(d_.below(12))
+		                                      : fds_[d_.below(fds_.size())];
+	}
 
 	void keep(long fd)
 	{
@@ -106,7 +111,8 @@ private:
 			system_call(sys_nr::setsockopt, fd, 6 /* SOL_TCP */, TCP_DEFER_ACCEPT, &one, 4);
 		if (d_.percent(20))
 			system_call(sys_nr::setsockopt, fd, 6, TCP_FASTOPEN, &tfo, 4);
-		if (system_call(sys_nr::bind, fd, &any, 16) || system_call(sys_nr::listen, fd, d_.percent(70) ? 128 : d_.below(3))) {
+		if (system_call(sys_nr::bind, fd, &any, 16) ||
+		    system_call(sys_nr::listen, fd, d_.percent(70) ? 128 : d_.below(3))) {
 			system_call(sys_nr::close, fd);
 			return;
 		}
@@ -116,9 +122,13 @@ private:
 
 	void connect()
 	{
-		const long fd = system_call(sys_nr::socket, AF_INET, SOCK_STREAM | (d_.percent(80) ? SOCK_NONBLOCK : 0), 0);
-		const sockaddr_in to = at(d_.percent(92) ? frame_maker::peers_ip : d_.percent(50) ? 0x0a090063 : 0x7f000001,
-		                          static_cast<u16>(d_.percent(90) ? frame_maker::peer_port + d_.below(4) : 80));
+		const long fd = system_call(sys_nr::socket, AF_INET,
+		                            SOCK_STREAM | (d_.percent(80) ? SOCK_NONBLOCK : 0), 0);
+		const sockaddr_in to =
+			at(d_.percent(92)   ? frame_maker::peers_ip
+		           : d_.percent(50) ? 0x0a090063
+		                            : 0x7f000001,
+		           static_cast<u16>(d_.percent(90) ? frame_maker::peer_port + d_.below(4) : 80));
 		if (fd < 0)
 			return;
 		keep(fd);
@@ -136,10 +146,11 @@ private:
 	void datagrams()
 	{
 		const bool raw = d_.percent(30), ping = !raw && d_.percent(20);
-		const long fd = system_call(sys_nr::socket, AF_INET, (raw ? SOCK_RAW : SOCK_DGRAM) | SOCK_NONBLOCK,
-		                            raw    ? d_.percent(60) ? 1 : static_cast<int>(d_.below(256))
-		                            : ping ? 1
-		                                   : 0);
+		const long fd =
+			system_call(sys_nr::socket, AF_INET, (raw ? SOCK_RAW : SOCK_DGRAM) | SOCK_NONBLOCK,
+		                    raw    ? d_.percent(60) ? 1 : static_cast<int>(d_.below(256))
+		                       : ping ? 1
+		                           : 0);
 		const sockaddr_in any = at(0, raw || ping ? 0 : frame_maker::udp_ports[number_ % 2]);
 		const sockaddr_in to = at(frame_maker::peers_ip, frame_maker::peer_port);
 		const int one = 1, little = 2000;
@@ -157,20 +168,29 @@ private:
 
 	void set_option()
 	{
-		static constexpr int of_tcp[] = {TCP_NODELAY, TCP_CORK, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_LINGER2,
-		                                 TCP_QUICKACK, TCP_USER_TIMEOUT, TCP_MAXSEG, TCP_WINDOW_CLAMP, TCP_NOTSENT_LOWAT,
-		                                 TCP_DEFER_ACCEPT, TCP_SYNCNT};
-		static constexpr int of_socket[] = {SO_KEEPALIVE, SO_RCVBUF, SO_SNDBUF, SO_RCVLOWAT, SO_OOBINLINE, SO_LINGER,
-		                                    SO_PRIORITY, SO_MARK, SO_BROADCAST, SO_REUSEPORT, SO_TIMESTAMP};
-		static constexpr int of_ip[] = {IP_TOS, IP_TTL, IP_MTU_DISCOVER, IP_RECVERR, IP_PKTINFO, IP_MINTTL, IP_OPTIONS};
-		int value[2] = {static_cast<int>(d_.percent(60) ? d_.below(4) : d_.wild()), static_cast<int>(d_.below(3))};
+		static constexpr int of_tcp[] = {TCP_NODELAY,      TCP_CORK,          TCP_KEEPIDLE,
+		                                 TCP_KEEPINTVL,    TCP_KEEPCNT,       TCP_LINGER2,
+		                                 TCP_QUICKACK,     TCP_USER_TIMEOUT,  TCP_MAXSEG,
+		                                 TCP_WINDOW_CLAMP, TCP_NOTSENT_LOWAT, TCP_DEFER_ACCEPT,
+		                                 TCP_SYNCNT};
+		static constexpr int of_socket[] = {SO_KEEPALIVE, SO_RCVBUF,    SO_SNDBUF,   SO_RCVLOWAT,
+		                                    SO_OOBINLINE, SO_LINGER,    SO_PRIORITY, SO_MARK,
+		                                    SO_BROADCAST, SO_REUSEPORT, SO_TIMESTAMP};
+		static constexpr int of_ip[] = {IP_TOS,     IP_TTL,    IP_MTU_DISCOVER, IP_RECVERR,
+		                                IP_PKTINFO, IP_MINTTL, IP_OPTIONS};
+		int value[2] = {static_cast<int>(d_.percent(60) ? d_.below(4) : d_.wild()),
+		                static_cast<int>(d_.below(3))};
 		const u32 what = d_.below(3);
 		const int level = what == 0 ? 6 : what == 1 ? SOL_SOCKET : 0;
-		const int name = what == 0 ? d_.pick(of_tcp) : what == 1 ? d_.pick(of_socket) : d_.pick(of_ip);
-		if (what == 0 && name == TCP_USER_TIMEOUT) // what it allows an orphan, the end of the world waits for
+		const int name = what == 0   ? d_.pick(of_tcp)
+		                 : what == 1 ? d_.pick(of_socket)
+		                             : d_.pick(of_ip);
+		if (what == 0 &&
+		    name == TCP_USER_TIMEOUT) // what it allows an orphan, the end of the world waits for
 			value[0] = static_cast<int>(d_.below(10'000));
 		if (d_.percent(80)) {
-			system_call(sys_nr::setsockopt, some_fd(), level, name, value, name == SO_LINGER && what == 1 ? 8 : 4);
+			system_call(sys_nr::setsockopt, some_fd(), level, name, value,
+			            name == SO_LINGER && what == 1 ? 8 : 4);
 		} else {
 			u8 out[512];
 			int len = sizeof(out);
@@ -182,10 +202,11 @@ private:
 	{
 		const u32 n = d_.percent(80) ? d_.below(4000) : d_.below(sizeof(buffer_));
 		const sockaddr_in to = at(frame_maker::peers_ip, frame_maker::peer_port);
-		const u32 flags = MSG_NOSIGNAL | (d_.percent(90) ? MSG_DONTWAIT : 0) | (d_.percent(4) ? MSG_OOB : 0) |
-			(d_.percent(10) ? MSG_MORE : 0);
+		const u32 flags = MSG_NOSIGNAL | (d_.percent(90) ? MSG_DONTWAIT : 0) |
+		                  (d_.percent(4) ? MSG_OOB : 0) | (d_.percent(10) ? MSG_MORE : 0);
 		if (d_.percent(80))
-			system_call(sys_nr::sendto, some_fd(), buffer_, n, flags, static_cast<sockaddr *>(nullptr), 0);
+			system_call(sys_nr::sendto, some_fd(), buffer_, n, flags,
+			            static_cast<sockaddr *>(nullptr), 0);
 		else
 			system_call(sys_nr::sendto, some_fd(), buffer_, n, flags, &to, 16);
 	}
@@ -194,9 +215,11 @@ private:
 	{
 		sockaddr_storage from;
 		int len = sizeof(from);
-		const u32 flags = (d_.percent(95) ? MSG_DONTWAIT : 0) | (d_.percent(5) ? MSG_PEEK : 0) | (d_.percent(3) ? MSG_OOB : 0) |
-			(d_.percent(5) ? MSG_ERRQUEUE : 0) | (d_.percent(5) ? MSG_WAITALL : 0) | (d_.percent(5) ? MSG_TRUNC : 0);
-		system_call(sys_nr::recvfrom, some_fd(), buffer_, d_.percent(70) ? sizeof(buffer_) : d_.below(3000), flags, &from, &len);
+		const u32 flags = (d_.percent(95) ? MSG_DONTWAIT : 0) | (d_.percent(5) ? MSG_PEEK : 0) |
+		                  (d_.percent(3) ? MSG_OOB : 0) | (d_.percent(5) ? MSG_ERRQUEUE : 0) |
+		                  (d_.percent(5) ? MSG_WAITALL : 0) | (d_.percent(5) ? MSG_TRUNC : 0);
+		system_call(sys_nr::recvfrom, some_fd(), buffer_,
+		            d_.percent(70) ? sizeof(buffer_) : d_.below(3000), flags, &from, &len);
 	}
 
 	void act()
@@ -209,8 +232,8 @@ private:
 		else if (what < 20)
 			datagrams();
 		else if (what < 40)
-			keep(system_call(sys_nr::accept4, listener_, static_cast<sockaddr *>(nullptr), static_cast<int *>(nullptr),
-			                 SOCK_NONBLOCK));
+			keep(system_call(sys_nr::accept4, listener_, static_cast<sockaddr *>(nullptr),
+			                 static_cast<int *>(nullptr), SOCK_NONBLOCK));
 		else if (what < 60)
 			send();
 		else if (what < 80)
@@ -234,7 +257,8 @@ private:
 
 class bench {
 public:
-	explicit bench(u64 seed) : d_{seed, "fuzz-world"}, w_{options(seed)}, h_(w_.add_host("model", d_.percent(80) ? 1 : 2))
+	explicit bench(u64 seed)
+		: d_{seed, "fuzz-world"}, w_{options(seed)}, h_(w_.add_host("model", d_.percent(80) ? 1 : 2))
 	{
 		{
 			const enter_cpu in(*h_.cpus[0]);
@@ -243,9 +267,10 @@ public:
 			other_ = tun_set_iff(init_net(), "tap1", IFF_TAP | IFF_NO_PI, nullptr, nullptr, err);
 			std::copy_n(dev_->dev_addr.begin(), 6, mac_.begin());
 		}
-		for (const char *line : {"ip link set lo up", "ip addr add 10.9.0.2/24 dev tap0", "ip link set tap0 up",
-		                         "ip addr add 10.8.0.2/24 dev tap1", "ip link set tap1 up mtu 600",
-		                         "ip route add 10.7.0.0/16 via 10.8.0.1"})
+		for (const char *line :
+		     {"ip link set lo up", "ip addr add 10.9.0.2/24 dev tap0", "ip link set tap0 up",
+		      "ip addr add 10.8.0.2/24 dev tap1", "ip link set tap1 up mtu 600",
+		      "ip route add 10.7.0.0/16 via 10.8.0.1"})
 			sim::run_command(h_, line);
 		if (d_.percent(60))
 			sim::run_command(h_, "sysctl -w net.ipv4.ip_forward=1");
@@ -259,15 +284,20 @@ public:
 		for (u32 i = 0; i < 6; ++i) {
 			programs_.push_back(std::make_unique<program>(seed, i));
 			const enter_cpu in(*h_.cpus[i % h_.cpus.size()]);
-			start(fmt::format("program{}", i), [p = programs_.back().get()] { p->run(); }, i % static_cast<u32>(h_.cpus.size()));
+			start(
+				fmt::format("program{}", i), [p = programs_.back().get()] { p->run(); },
+				i % static_cast<u32>(h_.cpus.size()));
 		}
 		const enter_cpu in(*h_.cpus[0]);
-		writer_ = &start("writer", [this] { write_frames(); }, 0);
+		writer_ = &start(
+			"writer", [this] { write_frames(); }, 0);
 	}
 
 	void frame()
 	{
-		let_pass(d_.percent(97) ? d_.below(300'000) : d_.percent(95) ? d_.below(400'000'000) : d_.word() % 90'000'000'000);
+		let_pass(d_.percent(97)   ? d_.below(300'000)
+		         : d_.percent(95) ? d_.below(400'000'000)
+		                          : d_.word() % 90'000'000'000);
 		written_ = maker_->next();
 		into_ = d_.percent(96) ? dev_ : other_;
 		{
@@ -298,7 +328,8 @@ public:
 		if (any_alive()) {
 			for (const auto &t : tasks_)
 				if (t->state != TASK_DEAD)
-					std::fprintf(stderr, "frames_fuzz: %s does not end: it waits in %s\n", t->comm.c_str(),
+					std::fprintf(stderr, "frames_fuzz: %s does not end: it waits in %s\n",
+					             t->comm.c_str(),
 					             t->wait_channel ? t->wait_channel : "nothing");
 			std::abort();
 		}
@@ -330,7 +361,8 @@ private:
 
 	task_struct &start(std::string name, std::function<void()> body, u32 on)
 	{
-		tasks_.push_back(std::make_unique<task_struct>(*h_.cpus[on], std::move(name), std::move(body)));
+		tasks_.push_back(
+			std::make_unique<task_struct>(*h_.cpus[on], std::move(name), std::move(body)));
 		tasks_.back()->nsproxy_net = &init_net();
 		task_start(*tasks_.back());
 		return *tasks_.back();
@@ -374,7 +406,8 @@ private:
 		for (const auto &t : tasks_)
 			for (int fd = 0; t->state != TASK_DEAD && fd < 16; ++fd)
 				if (socket *s = socket_of_fd(*t, fd))
-					if (const sock *sk = s->sk; sk && sk->skc_state < states.size() && sk->skc_prot == &tcp_prot)
+					if (const sock *sk = s->sk;
+					    sk && sk->skc_state < states.size() && sk->skc_prot == &tcp_prot)
 						++states[sk->skc_state];
 	}
 
@@ -404,7 +437,8 @@ void report(u64 frames, u32 worlds)
 	for (std::size_t i = 1; i < drops.size(); ++i)
 		if (drops[i]) {
 			++reached;
-			fmt::print("  {:<24} {}\n", drop_reason_name(static_cast<skb_drop_reason>(i)), drops[i]);
+			fmt::print("  {:<24} {}\n", drop_reason_name(static_cast<skb_drop_reason>(i)),
+			           drops[i]);
 		} else {
 			never += fmt::format(" {}", drop_reason_name(static_cast<skb_drop_reason>(i)));
 		}
@@ -424,7 +458,8 @@ int run(u64 seed, u64 count, u64 first)
 	for (u64 number = first; frames < count; ++number, ++worlds) {
 		world_number = static_cast<std::sig_atomic_t>(number);
 		if (!quiet)
-			std::fprintf(stderr, "world %llu, %llu frames so far\n", static_cast<unsigned long long>(number),
+			std::fprintf(stderr, "world %llu, %llu frames so far\n",
+			             static_cast<unsigned long long>(number),
 			             static_cast<unsigned long long>(frames));
 		alarm(hang_seconds);
 		bench b{seed * 1'000'003 + number};
@@ -432,7 +467,8 @@ int run(u64 seed, u64 count, u64 first)
 			b.frame();
 		const std::vector<std::string> left = b.end();
 		for (const std::string &line : left)
-			std::fprintf(stderr, "frames_fuzz: world %llu leaves %s\n", static_cast<unsigned long long>(number), line.c_str());
+			std::fprintf(stderr, "frames_fuzz: world %llu leaves %s\n",
+			             static_cast<unsigned long long>(number), line.c_str());
 		if (!left.empty())
 			return 1;
 	}
@@ -451,9 +487,14 @@ int main(int argc, char **argv)
 
 	for (int i = 1; i + 1 < argc; i += 2) {
 		const std::string_view name = argv[i], value = argv[i + 1];
-		skbwalk::u64 *const to = name == "--seed" ? &seed : name == "--count" ? &count : name == "--world" ? &world : nullptr;
-		if (!to || std::from_chars(value.data(), value.data() + value.size(), *to).ptr != value.data() + value.size()) {
-			std::fprintf(stderr, "usage: frames_fuzz [--seed N] [--count FRAMES] [--world FIRST]\n");
+		skbwalk::u64 *const to = name == "--seed"    ? &seed
+		                         : name == "--count" ? &count
+		                         : name == "--world" ? &world
+		                                             : nullptr;
+		if (!to || std::from_chars(value.data(), value.data() + value.size(), *to).ptr !=
+		                   value.data() + value.size()) {
+			std::fprintf(stderr,
+			             "usage: frames_fuzz [--seed N] [--count FRAMES] [--world FIRST]\n");
 			return 2;
 		}
 	}

@@ -103,22 +103,62 @@ private:
 			return std::min(end + 1, t.size()) - at;
 		}
 		std::size_t end = at;
-		while (end < t.size() && (std::isalnum(static_cast<unsigned char>(t[end])) || t[end] == '-' || t[end] == '.'))
+		while (end < t.size() &&
+		       (std::isalnum(static_cast<unsigned char>(t[end])) || t[end] == '-' || t[end] == '.'))
 			++end;
 		return end - at;
 	}
 
 	std::string wild()
 	{
-		static const char *const odd[] = {
-			"0", "-1", "1", "4294967295", "4294967296", "2147483648", "-2147483649", "9223372036854775807", "18446744073709551615",
-			"18446744073709551616", "1e400", "-0", "0.5", "1e9", "null", "true", "false", "[]", "{}", "\"\"", "\" \"", "\"\\u0000\"",
-			"\"\\ud800\"", "\"\xff\xfe\"", "[[]]", "{\"\":{}}", "\"0.0.0.0:0\"", "\"255.255.255.255:65535\"", "\"[::]:1\"",
-			"\"ip link add\"", "\"ip addr add 1.2.3.4/33 dev lo\"", "\"ip netns add a b\"", "\"ip link add v1 type veth peer name v1\"",
-			"\"sysctl -w a=b\"", "\"sysctl -w net.ipv4.tcp_rmem=0 0 0\"", "\"ip link del lo\"", "\"ip link set lo mtu 1\"",
-			"\"ip link set v1 mtu 68\"", "\"ip route add default via 127.0.0.1\"", "\"ip addr flush dev v1\"", "\"'\"", "\"ip netns del b\"",
-			"\"ip link set v1 down\"", "\"sysctl -w net.ipv4.ip_forward=99999999999\"", "\"sysctl -w net.ipv4.tcp_wmem=1 1 1\"",
-			"\"sysctl -w net.ipv4.tcp_retries2=255\"", "\"ip neigh flush all\"", "\"ip link set v1 netns b\""};
+		static const char *const odd[] = {"0",
+		                                  "-1",
+		                                  "1",
+		                                  "4294967295",
+		                                  "4294967296",
+		                                  "2147483648",
+		                                  "-2147483649",
+		                                  "9223372036854775807",
+		                                  "18446744073709551615",
+		                                  "18446744073709551616",
+		                                  "1e400",
+		                                  "-0",
+		                                  "0.5",
+		                                  "1e9",
+		                                  "null",
+		                                  "true",
+		                                  "false",
+		                                  "[]",
+		                                  "{}",
+		                                  "\"\"",
+		                                  "\" \"",
+		                                  "\"\\u0000\"",
+		                                  "\"\\ud800\"",
+		                                  "\"\xff\xfe\"",
+		                                  "[[]]",
+		                                  "{\"\":{}}",
+		                                  "\"0.0.0.0:0\"",
+		                                  "\"255.255.255.255:65535\"",
+		                                  "\"[::]:1\"",
+		                                  "\"ip link add\"",
+		                                  "\"ip addr add 1.2.3.4/33 dev lo\"",
+		                                  "\"ip netns add a b\"",
+		                                  "\"ip link add v1 type veth peer name v1\"",
+		                                  "\"sysctl -w a=b\"",
+		                                  "\"sysctl -w net.ipv4.tcp_rmem=0 0 0\"",
+		                                  "\"ip link del lo\"",
+		                                  "\"ip link set lo mtu 1\"",
+		                                  "\"ip link set v1 mtu 68\"",
+		                                  "\"ip route add default via 127.0.0.1\"",
+		                                  "\"ip addr flush dev v1\"",
+		                                  "\"'\"",
+		                                  "\"ip netns del b\"",
+		                                  "\"ip link set v1 down\"",
+		                                  "\"sysctl -w net.ipv4.ip_forward=99999999999\"",
+		                                  "\"sysctl -w net.ipv4.tcp_wmem=1 1 1\"",
+		                                  "\"sysctl -w net.ipv4.tcp_retries2=255\"",
+		                                  "\"ip neigh flush all\"",
+		                                  "\"ip link set v1 netns b\""};
 		if (random_.below(2))
 			return words_[random_.below(static_cast<u32>(words_.size()))];
 		return odd[random_.below(std::size(odd))];
@@ -162,13 +202,15 @@ private:
 	{
 		std::string t(random_.below(400), '\0');
 		for (char &c : t)
-			c = random_.below(2) ? static_cast<char>(random_.below(256)) : "{}[]\",:0 "[random_.below(9)];
+			c = random_.below(2) ? static_cast<char>(random_.below(256))
+			                     : "{}[]\",:0 "[random_.below(9)];
 		return t;
 	}
 
 	std::string nested()
 	{
-		static const char *const begins[] = {"[", "{\"a\":", "{\"setup\":[", "{\"steps\":[{\"send\":"};
+		static const char *const begins[] = {"[", "{\"a\":", "{\"setup\":[",
+		                                     "{\"steps\":[{\"send\":"};
 		const char *begin = begins[random_.below(std::size(begins))];
 		std::string t;
 		for (u32 i = 1 + random_.below(random_.below(20) ? 50 : 100'000); i; --i)
@@ -197,8 +239,7 @@ bool run_it(const scenario &s, u64 seed)
 			set_up = true;
 			const run_report report = r.run();
 			static_cast<void>(r.counters_text());
-		} catch (const bad_scenario &) {
-		}
+		} catch (const bad_scenario &) {}
 		r.end_tasks();
 	}
 	const std::vector<std::string> left = w.end();
@@ -229,7 +270,9 @@ int run(u64 seed, u64 count, u64 one_in)
 			}
 		} catch (const bad_scenario &e) {
 			if (std::string_view{e.what()}.find("fuzz.json") == std::string_view::npos) {
-				std::fprintf(stderr, "scenarios_fuzz: a message without the file's name: %s\n", e.what());
+				std::fprintf(stderr,
+				             "scenarios_fuzz: a message without the file's name: %s\n",
+				             e.what());
 				keep();
 				return 1;
 			}
@@ -242,7 +285,8 @@ int run(u64 seed, u64 count, u64 one_in)
 			std::fprintf(stderr, "%llu files so far\n", static_cast<unsigned long long>(i));
 	}
 	alarm(0);
-	fmt::print("{} files: {} accepted, {} run, {} of them past their set-up\n", count, accepted, ran, set_up);
+	fmt::print("{} files: {} accepted, {} run, {} of them past their set-up\n", count, accepted, ran,
+	           set_up);
 	return 0;
 }
 
@@ -256,9 +300,16 @@ int main(int argc, char **argv)
 
 	for (int i = 1; i + 1 < argc; i += 2) {
 		const std::string_view name = argv[i], value = argv[i + 1];
-		skbwalk::u64 *const to = name == "--seed" ? &seed : name == "--count" ? &count : name == "--run" ? &one_in : nullptr;
-		if (!to || std::from_chars(value.data(), value.data() + value.size(), *to).ptr != value.data() + value.size() || !*to) {
-			std::fprintf(stderr, "usage: scenarios_fuzz [--seed N] [--count FILES] [--run ONE_IN]\n");
+		skbwalk::u64 *const to = name == "--seed"    ? &seed
+		                         : name == "--count" ? &count
+		                         : name == "--run"   ? &one_in
+		                                             : nullptr;
+		if (!to ||
+		    std::from_chars(value.data(), value.data() + value.size(), *to).ptr !=
+		            value.data() + value.size() ||
+		    !*to) {
+			std::fprintf(stderr,
+			             "usage: scenarios_fuzz [--seed N] [--count FILES] [--run ONE_IN]\n");
 			return 2;
 		}
 	}

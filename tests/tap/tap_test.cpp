@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // The model on a real TAP interface, in a network namespace made for this test: the machine's own kernel and
-// its programs are the peer. Where TAP or namespaces are not permitted the tests are skipped and say why; with
-// CI=true they run, or fail.
+// its programs are the peer. Where TAP or namespaces are not permitted the tests are skipped and say why;
+// with CI=true they run, or fail.
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -125,7 +125,8 @@ protected:
 		const outcome made = shell("ip netns add " + space);
 		if (made.status)
 			return "no network namespace can be made: " + made.text;
-		const outcome device = shell(inside("ip tuntap add dev probe mode tap && ip -n " + space + " link del probe"));
+		const outcome device = shell(
+			inside("ip tuntap add dev probe mode tap && ip -n " + space + " link del probe"));
 		if (device.status) {
 			shell("ip netns del " + space);
 			return "no TAP interface can be made: " + device.text;
@@ -133,15 +134,21 @@ protected:
 		return {};
 	}
 
-	std::string inside(const std::string &command) const { return "ip netns exec " + space + " " + command; }
+	std::string inside(const std::string &command) const
+	{
+		return "ip netns exec " + space + " " + command;
+	}
 	outcome in(const std::string &command) const { return shell(inside("timeout 30 " + command)); }
 
 	void start(const std::string &options)
 	{
 		model = std::make_unique<background>(
-			inside(std::string{SKBWALK_PROGRAM} + " tap tap0 --addr 10.9.0.2/24 --host-addr 10.9.0.1/24 " + options),
+			inside(std::string{SKBWALK_PROGRAM} +
+		               " tap tap0 --addr 10.9.0.2/24 --host-addr 10.9.0.1/24 " + options),
 			folder + "/log");
-		ASSERT_TRUE(comes_true([&] { return slurp(folder + "/log").find("Ctrl-C") != std::string::npos || !model->runs(); }));
+		ASSERT_TRUE(comes_true([&] {
+			return slurp(folder + "/log").find("Ctrl-C") != std::string::npos || !model->runs();
+		}));
 		ASSERT_TRUE(model->runs()) << slurp(folder + "/log");
 	}
 
@@ -170,14 +177,17 @@ TEST_F(tap, machines_kernel_pings_fetches_and_echoes_and_the_wire_is_clean)
 	start("--serve http:8080,echo:7,discard:9");
 	const std::string capture = folder + "/wire.pcap";
 	background tcpdump(inside("tcpdump -i tap0 -s 0 -B 65536 -U -w " + capture), folder + "/tcpdump");
-	ASSERT_TRUE(comes_true([&] { return slurp(folder + "/tcpdump").find("listening") != std::string::npos; }));
+	ASSERT_TRUE(comes_true(
+		[&] { return slurp(folder + "/tcpdump").find("listening") != std::string::npos; }));
 
 	EXPECT_THAT(in("ping -c 3 -i 0.2 10.9.0.2").text, HasSubstr("3 received, 0% packet loss"));
 	EXPECT_THAT(in("ping -c 2 -i 0.2 -s 4000 10.9.0.2").text, HasSubstr("2 received, 0% packet loss"));
 	EXPECT_THAT(in("curl -s http://10.9.0.2:8080/").text, HasSubstr("hello from skbwalk"));
 
 	constexpr std::size_t big = 10'000'000;
-	EXPECT_EQ(in("curl -s -o " + folder + "/big http://10.9.0.2:8080/bytes/" + std::to_string(big)).status, 0);
+	EXPECT_EQ(
+		in("curl -s -o " + folder + "/big http://10.9.0.2:8080/bytes/" + std::to_string(big)).status,
+		0);
 	EXPECT_TRUE(slurp(folder + "/big") == pattern(big));
 
 	std::ofstream{folder + "/sent", std::ios::binary} << pattern(300'000);
@@ -195,18 +205,21 @@ TEST_F(tap, machines_kernel_pings_fetches_and_echoes_and_the_wire_is_clean)
 
 	const auto tshark = [&](const std::string &filter) {
 		return shell("tshark -r " + capture +
-		             " -o tcp.check_checksum:TRUE -o udp.check_checksum:TRUE -o ip.check_checksum:TRUE -Y '" + filter +
-		             "' 2>/dev/null").text;
+		             " -o tcp.check_checksum:TRUE -o udp.check_checksum:TRUE -o ip.check_checksum:TRUE -Y '" +
+		             filter + "' 2>/dev/null")
+		        .text;
 	};
 	EXPECT_EQ(tshark("_ws.malformed"), "");
 	// The machine leaves its own sums to the device.
 	EXPECT_EQ(tshark("ip.src == 10.9.0.2 && (tcp.checksum.status == Bad || udp.checksum.status == Bad || "
 	                 "ip.checksum.status == Bad || icmp.checksum.status == Bad)"),
 	          "");
-	// A machine that is busy can be late with an ACK, so that a probe goes out; a loss would show as hundreds.
+	// A machine that is busy can be late with an ACK, so that a probe goes out; a loss would show as
+	// hundreds.
 	const std::string again = tshark("tcp.analysis.retransmission || tcp.analysis.out_of_order");
 	EXPECT_LT(std::ranges::count(again, '\n'), 20) << again;
-	EXPECT_THAT(tshark("icmp.type == 3 && icmp.code == 3 && ip.src == 10.9.0.2"), HasSubstr("unreachable"));
+	EXPECT_THAT(tshark("icmp.type == 3 && icmp.code == 3 && ip.src == 10.9.0.2"),
+	            HasSubstr("unreachable"));
 }
 
 TEST_F(tap, traces_and_captures_what_it_did_when_a_signal_ends_it)
@@ -215,7 +228,8 @@ TEST_F(tap, traces_and_captures_what_it_did_when_a_signal_ends_it)
 	EXPECT_EQ(in("curl -s -o /dev/null http://10.9.0.2:8080/").status, 0);
 	stop();
 	EXPECT_THAT(slurp(folder + "/trace"), HasSubstr("tcp_v4_conn_request"));
-	EXPECT_THAT(shell("tshark -r " + folder + "/model.pcap -Y http.response 2>/dev/null").text, HasSubstr("200 OK"));
+	EXPECT_THAT(shell("tshark -r " + folder + "/model.pcap -Y http.response 2>/dev/null").text,
+	            HasSubstr("200 OK"));
 }
 
 TEST_F(tap, ends_by_itself_after_the_seconds_given)
@@ -226,7 +240,8 @@ TEST_F(tap, ends_by_itself_after_the_seconds_given)
 TEST_F(tap, interface_of_another_program_is_refused_with_the_environments_status)
 {
 	start("");
-	const outcome second = in(std::string{SKBWALK_PROGRAM} + " tap tap0 --addr 10.9.0.3/24 --seconds 0.2");
+	const outcome second =
+		in(std::string{SKBWALK_PROGRAM} + " tap tap0 --addr 10.9.0.3/24 --seconds 0.2");
 	EXPECT_EQ(second.status, 3);
 	EXPECT_THAT(second.text, HasSubstr("another program has it"));
 	stop();
