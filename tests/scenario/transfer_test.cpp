@@ -19,15 +19,16 @@ std::size_t allocations; // of all that is not slab memory, in this binary
 
 } // namespace
 
-void *operator new(std::size_t size)
+// Not inlined: the compiler would take the two for mismatched.
+[[gnu::noinline]] void *operator new(std::size_t size)
 {
 	++allocations;
 	if (void *p = std::malloc(size ? size : 1))
 		return p;
 	throw std::bad_alloc();
 }
-void operator delete(void *p) noexcept { std::free(p); }
-void operator delete(void *p, std::size_t) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void *p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void *p, std::size_t) noexcept { std::free(p); }
 
 namespace {
 

@@ -60,8 +60,8 @@ TEST(read_back, overwritten_ring_gives_a_forest_without_orphans)
 	world.h.recorder = nullptr;
 }
 
-// The list that is compiled in is an excerpt: it must hold whatever the model has and the kernel can trace. Where
-// the kernel can trace a function's out-of-line rest only, the model says where that begins.
+// The list that is compiled in is an excerpt: it must hold whatever the model has and the kernel can trace.
+// Where the kernel can trace a function's out-of-line rest only, the model says where that begins.
 TEST(profile_data, every_traceable_function_of_the_model_is_known)
 {
 	std::set<std::string, std::less<>> whole, rests, modelled_rests;
@@ -88,8 +88,10 @@ TEST(profile_data, every_traceable_function_of_the_model_is_known)
 			return;
 		EXPECT_TRUE(!whole.contains(s.name) || p.symbol(s.name))
 			<< s.name << " is missing in sim/profiles/linux-6.1.functions";
-		if (s.kind == trace::site_kind::function && rests.contains(s.name) && !whole.contains(s.name))
+		if (s.kind == trace::site_kind::function && rests.contains(s.name) &&
+		    !whole.contains(s.name)) {
 			EXPECT_TRUE(modelled_rests.contains(s.name)) << s.name << " has no TRACE_PART()";
+		}
 	});
 }
 
