@@ -52,6 +52,7 @@ run_result run_scenario(const run_args &args)
 			dump_packets(*tap, *pcap, args.pcap_device);
 		}
 		report = r.run();
+		tap.reset(); // what the end of the tasks sends is nobody's
 		if (args.stats)
 			result.text = r.counters_text();
 		if (const trace::recorder *recorder = w.recorder()) {

@@ -30,7 +30,7 @@ constexpr u64 after_tick_ns = 2 * NSEC_PER_USEC;
 
 } // namespace
 
-runner::runner(world &w, const scenario &s) : world_(w), scenario_(s)
+runner::runner(world &w, const scenario &s) : world_(w), scenario_(s), any_phase_(s.has_phases())
 {
 	for (const step &one : s.warmup)
 		list_.push_back(&one);
@@ -178,7 +178,8 @@ void runner::wait_until(u64 when_ns)
 	});
 }
 
-// A tick of every cpu that is idle, and a little time: timers that do not wake a cpu (deferrable ones) had their turn.
+// A tick of every cpu that is idle, and a little time: timers that do not wake a cpu (deferrable ones) had
+// their turn.
 void runner::wait_for_tick()
 {
 	const u64 tick_ns = (present() / TICK_NSEC + 1) * TICK_NSEC;
@@ -232,7 +233,7 @@ void runner::begin_recorded()
 // True when something was done and advance() should look again.
 bool runner::start_one()
 {
-	const bool any_phase = scenario_.has_phases();
+	const bool any_phase = any_phase_;
 	const bool at_end = next_ == list_.size();
 
 	if (at_end || next_ >= warmups_) {

@@ -86,6 +86,7 @@ private:
 
 	world &world_;
 	const scenario &scenario_;
+	const bool any_phase_;
 	const volatile std::sig_atomic_t *stop_ = nullptr;
 	run_report report_;
 	std::vector<std::unique_ptr<program>> programs_;

@@ -195,7 +195,8 @@ std::string runner::counters_text() const
 			const netns_mib &then = before == counters_before_.end() ? none : before->second;
 			std::string lines;
 			for (const named_counter &c : counters_of(n->mib))
-				if (const u64 grown = c.value - *find_counter(then, c.name))
+				if (const s64 grown = static_cast<s64>(
+					    c.value - *find_counter(then, c.name))) // CurrEstab can fall
 					lines += fmt::format("{:<32}{}\n", c.name, grown);
 			if (!lines.empty())
 				out += fmt::format("# counters of {}{}\n{}",
