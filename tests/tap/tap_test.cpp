@@ -234,7 +234,7 @@ TEST_F(tap, traces_and_captures_what_it_did_when_a_signal_ends_it)
 
 TEST_F(tap, ends_by_itself_after_the_seconds_given)
 {
-	EXPECT_EQ(in(std::string{SKBWALK_PROGRAM} + " tap tap0 --addr 10.9.0.2/24 --seconds 0.2").status, 0);
+	EXPECT_EQ(in(SKBWALK_PROGRAM " tap tap0 --addr 10.9.0.2/24 --seconds 0.2").status, 0);
 }
 
 TEST_F(tap, interface_of_another_program_is_refused_with_the_environments_status)
