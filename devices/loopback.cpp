@@ -146,7 +146,8 @@ static int loopback_net_init(net &net)
 	return 0;
 }
 
-// The last namespace takes the blackhole device along, when no route that waits for RCU can turn to it any more.
+// The last namespace takes the blackhole device along, when no route that waits for RCU can turn to it any
+// more.
 static void loopback_net_exit(net &net)
 {
 	TRACE();

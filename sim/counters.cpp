@@ -54,8 +54,8 @@ bool is_plain_ip(std::size_t i)
 constexpr struct {
 	std::string_view name;
 	std::size_t type;
-} icmp_types[] = {{"EchoReps", 0},       {"DestUnreachs", 3}, {"SrcQuenchs", 4},  {"Redirects", 5},
-                  {"Echos", 8},          {"TimeExcds", 11},   {"ParmProbs", 12},  {"Timestamps", 13},
+} icmp_types[] = {{"EchoReps", 0},       {"DestUnreachs", 3}, {"SrcQuenchs", 4},   {"Redirects", 5},
+                  {"Echos", 8},          {"TimeExcds", 11},   {"ParmProbs", 12},   {"Timestamps", 13},
                   {"TimestampReps", 14}, {"AddrMasks", 17},   {"AddrMaskReps", 18}};
 
 bool is_plain_icmp(std::size_t i)

@@ -105,8 +105,10 @@ void add_tap_options(CLI::App &app, tap_args &a)
 		->required();
 	app.add_option("--gateway", a.gateway, "the model's default route goes there");
 	app.add_option("--host-addr", a.host_address, "give this machine's end an address and take it up");
-	app.add_option("--serve", a.serve, "http:PORT[=FOLDER], echo:PORT, discard:PORT, source:PORT; by commas");
-	app.add_option("--run", a.commands, "one more set-up command for the model: ip, sysctl, ...; repeatable")
+	app.add_option("--serve", a.serve,
+	               "http:PORT[=FOLDER], echo:PORT, discard:PORT, source:PORT; by commas");
+	app.add_option("--run", a.commands,
+	               "one more set-up command for the model: ip, sysctl, ...; repeatable")
 		->allow_extra_args(false);
 	app.add_option("--pcap", a.pcap_file, "write the packets there");
 	app.add_option("--trace", a.trace_file, "write the call tree there at the end, and on SIGUSR1");

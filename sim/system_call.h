@@ -11,8 +11,7 @@ namespace skbwalk::sim {
 
 template <class T> u64 register_of(T *p) { return reinterpret_cast<std::uintptr_t>(p); }
 template <class T>
-	requires std::integral<T> || std::is_enum_v<T>
-u64 register_of(T v)
+requires std::integral<T> || std::is_enum_v<T> u64 register_of(T v)
 {
 	return static_cast<u64>(static_cast<s64>(v));
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// TUNSETIFF on /dev/net/tun, and the ioctls of netdevice(7) for the address. The only file that speaks to the machine's kernel.
+// TUNSETIFF on /dev/net/tun, and the ioctls of netdevice(7) for the address. The only file that speaks to the
+// machine's kernel.
 #include "sim/tap_device.h"
 
 #include <cerrno>
@@ -34,7 +35,8 @@ struct control_socket {
 	void ask(unsigned long what, ifreq &r, const char *wish) const
 	{
 		if (::ioctl(fd, what, &r) < 0)
-			throw tap_refused(fmt::format("{}: cannot {}: {}", r.ifr_name, wish, std::strerror(errno)));
+			throw tap_refused(
+				fmt::format("{}: cannot {}: {}", r.ifr_name, wish, std::strerror(errno)));
 	}
 };
 
@@ -56,28 +58,31 @@ interface_address::interface_address(const std::string &text)
 	if (slash == std::string::npos || inet_pton(AF_INET, text.substr(0, slash).c_str(), &parsed) != 1 ||
 	    std::from_chars(text.data() + slash + 1, end, bits).ptr != end || bits < 1 || bits > 32)
 		throw std::invalid_argument(
-		    fmt::format("'{}': expected an address with its prefix, as in 10.9.0.1/24", text));
+			fmt::format("'{}': expected an address with its prefix, as in 10.9.0.1/24", text));
 	ip = ntohl(parsed.s_addr);
 }
 
 tap_device::tap_device(const std::string &name)
 {
 	if (name.empty() || name.size() >= IFNAMSIZ)
-		throw tap_refused(fmt::format("'{}': an interface's name has 1 to {} characters", name, IFNAMSIZ - 1));
+		throw tap_refused(
+			fmt::format("'{}': an interface's name has 1 to {} characters", name, IFNAMSIZ - 1));
 	fd_ = ::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (fd_ < 0)
-		throw tap_refused(fmt::format("/dev/net/tun: {}{}", std::strerror(errno),
-		                              errno == ENOENT ? " (the machine's kernel has no TUN/TAP)" : ""));
+		throw tap_refused(
+			fmt::format("/dev/net/tun: {}{}", std::strerror(errno),
+		                    errno == ENOENT ? " (the machine's kernel has no TUN/TAP)" : ""));
 	ifreq r = request(name);
 	r.ifr_flags = IFF_TAP | IFF_NO_PI;
 	if (::ioctl(fd_, TUNSETIFF, &r) < 0) {
 		const int err = errno;
 		::close(fd_);
-		throw tap_refused(fmt::format("{}: the machine's kernel does not give this TAP interface: {}{}", name,
-		                              std::strerror(err),
-		                              err == EPERM  ? " (CAP_NET_ADMIN is needed, or an interface made for this user)"
-		                              : err == EBUSY ? " (another program has it)"
-		                                             : ""));
+		throw tap_refused(fmt::format(
+			"{}: the machine's kernel does not give this TAP interface: {}{}", name,
+			std::strerror(err),
+			err == EPERM   ? " (CAP_NET_ADMIN is needed, or an interface made for this user)"
+			: err == EBUSY ? " (another program has it)"
+				       : ""));
 	}
 	name_ = r.ifr_name;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The world's time is the machine's: run_until handles what is due, and the model's own costs are zero, since what it does
-// takes real time already. A frame is written by a task, as the machine's own virtual machines write theirs.
+// The world's time is the machine's: run_until handles what is due, and the model's own costs are zero, since
+// what it does takes real time already. A frame is written by a task, as the machine's own virtual machines
+// write theirs.
 #include "sim/tap_model.h"
 
 #include <array>
@@ -30,7 +31,7 @@ struct tap_model::state {
 	std::unique_ptr<service_tasks> services;
 	bool pending = false; // the device has frames for us
 	std::uint64_t in = 0, out = 0;
-	bytes written;                       // the frame that the writer has to write
+	bytes written; // the frame that the writer has to write
 	std::unique_ptr<task_struct> writer;
 
 	static world::options options(const tap_args &a, const profile &p)
@@ -44,9 +45,8 @@ struct tap_model::state {
 	}
 
 	state(const tap_args &a, std::function<void(bytes)> to)
-	    : args(a), send(std::move(to)), release(profile_for(a.profile, "")), w(options(a, release))
-	{
-	}
+		: args(a), send(std::move(to)), release(profile_for(a.profile, "")), w(options(a, release))
+	{}
 
 	static void readable(net_device &, void *arg) { static_cast<state *>(arg)->pending = true; }
 
@@ -95,7 +95,7 @@ struct tap_model::state {
 };
 
 tap_model::tap_model(const tap_args &args, std::function<void(bytes)> send)
-    : s_(std::make_unique<state>(args, std::move(send)))
+	: s_(std::make_unique<state>(args, std::move(send)))
 {
 	state &s = *s_;
 	std::vector<service> offered;
@@ -115,7 +115,8 @@ tap_model::tap_model(const tap_args &args, std::function<void(bytes)> send)
 		int err = 0;
 		s.dev = tun_set_iff(init_net(), args.name, IFF_TAP | IFF_NO_PI, state::readable, &s, err);
 		if (!s.dev)
-			throw bad_tap(fmt::format("{}: the model cannot make this device: errno {}", args.name, -err));
+			throw bad_tap(fmt::format("{}: the model cannot make this device: errno {}",
+			                          args.name, -err));
 	}
 	s.command("ip link set lo up");
 	s.command(fmt::format("ip addr add {} dev {}", args.address, args.name));

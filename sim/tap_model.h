@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// A host of the model behind a real TAP interface: the same stack, on the machine's clock. Frames and time come in from
-// outside; frames go out through a function. Knows no file descriptor and no event loop.
+// A host of the model behind a real TAP interface: the same stack, on the machine's clock. Frames and time
+// come in from outside; frames go out through a function. Knows no file descriptor and no event loop.
 #pragma once
 
 #include <cstdint>
@@ -26,12 +26,12 @@ struct tap_args {
 	std::string serve;                 // "http:8080,echo:7"
 	std::vector<std::string> commands; // more set-up lines
 	std::string pcap_file;
-	std::string trace_file;            // written at the end and on SIGUSR1
+	std::string trace_file; // written at the end and on SIGUSR1
 	std::string trace_format = "tree";
 	std::string profile = "linux-6.1";
 	std::size_t records_max = std::size_t{1} << 20;
 	std::uint64_t seed = 1;
-	double seconds = 0;                // stop after so long; 0: never
+	double seconds = 0; // stop after so long; 0: never
 };
 
 class tap_model {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The event loop of `skbwalk tap`: frames of the TAP interface, the model's next event, signals. The only file with Asio.
+// The event loop of `skbwalk tap`: frames of the TAP interface, the model's next event, signals. The only
+// file with Asio.
 #include <array>
 #include <chrono>
 #include <cstdio>
@@ -30,8 +31,9 @@ constexpr int frames_per_turn_max = 64;
 class loop {
 public:
 	explicit loop(const tap_args &args)
-	    : args_(args), model_(args, [this](tap_model::bytes frame) { write(frame); }), device_(args.name),
-	      tap_(io_, ::dup(device_.fd())), timer_(io_), deadline_(io_), signals_(io_, SIGINT, SIGTERM), usr1_(io_, SIGUSR1)
+		: args_(args), model_(args, [this](tap_model::bytes frame) { write(frame); }),
+		  device_(args.name), tap_(io_, ::dup(device_.fd())), timer_(io_), deadline_(io_),
+		  signals_(io_, SIGINT, SIGTERM), usr1_(io_, SIGUSR1)
 	{
 		if (!args.host_address.empty())
 			device_.configure(args.host_address);
@@ -48,8 +50,8 @@ public:
 		});
 		wait_for_usr1();
 		if (args_.seconds > 0) {
-			deadline_.expires_after(
-			    std::chrono::duration_cast<clock_type::duration>(std::chrono::duration<double>(args_.seconds)));
+			deadline_.expires_after(std::chrono::duration_cast<clock_type::duration>(
+				std::chrono::duration<double>(args_.seconds)));
 			deadline_.async_wait([this](auto error) {
 				if (!error)
 					io_.stop();
@@ -61,7 +63,8 @@ public:
 		model_.write_trace();
 		for (const std::string &line : model_.end())
 			fmt::print(stderr, "skbwalk: left over at the end: {}\n", line);
-		fmt::print(stderr, "skbwalk: {} frames in, {} out{}\n", model_.frames_in(), model_.frames_out(),
+		fmt::print(stderr, "skbwalk: {} frames in, {} out{}\n", model_.frames_in(),
+		           model_.frames_out(),
 		           lost_ ? fmt::format(", {} not taken by the machine's kernel", lost_) : "");
 	}
 
@@ -69,15 +72,18 @@ private:
 	[[nodiscard]] std::uint64_t now_ns() const
 	{
 		return static_cast<std::uint64_t>(
-		    std::chrono::duration_cast<std::chrono::nanoseconds>(clock_type::now() - start_).count());
+			std::chrono::duration_cast<std::chrono::nanoseconds>(clock_type::now() - start_)
+				.count());
 	}
 
 	void say() const
 	{
 		fmt::print(stderr, "skbwalk: {} is up, the model has {}\n", device_.name(), args_.address);
 		if (args_.host_address.empty())
-			fmt::print(stderr, "skbwalk: reach it from this machine: ip addr add ADDRESS dev {0} && ip link set {0} up\n",
-			           device_.name());
+			fmt::print(
+				stderr,
+				"skbwalk: reach it from this machine: ip addr add ADDRESS dev {0} && ip link set {0} up\n",
+				device_.name());
 		for (const std::string &line : model_.what_it_serves())
 			fmt::print(stderr, "skbwalk: serves {}\n", line);
 		fmt::print(stderr, "skbwalk: Ctrl-C ends it{}\n",

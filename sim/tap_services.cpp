@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Each server is a program of system calls, as one would write it for a real kernel: socket, bind, listen, and a task for each
-// connection that accept returns.
+// Each server is a program of system calls, as one would write it for a real kernel: socket, bind, listen,
+// and a task for each connection that accept returns.
 #include "sim/tap_services.h"
 
 #include <algorithm>
@@ -45,7 +45,8 @@ int listen_on(unsigned short port)
 bool send_all(int fd, const char *data, std::size_t n)
 {
 	while (n) {
-		const long sent = system_call(sys_nr::sendto, fd, data, n, MSG_NOSIGNAL, static_cast<sockaddr *>(nullptr), 0);
+		const long sent = system_call(sys_nr::sendto, fd, data, n, MSG_NOSIGNAL,
+		                              static_cast<sockaddr *>(nullptr), 0);
 		if (sent <= 0)
 			return false;
 		data += sent;
@@ -56,7 +57,8 @@ bool send_all(int fd, const char *data, std::size_t n)
 
 long receive(int fd, char *data, std::size_t n)
 {
-	return system_call(sys_nr::recvfrom, fd, data, n, 0, static_cast<sockaddr *>(nullptr), static_cast<int *>(nullptr));
+	return system_call(sys_nr::recvfrom, fd, data, n, 0, static_cast<sockaddr *>(nullptr),
+	                   static_cast<int *>(nullptr));
 }
 
 // Byte i of /bytes/N is the lower byte of i * 31: easy to make again elsewhere.
@@ -64,7 +66,8 @@ bool send_pattern(int fd, unsigned long long n)
 {
 	std::string block(piece, '\0');
 	for (unsigned long long done = 0; done < n;) {
-		const std::size_t now = static_cast<std::size_t>(std::min<unsigned long long>(piece, n - done));
+		const std::size_t now =
+			static_cast<std::size_t>(std::min<unsigned long long>(piece, n - done));
 		for (std::size_t i = 0; i < now; ++i)
 			block[i] = static_cast<char>((done + i) * 31);
 		if (!send_all(fd, block.data(), now))
@@ -76,9 +79,10 @@ bool send_pattern(int fd, unsigned long long n)
 
 bool send_head(int fd, const char *status, const char *type, unsigned long long length)
 {
-	const std::string head = fmt::format("HTTP/1.0 {}\r\nServer: skbwalk\r\nContent-Type: {}\r\nContent-Length: {}\r\n"
-	                                     "Connection: close\r\n\r\n",
-	                                     status, type, length);
+	const std::string head =
+		fmt::format("HTTP/1.0 {}\r\nServer: skbwalk\r\nContent-Type: {}\r\nContent-Length: {}\r\n"
+	                    "Connection: close\r\n\r\n",
+	                    status, type, length);
 	return send_all(fd, head.data(), head.size());
 }
 
@@ -111,13 +115,15 @@ void answer_http(int fd, const std::string &folder)
 			return;
 		request.append(buffer, static_cast<std::size_t>(n));
 		if (request.size() > request_bytes_max)
-			return send_text(fd, "431 Request Header Fields Too Large", "the request's head is too long\n");
+			return send_text(fd, "431 Request Header Fields Too Large",
+			                 "the request's head is too long\n");
 	}
 	if (!request.starts_with("GET "))
 		return send_text(fd, "405 Method Not Allowed", "only GET\n");
 	const std::string path = request.substr(4, request.find_first_of(" \r\n", 4) - 4);
 	if (path == "/" && folder.empty())
-		return send_text(fd, "200 OK", "hello from skbwalk: this page came through a TCP in userspace\n");
+		return send_text(fd, "200 OK",
+		                 "hello from skbwalk: this page came through a TCP in userspace\n");
 	if (path.starts_with("/bytes/")) {
 		unsigned long long n = 0;
 		const char *end = path.data() + path.size();
@@ -127,7 +133,8 @@ void answer_http(int fd, const std::string &folder)
 			send_pattern(fd, n);
 		return;
 	}
-	const std::string file = folder.empty() || path.empty() || path[0] != '/' ? std::string{} : file_below(folder, path);
+	const std::string file =
+		folder.empty() || path.empty() || path[0] != '/' ? std::string{} : file_below(folder, path);
 	if (file.empty())
 		return send_text(fd, "404 Not Found", "no such page\n");
 	std::ifstream in{file, std::ios::binary};
@@ -188,20 +195,24 @@ std::vector<service> parse_services(const std::string &text)
 		const auto colon = word.find(':');
 		const auto equals = word.find('=');
 		const std::string name = word.substr(0, colon);
-		const std::string port = colon == std::string::npos ? "" : word.substr(colon + 1, equals - colon - 1);
+		const std::string port =
+			colon == std::string::npos ? "" : word.substr(colon + 1, equals - colon - 1);
 		unsigned number = 0;
 		const char *stop = port.data() + port.size();
 		service s{};
 		bool known = false;
-		for (const auto k : {service::kind::http, service::kind::echo, service::kind::discard, service::kind::source})
+		for (const auto k : {service::kind::http, service::kind::echo, service::kind::discard,
+		                     service::kind::source})
 			if (name == name_of(k)) {
 				s.what = k;
 				known = true;
 			}
-		if (!known || port.empty() || std::from_chars(port.data(), stop, number).ptr != stop || !number ||
-		    number > 65535 || (equals != std::string::npos && s.what != service::kind::http))
+		if (!known || port.empty() || std::from_chars(port.data(), stop, number).ptr != stop ||
+		    !number || number > 65535 ||
+		    (equals != std::string::npos && s.what != service::kind::http))
 			throw std::invalid_argument(fmt::format(
-			    "'{}': expected http:PORT, http:PORT=FOLDER, echo:PORT, discard:PORT or source:PORT", word));
+				"'{}': expected http:PORT, http:PORT=FOLDER, echo:PORT, discard:PORT or source:PORT",
+				word));
 		s.port = static_cast<unsigned short>(number);
 		if (equals != std::string::npos)
 			s.folder = word.substr(equals + 1);
@@ -215,7 +226,9 @@ std::string describe(const service &s, const std::string &address)
 {
 	switch (s.what) {
 	case service::kind::http:
-		return fmt::format("http     curl http://{0}:{1}/   curl http://{0}:{1}/bytes/10000000 | sha256sum", address, s.port);
+		return fmt::format(
+			"http     curl http://{0}:{1}/   curl http://{0}:{1}/bytes/10000000 | sha256sum",
+			address, s.port);
 	case service::kind::echo:
 		return fmt::format("echo     nc {0} {1}   nc -u {0} {1}", address, s.port);
 	case service::kind::discard:
@@ -227,7 +240,7 @@ std::string describe(const service &s, const std::string &address)
 }
 
 service_tasks::service_tasks(cpu &on, net &in, std::vector<service> services)
-    : cpu_(on), net_(in), services_(std::move(services))
+	: cpu_(on), net_(in), services_(std::move(services))
 {
 	for (const service &s : services_) {
 		spawn(fmt::format("{}:{}", name_of(s.what), s.port), [this, &s] { accept_loop(s); });
@@ -252,14 +265,16 @@ void service_tasks::accept_loop(const service &s)
 	if (listener < 0)
 		return;
 	for (;;) {
-		const long fd = system_call(sys_nr::accept, listener, static_cast<sockaddr *>(nullptr), static_cast<int *>(nullptr));
+		const long fd = system_call(sys_nr::accept, listener, static_cast<sockaddr *>(nullptr),
+		                            static_cast<int *>(nullptr));
 		if (fd < 0) {
 			if (current.task->fatal_signal)
 				break;
 			continue;
 		}
 		// The connection's task shares the table of files, as a thread does.
-		spawn(fmt::format("{}/{}", name_of(s.what), fd), [&s, fd] { serve_connection(s, static_cast<int>(fd)); });
+		spawn(fmt::format("{}/{}", name_of(s.what), fd),
+		      [&s, fd] { serve_connection(s, static_cast<int>(fd)); });
 		tasks_.back()->files = current.task->files;
 	}
 	system_call(sys_nr::close, listener);
@@ -275,7 +290,8 @@ void service_tasks::echo_datagrams(const service &s)
 	while (!current.task->fatal_signal) {
 		sockaddr_storage from;
 		int length = sizeof(from);
-		const long n = system_call(sys_nr::recvfrom, fd, buffer.data(), buffer.size(), 0, &from, &length);
+		const long n =
+			system_call(sys_nr::recvfrom, fd, buffer.data(), buffer.size(), 0, &from, &length);
 		if (n >= 0)
 			system_call(sys_nr::sendto, fd, buffer.data(), n, 0, &from, length);
 	}

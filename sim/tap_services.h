@@ -2,10 +2,9 @@
 //
 // Small servers that run as tasks in a host of the model: what `skbwalk tap --serve` offers.
 //
-//   http:PORT[=FOLDER]  answers GET: a page about the model at /, N bytes of a known pattern at /bytes/N, and files of FOLDER
-//   echo:PORT           sends back what it gets (TCP and UDP)
-//   discard:PORT        reads and forgets
-//   source:PORT         sends without end until the peer closes
+//   http:PORT[=FOLDER]  answers GET: a page about the model at /, N bytes of a known pattern at /bytes/N, and
+//   files of FOLDER echo:PORT           sends back what it gets (TCP and UDP) discard:PORT        reads and
+//   forgets source:PORT         sends without end until the peer closes
 #pragma once
 
 #include <list>

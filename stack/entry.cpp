@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// From a task's `syscall` instruction to its return (arch/x86/entry/entry_64.S, common.c): the call's cost is charged, its
-// number chooses the function, arguments come from registers; on the way back to user mode put-off work runs
-// (exit_to_user_mode_prepare). Reading and writing a descriptor (fs/read_write.c) and closing it (fs/open.c) are here too.
+// From a task's `syscall` instruction to its return (arch/x86/entry/entry_64.S, common.c): the call's cost is
+// charged, its number chooses the function, arguments come from registers; on the way back to user mode
+// put-off work runs (exit_to_user_mode_prepare). Reading and writing a descriptor (fs/read_write.c) and
+// closing it (fs/open.c) are here too.
 #include <cstdint>
 
 #include "stack/security/security.h"
@@ -41,7 +42,8 @@ static long vfs_read(file &f, void *buf, std::size_t count)
 		return -EFAULT;
 	if (const int ret = rw_verify_area(f, MAY_READ))
 		return ret;
-	return f.f_op->read_iter ? new_sync_read(f, buf, count < MAX_RW_COUNT ? count : MAX_RW_COUNT) : -EINVAL;
+	return f.f_op->read_iter ? new_sync_read(f, buf, count < MAX_RW_COUNT ? count : MAX_RW_COUNT)
+	                         : -EINVAL;
 }
 
 static long ksys_read(int fd, void *buf, std::size_t count)
@@ -69,7 +71,8 @@ static long vfs_write(file &f, const void *buf, std::size_t count)
 		return -EFAULT;
 	if (const int ret = rw_verify_area(f, MAY_WRITE))
 		return ret;
-	return f.f_op->write_iter ? new_sync_write(f, buf, count < MAX_RW_COUNT ? count : MAX_RW_COUNT) : -EINVAL;
+	return f.f_op->write_iter ? new_sync_write(f, buf, count < MAX_RW_COUNT ? count : MAX_RW_COUNT)
+	                          : -EINVAL;
 }
 
 static long ksys_write(int fd, const void *buf, std::size_t count)
@@ -125,7 +128,8 @@ static long __x64_sys_listen(const pt_regs &regs)
 static long __x64_sys_accept4(const pt_regs &regs)
 {
 	TRACE();
-	return __sys_accept4(number(regs.di), pointer<sockaddr *>(regs.si), pointer<int *>(regs.dx), number(regs.r10));
+	return __sys_accept4(number(regs.di), pointer<sockaddr *>(regs.si), pointer<int *>(regs.dx),
+	                     number(regs.r10));
 }
 
 static long __x64_sys_accept(const pt_regs &regs)
@@ -156,28 +160,28 @@ static long __x64_sys_sendto(const pt_regs &regs)
 {
 	TRACE();
 	return __sys_sendto(number(regs.di), pointer<void *>(regs.si), regs.dx, static_cast<u32>(regs.r10),
-			    pointer<const sockaddr *>(regs.r8), number(regs.r9));
+	                    pointer<const sockaddr *>(regs.r8), number(regs.r9));
 }
 
 static long __x64_sys_recvfrom(const pt_regs &regs)
 {
 	TRACE();
 	return __sys_recvfrom(number(regs.di), pointer<void *>(regs.si), regs.dx, static_cast<u32>(regs.r10),
-			      pointer<sockaddr *>(regs.r8), pointer<int *>(regs.r9));
+	                      pointer<sockaddr *>(regs.r8), pointer<int *>(regs.r9));
 }
 
 static long __x64_sys_setsockopt(const pt_regs &regs)
 {
 	TRACE();
-	return __sys_setsockopt(number(regs.di), number(regs.si), number(regs.dx), pointer<const void *>(regs.r10),
-				number(regs.r8));
+	return __sys_setsockopt(number(regs.di), number(regs.si), number(regs.dx),
+	                        pointer<const void *>(regs.r10), number(regs.r8));
 }
 
 static long __x64_sys_getsockopt(const pt_regs &regs)
 {
 	TRACE();
 	return __sys_getsockopt(number(regs.di), number(regs.si), number(regs.dx), pointer<void *>(regs.r10),
-				pointer<int *>(regs.r8));
+	                        pointer<int *>(regs.r8));
 }
 
 static long __x64_sys_shutdown(const pt_regs &regs)
@@ -190,26 +194,46 @@ long x64_sys_call(const pt_regs &regs, sys_nr nr)
 {
 	TRACE();
 	switch (nr) {
-	case sys_nr::read: return __x64_sys_read(regs);
-	case sys_nr::write: return __x64_sys_write(regs);
-	case sys_nr::close: return __x64_sys_close(regs);
-	case sys_nr::poll: return __x64_sys_poll(regs);
-	case sys_nr::socket: return __x64_sys_socket(regs);
-	case sys_nr::connect: return __x64_sys_connect(regs);
-	case sys_nr::accept: return __x64_sys_accept(regs);
-	case sys_nr::sendto: return __x64_sys_sendto(regs);
-	case sys_nr::recvfrom: return __x64_sys_recvfrom(regs);
-	case sys_nr::shutdown: return __x64_sys_shutdown(regs);
-	case sys_nr::bind: return __x64_sys_bind(regs);
-	case sys_nr::listen: return __x64_sys_listen(regs);
-	case sys_nr::getsockname: return __x64_sys_getsockname(regs);
-	case sys_nr::getpeername: return __x64_sys_getpeername(regs);
-	case sys_nr::setsockopt: return __x64_sys_setsockopt(regs);
-	case sys_nr::getsockopt: return __x64_sys_getsockopt(regs);
-	case sys_nr::epoll_wait: return __x64_sys_epoll_wait(regs);
-	case sys_nr::epoll_ctl: return __x64_sys_epoll_ctl(regs);
-	case sys_nr::accept4: return __x64_sys_accept4(regs);
-	case sys_nr::epoll_create1: return __x64_sys_epoll_create1(regs);
+	case sys_nr::read:
+		return __x64_sys_read(regs);
+	case sys_nr::write:
+		return __x64_sys_write(regs);
+	case sys_nr::close:
+		return __x64_sys_close(regs);
+	case sys_nr::poll:
+		return __x64_sys_poll(regs);
+	case sys_nr::socket:
+		return __x64_sys_socket(regs);
+	case sys_nr::connect:
+		return __x64_sys_connect(regs);
+	case sys_nr::accept:
+		return __x64_sys_accept(regs);
+	case sys_nr::sendto:
+		return __x64_sys_sendto(regs);
+	case sys_nr::recvfrom:
+		return __x64_sys_recvfrom(regs);
+	case sys_nr::shutdown:
+		return __x64_sys_shutdown(regs);
+	case sys_nr::bind:
+		return __x64_sys_bind(regs);
+	case sys_nr::listen:
+		return __x64_sys_listen(regs);
+	case sys_nr::getsockname:
+		return __x64_sys_getsockname(regs);
+	case sys_nr::getpeername:
+		return __x64_sys_getpeername(regs);
+	case sys_nr::setsockopt:
+		return __x64_sys_setsockopt(regs);
+	case sys_nr::getsockopt:
+		return __x64_sys_getsockopt(regs);
+	case sys_nr::epoll_wait:
+		return __x64_sys_epoll_wait(regs);
+	case sys_nr::epoll_ctl:
+		return __x64_sys_epoll_ctl(regs);
+	case sys_nr::accept4:
+		return __x64_sys_accept4(regs);
+	case sys_nr::epoll_create1:
+		return __x64_sys_epoll_create1(regs);
 	}
 	return -ENOSYS;
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// fs/eventpoll.c: sets of files to wait for. An item (epitem) watches one descriptor: ep_insert asks the file, and its poll
-// queues ep_poll_callback where the file wakes its waiters. The callback puts the item on the ready list and wakes one who
-// waits in ep_poll; ep_send_events asks the ready files again and hands out what is true then; an item with level triggering
-// goes back to the end of the ready list. While that scan runs, callbacks collect items in ovflist.
+// fs/eventpoll.c: sets of files to wait for. An item (epitem) watches one descriptor: ep_insert asks the
+// file, and its poll queues ep_poll_callback where the file wakes its waiters. The callback puts the item on
+// the ready list and wakes one who waits in ep_poll; ep_send_events asks the ready files again and hands out
+// what is true then; an item with level triggering goes back to the end of the ready list. While that scan
+// runs, callbacks collect items in ovflist.
 //
 //   file's wait queue -> eppoll_entry -> epitem -> eventpoll: rbr (all), rdllist (ready), wq (waiters)
 //
@@ -26,7 +27,8 @@ namespace {
 
 constexpr u32 EP_PRIVATE_BITS = EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE;
 constexpr u32 EPOLLINOUT_BITS = EPOLLIN | EPOLLOUT;
-constexpr u32 EPOLLEXCLUSIVE_OK_BITS = EPOLLINOUT_BITS | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
+constexpr u32 EPOLLEXCLUSIVE_OK_BITS =
+	EPOLLINOUT_BITS | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
 constexpr int EP_MAX_NESTS = 4;
 constexpr int EP_MAX_EVENTS = INT_MAX / static_cast<int>(sizeof(epoll_event));
 constexpr u32 EPOLL_CLOEXEC = SOCK_CLOEXEC;
@@ -84,7 +86,10 @@ struct epitem {
 epitem *const EP_UNACTIVE_PTR = reinterpret_cast<epitem *>(~std::uintptr_t{0});
 
 // Unlike the kernel, the descriptor comes first, so that an order does not depend on addresses.
-bool ffd_less(const epoll_filefd &a, const epoll_filefd &b) { return a.fd != b.fd ? a.fd < b.fd : a.file < b.file; }
+bool ffd_less(const epoll_filefd &a, const epoll_filefd &b)
+{
+	return a.fd != b.fd ? a.fd < b.fd : a.file < b.file;
+}
 struct item_less {
 	bool operator()(const epitem &a, const epitem &b) const { return ffd_less(a.ffd, b.ffd); }
 	bool operator()(const epitem &a, const epoll_filefd &b) const { return ffd_less(a.ffd, b); }
@@ -411,7 +416,8 @@ static int ep_poll_callback(wait_queue_entry &wait, unsigned, int sync, void *ke
 	int ewake = 0;
 
 	const unsigned long flags = _raw_spin_lock_irqsave(ep.lock);
-	// Without events (EPOLLONESHOT took them) the item sleeps until it is modified; a key says what happened.
+	// Without events (EPOLLONESHOT took them) the item sleeps until it is modified; a key says what
+	// happened.
 	if ((wanted & ~EP_PRIVATE_BITS) && (!pollflags || (pollflags & wanted))) {
 		if (ep.ovflist != EP_UNACTIVE_PTR) {
 			if (epi.next == EP_UNACTIVE_PTR) {
@@ -487,7 +493,8 @@ static int reverse_path_check_proc(const file &f, int depth)
 	for (list_head *at = f.f_ep.next; at != &f.f_ep; at = at->next) {
 		const file &above = *list_entry(*at, &epitem::fllink).ep->file;
 
-		if (const int error = list_empty(above.f_ep) ? path_count_inc(depth) : reverse_path_check_proc(above, depth + 1))
+		if (const int error = list_empty(above.f_ep) ? path_count_inc(depth)
+		                                             : reverse_path_check_proc(above, depth + 1))
 			return error;
 	}
 	return 0;
@@ -550,7 +557,9 @@ static int ep_get_upwards_depth_proc(eventpoll &ep, int depth)
 	if (ep.gen == epoll->loop_check_gen)
 		return ep.loop_check_depth;
 	for (list_head *at = ep.file->f_ep.next; at != &ep.file->f_ep; at = at->next)
-		result = std::max(result, ep_get_upwards_depth_proc(*list_entry(*at, &epitem::fllink).ep, depth + 1) + 1);
+		result = std::max(result,
+		                  ep_get_upwards_depth_proc(*list_entry(*at, &epitem::fllink).ep, depth + 1) +
+		                          1);
 	ep.gen = epoll->loop_check_gen;
 	ep.loop_check_depth = result;
 	return result;
@@ -712,7 +721,8 @@ static int ctl_files(file &f, int op, file &tf, int fd, epoll_event &epds)
 	int error = 0;
 	ep.mtx.lock();
 	// A new link in a set that is watched, or to a set: loops and long chains must not come up.
-	if (op == EPOLL_CTL_ADD && (!list_empty(f.f_ep) || ep.gen == epoll->loop_check_gen || is_file_epoll(tf))) {
+	if (op == EPOLL_CTL_ADD &&
+	    (!list_empty(f.f_ep) || ep.gen == epoll->loop_check_gen || is_file_epoll(tf))) {
 		ep.mtx.unlock();
 		epoll->epmutex.lock();
 		++epoll->loop_check_gen;
@@ -775,7 +785,8 @@ static int ep_alloc(eventpoll *&pep)
 	TRACE();
 	if (!epoll->epi_cache) {
 		epoll->epi_cache = &kmem_cache_create("eventpoll_epi", sizeof(epitem), alignof(epitem));
-		epoll->pwq_cache = &kmem_cache_create("eventpoll_pwq", sizeof(eppoll_entry), alignof(eppoll_entry));
+		epoll->pwq_cache =
+			&kmem_cache_create("eventpoll_pwq", sizeof(eppoll_entry), alignof(eppoll_entry));
 		epoll->loop_check_gen = 1; // eventpoll_init()
 	}
 	void *memory = kmalloc_trace(sizeof(eventpoll), GFP_KERNEL);
@@ -946,8 +957,9 @@ long __x64_sys_epoll_wait(const pt_regs &regs)
 	TRACE();
 	timespec64 to;
 
-	return do_epoll_wait(static_cast<int>(regs.di), reinterpret_cast<epoll_event *>(regs.si), static_cast<int>(regs.dx),
-			     ep_timeout_to_timespec(to, static_cast<int>(regs.r10)));
+	return do_epoll_wait(static_cast<int>(regs.di), reinterpret_cast<epoll_event *>(regs.si),
+	                     static_cast<int>(regs.dx),
+	                     ep_timeout_to_timespec(to, static_cast<int>(regs.r10)));
 }
 
 } // namespace skbwalk

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// fs/select.c: poll(). do_poll asks each file; the first time round, each file's poll queues the caller where it would be woken
-// (__pollwait), until one has something. With nothing to report it sleeps; pollwake marks the table and wakes the task, which
-// asks all files again, without queueing. Left out: select, and busy polling of devices.
+// fs/select.c: poll(). do_poll asks each file; the first time round, each file's poll queues the caller where
+// it would be woken
+// (__pollwait), until one has something. With nothing to report it sleeps; pollwake marks the table and wakes
+// the task, which asks all files again, without queueing. Left out: select, and busy polling of devices.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -46,7 +47,8 @@ static s64 __estimate_accuracy(const timespec64 &tv)
 		return 0;
 	if (tv.tv_sec > MAX_SLACK / (static_cast<s64>(NSEC_PER_SEC) / divfactor))
 		return MAX_SLACK;
-	return std::min(tv.tv_nsec / divfactor + tv.tv_sec * (static_cast<s64>(NSEC_PER_SEC) / divfactor), MAX_SLACK);
+	return std::min(tv.tv_nsec / divfactor + tv.tv_sec * (static_cast<s64>(NSEC_PER_SEC) / divfactor),
+	                MAX_SLACK);
 }
 
 // A thousandth of the time left.
@@ -248,7 +250,7 @@ long __x64_sys_poll(const pt_regs &regs)
 
 	if (timeout_msecs >= 0)
 		poll_select_set_timeout(end_time, timeout_msecs / 1000,
-					static_cast<s64>(NSEC_PER_MSEC) * (timeout_msecs % 1000));
+		                        static_cast<s64>(NSEC_PER_MSEC) * (timeout_msecs % 1000));
 	return do_sys_poll(ufds, static_cast<u32>(regs.si), timeout_msecs >= 0 ? &end_time : nullptr);
 }
 

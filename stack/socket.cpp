@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/socket.c, first part: the struct socket between a descriptor and a protocol's sock. __sock_create makes one (an inode
-// of sockfs, then the family's create), sock_alloc_file gives it a file; reads, writes and polls of the file come in by its
-// file_operations; the last close ends in sock_close, which releases the protocol's part, and the inode goes when the file's
-// reference to it does. System calls are in socket_syscalls.cpp. Left out: socketpair, sendpage, ioctl, async signals.
+// net/socket.c, first part: the struct socket between a descriptor and a protocol's sock. __sock_create makes
+// one (an inode of sockfs, then the family's create), sock_alloc_file gives it a file; reads, writes and
+// polls of the file come in by its file_operations; the last close ends in sock_close, which releases the
+// protocol's part, and the inode goes when the file's reference to it does. System calls are in
+// socket_syscalls.cpp. Left out: socketpair, sendpage, ioctl, async signals.
 #include "stack/socket.h"
 
 #include <new>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The doors that system calls come in by (net/socket.c, fs/eventpoll.c, fs/select.c, arch/x86/entry): numbers, registers and
-// the structures that a program passes, as on x86-64. Whoever calls is a task; pointers are the program's own memory.
+// The doors that system calls come in by (net/socket.c, fs/eventpoll.c, fs/select.c, arch/x86/entry):
+// numbers, registers and the structures that a program passes, as on x86-64. Whoever calls is a task;
+// pointers are the program's own memory.
 #pragma once
 
 #include "stack/kernel/file.h"
@@ -14,19 +15,37 @@ struct socket;
 
 struct pt_regs {
 	u64 di = 0, si = 0, dx = 0, r10 = 0, r8 = 0, r9 = 0; // the six arguments
-	u64 orig_ax = 0;                                    // the call's number
-	u64 ax = 0;                                         // what it returned
+	u64 orig_ax = 0;                                     // the call's number
+	u64 ax = 0;                                          // what it returned
 };
 
 // Unlike the kernel, no __NR_ before them: those are macros of the host's headers.
 enum class sys_nr : u32 {
-	read = 0, write = 1, close = 3, poll = 7, socket = 41, connect = 42, accept = 43, sendto = 44, recvfrom = 45,
-	shutdown = 48, bind = 49, listen = 50, getsockname = 51, getpeername = 52, setsockopt = 54, getsockopt = 55,
-	epoll_wait = 232, epoll_ctl = 233, accept4 = 288, epoll_create1 = 291,
+	read = 0,
+	write = 1,
+	close = 3,
+	poll = 7,
+	socket = 41,
+	connect = 42,
+	accept = 43,
+	sendto = 44,
+	recvfrom = 45,
+	shutdown = 48,
+	bind = 49,
+	listen = 50,
+	getsockname = 51,
+	getpeername = 52,
+	setsockopt = 54,
+	getsockopt = 55,
+	epoll_wait = 232,
+	epoll_ctl = 233,
+	accept4 = 288,
+	epoll_create1 = 291,
 };
 
-// A system call from its first instruction to its last: charges it, x64_sys_call, then the work of the way back to user mode
-// (exit_to_user_mode_prepare). The result is in regs.ax; kernel-internal errnos (ERESTARTSYS) have become EINTR.
+// A system call from its first instruction to its last: charges it, x64_sys_call, then the work of the way
+// back to user mode (exit_to_user_mode_prepare). The result is in regs.ax; kernel-internal errnos
+// (ERESTARTSYS) have become EINTR.
 void entry_SYSCALL_64_after_hwframe(pt_regs &regs);
 void do_syscall_64(pt_regs &regs, sys_nr nr);
 long x64_sys_call(const pt_regs &regs, sys_nr nr);

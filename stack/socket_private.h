@@ -9,7 +9,7 @@
 namespace skbwalk {
 
 socket *sock_alloc();
-void sock_release(socket &sock); // of a socket without a file: frees it
+void sock_release(socket &sock);                // of a socket without a file: frees it
 file *sock_alloc_file(socket &sock, u32 flags); // null, and the socket is gone, when there is no memory
 int __sock_create(net &net, int family, int type, int protocol, socket *&res, bool kern);
 int sock_create(int family, int type, int protocol, socket *&res);

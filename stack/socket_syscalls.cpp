@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/socket.c, second part: the system calls on sockets. Each finds the socket behind the descriptor (borrowed where the
-// task alone uses its table), moves an address in, asks the security modules, calls the family's operation, and moves an
-// address out. Pointers are the caller's memory; null where one is needed gives EFAULT.
+// net/socket.c, second part: the system calls on sockets. Each finds the socket behind the descriptor
+// (borrowed where the task alone uses its table), moves an address in, asks the security modules, calls the
+// family's operation, and moves an address out. Pointers are the caller's memory; null where one is needed
+// gives EFAULT.
 #include <algorithm>
 #include <cstring>
 
@@ -156,7 +157,8 @@ long __sys_listen(int fd, int backlog)
 }
 
 // not traced: a part of its caller, as in the kernel
-static int finish_accept(socket &sock, socket &newsock, u32 file_flags, sockaddr *upeer_sockaddr, int *upeer_addrlen)
+static int finish_accept(socket &sock, socket &newsock, u32 file_flags, sockaddr *upeer_sockaddr,
+                         int *upeer_addrlen)
 {
 	int err = security_socket_accept(sock, newsock);
 
@@ -234,7 +236,8 @@ static int __sys_connect_file(file &f, sockaddr_storage &address, int addrlen, u
 	const int err = security_socket_connect(*sock, address, addrlen);
 	if (err)
 		return err;
-	return sock->ops->connect(*sock, address, addrlen, static_cast<int>(sock->file->f_flags | file_flags));
+	return sock->ops->connect(*sock, address, addrlen,
+	                          static_cast<int>(sock->file->f_flags | file_flags));
 }
 
 long __sys_connect(int fd, const sockaddr *uservaddr, int addrlen)

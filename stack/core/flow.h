@@ -31,8 +31,8 @@ struct flowi4 {
 	u8 fl4_icmp_code = 0;
 };
 
-inline void flowi4_init_output(flowi4 &fl4, int oif, u32 mark, u8 tos, u8 scope, u8 proto, u8 flags, be32 daddr, be32 saddr,
-			       be16 dport, be16 sport, u32 uid)
+inline void flowi4_init_output(flowi4 &fl4, int oif, u32 mark, u8 tos, u8 scope, u8 proto, u8 flags,
+                               be32 daddr, be32 saddr, be16 dport, be16 sport, u32 uid)
 {
 	TRACE_INLINE();
 	fl4 = {};

@@ -172,7 +172,8 @@ static neighbour *___neigh_create(neigh_table &tbl, const be32 &pkey, net_device
 		neigh_hash_grow(tbl, tbl.nht.hash_shift + 1);
 
 	// The constructor may have changed the key (on lo, any address is 0).
-	const u32 hash_val = tbl.hash(n->primary_key, dev, tbl.nht.hash_rnd.data()) >> (32 - tbl.nht.hash_shift);
+	const u32 hash_val =
+		tbl.hash(n->primary_key, dev, tbl.nht.hash_rnd.data()) >> (32 - tbl.nht.hash_shift);
 
 	if (n->parms->dead) {
 		_raw_write_unlock_bh(tbl.lock);

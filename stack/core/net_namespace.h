@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Network namespaces (net/core/net_namespace.c): devices, counters, and what each protocol keeps per namespace. Rooms above
-// register pernet_operations, as in the kernel, and find their part in a typed member or in a slot of gen.
+// Network namespaces (net/core/net_namespace.c): devices, counters, and what each protocol keeps per
+// namespace. Rooms above register pernet_operations, as in the kernel, and find their part in a typed member
+// or in a slot of gen.
 #pragma once
 
 #include <memory>
@@ -41,12 +42,12 @@ struct net {
 	net &operator=(const net &) = delete;
 
 	host *on = nullptr;
-	std::string name;                    // "" for the initial one, else what `ip netns add` gave
+	std::string name; // "" for the initial one, else what `ip netns add` gave
 	refcount_t count;
 	u32 hash_mix = 0;
 	u32 ns_inum = 0;
-	std::vector<net_device *> dev_list;  // in order of registration
-	int ifindex = 0;                     // last one given out
+	std::vector<net_device *> dev_list; // in order of registration
+	int ifindex = 0;                    // last one given out
 	net_device *loopback_dev = nullptr;
 	u32 dev_base_seq = 0;
 	netns_mib mib;
@@ -70,10 +71,10 @@ void register_pernet_device(const pernet_operations &ops);
 std::shared_ptr<void> &net_generic(net &net, const pernet_operations &ops);
 net &copy_net_ns(const std::string &name); // makes one; the host owns it
 void cleanup_net(net &net);                // its last user is gone
-// All namespaces of the current host end, the initial one last. The world calls it when no task is left and before the host
-// goes, while packets and timers still work.
+// All namespaces of the current host end, the initial one last. The world calls it when no task is left and
+// before the host goes, while packets and timers still work.
 void end_namespaces();
-net &init_net();                           // of the current host
+net &init_net();                                  // of the current host
 net *get_net_ns_by_name(const std::string &name); // null when there is none
 std::vector<net *> all_nets(host &h);
 inline net &get_net(net &n)
@@ -81,7 +82,7 @@ inline net &get_net(net &n)
 	refcount_inc(n.count);
 	return n;
 }
-void put_net(net &net);                    // header inline: at zero, __put_net
+void put_net(net &net); // header inline: at zero, __put_net
 inline bool net_eq(const net &a, const net &b) { return &a == &b; }
 inline u32 net_hash_mix(const net &net) { return net.hash_mix; }
 

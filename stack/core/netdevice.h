@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net_device (include/linux/netdevice.h), packet types, NAPI, softnet_data, and the transmit and receive entry points of
-// net/core/dev.c.
+// net_device (include/linux/netdevice.h), packet types, NAPI, softnet_data, and the transmit and receive
+// entry points of net/core/dev.c.
 #pragma once
 
 #include <array>
@@ -24,38 +24,48 @@ struct softnet_data;
 struct neighbour;
 struct pernet_operations;
 
-constexpr u32 IFF_UP = 1 << 0, IFF_BROADCAST = 1 << 1, IFF_LOOPBACK = 1 << 3, IFF_POINTOPOINT = 1 << 4, IFF_RUNNING = 1 << 6,
-	      IFF_NOARP = 1 << 7, IFF_PROMISC = 1 << 8, IFF_ALLMULTI = 1 << 9, IFF_MASTER = 1 << 10, IFF_SLAVE = 1 << 11,
-	      IFF_MULTICAST = 1 << 12, IFF_LOWER_UP = 1 << 16;
-constexpr u32 IFF_EBRIDGE = 1 << 1, IFF_BRIDGE_PORT = 1 << 9, IFF_TX_SKB_SHARING = 1 << 16, IFF_LIVE_ADDR_CHANGE = 1 << 20,
-	      IFF_NO_QUEUE = 1 << 21, IFF_PHONY_HEADROOM = 1 << 24, IFF_XMIT_DST_RELEASE = 1 << 10,
-	      IFF_XMIT_DST_RELEASE_PERM = 1 << 17, IFF_NO_RX_HANDLER = 1 << 26; // priv_flags
+constexpr u32 IFF_UP = 1 << 0, IFF_BROADCAST = 1 << 1, IFF_LOOPBACK = 1 << 3, IFF_POINTOPOINT = 1 << 4,
+	      IFF_RUNNING = 1 << 6, IFF_NOARP = 1 << 7, IFF_PROMISC = 1 << 8, IFF_ALLMULTI = 1 << 9,
+	      IFF_MASTER = 1 << 10, IFF_SLAVE = 1 << 11, IFF_MULTICAST = 1 << 12, IFF_LOWER_UP = 1 << 16;
+constexpr u32 IFF_EBRIDGE = 1 << 1, IFF_BRIDGE_PORT = 1 << 9, IFF_TX_SKB_SHARING = 1 << 16,
+	      IFF_LIVE_ADDR_CHANGE = 1 << 20, IFF_NO_QUEUE = 1 << 21, IFF_PHONY_HEADROOM = 1 << 24,
+	      IFF_XMIT_DST_RELEASE = 1 << 10, IFF_XMIT_DST_RELEASE_PERM = 1 << 17,
+	      IFF_NO_RX_HANDLER = 1 << 26; // priv_flags
 // Flags that only the kernel changes.
-constexpr u32 IFF_VOLATILE = IFF_LOOPBACK | IFF_POINTOPOINT | IFF_BROADCAST | IFF_RUNNING | IFF_MASTER | IFF_SLAVE | IFF_LOWER_UP;
+constexpr u32 IFF_VOLATILE =
+	IFF_LOOPBACK | IFF_POINTOPOINT | IFF_BROADCAST | IFF_RUNNING | IFF_MASTER | IFF_SLAVE | IFF_LOWER_UP;
 
 // Bits 16 and up answer SKB_GSO_* shifted by NETIF_F_GSO_SHIFT (net_gso_ok).
 constexpr int NETIF_F_GSO_SHIFT = 16;
-constexpr netdev_features_t NETIF_F_SG = 1 << 0, NETIF_F_IP_CSUM = 1 << 1, NETIF_F_HW_CSUM = 1 << 3, NETIF_F_IPV6_CSUM = 1 << 4,
-			    NETIF_F_HIGHDMA = 1 << 5, NETIF_F_FRAGLIST = 1 << 6, NETIF_F_HW_VLAN_CTAG_TX = 1 << 7,
-			    NETIF_F_HW_VLAN_CTAG_RX = 1 << 8, NETIF_F_VLAN_CHALLENGED = 1 << 10, NETIF_F_GSO = 1 << 11,
-			    NETIF_F_LLTX = 1 << 12, NETIF_F_NETNS_LOCAL = 1 << 13, NETIF_F_GRO = 1 << 14,
-			    NETIF_F_TSO = 1 << 16, NETIF_F_GSO_ROBUST = 1 << 17, NETIF_F_TSO_ECN = 1 << 18,
+constexpr netdev_features_t NETIF_F_SG = 1 << 0, NETIF_F_IP_CSUM = 1 << 1, NETIF_F_HW_CSUM = 1 << 3,
+			    NETIF_F_IPV6_CSUM = 1 << 4, NETIF_F_HIGHDMA = 1 << 5, NETIF_F_FRAGLIST = 1 << 6,
+			    NETIF_F_HW_VLAN_CTAG_TX = 1 << 7, NETIF_F_HW_VLAN_CTAG_RX = 1 << 8,
+			    NETIF_F_VLAN_CHALLENGED = 1 << 10, NETIF_F_GSO = 1 << 11, NETIF_F_LLTX = 1 << 12,
+			    NETIF_F_NETNS_LOCAL = 1 << 13, NETIF_F_GRO = 1 << 14, NETIF_F_TSO = 1 << 16,
+			    NETIF_F_GSO_ROBUST = 1 << 17, NETIF_F_TSO_ECN = 1 << 18,
 			    NETIF_F_TSO_MANGLEID = 1 << 19, NETIF_F_TSO6 = 1 << 20,
 			    NETIF_F_GSO_UDP_L4 = netdev_features_t{1} << 33,
 			    NETIF_F_GSO_FRAGLIST = netdev_features_t{1} << 34,
-			    NETIF_F_SCTP_CRC = netdev_features_t{1} << 36, NETIF_F_RXHASH = netdev_features_t{1} << 39,
-			    NETIF_F_RXCSUM = netdev_features_t{1} << 40, NETIF_F_NOCACHE_COPY = netdev_features_t{1} << 41,
+			    NETIF_F_SCTP_CRC = netdev_features_t{1} << 36,
+			    NETIF_F_RXHASH = netdev_features_t{1} << 39,
+			    NETIF_F_RXCSUM = netdev_features_t{1} << 40,
+			    NETIF_F_NOCACHE_COPY = netdev_features_t{1} << 41,
 			    NETIF_F_LOOPBACK = netdev_features_t{1} << 42;
-constexpr netdev_features_t NETIF_F_ALL_TSO = NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_TSO_ECN | NETIF_F_TSO_MANGLEID;
+constexpr netdev_features_t NETIF_F_ALL_TSO =
+	NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_TSO_ECN | NETIF_F_TSO_MANGLEID;
 constexpr netdev_features_t NETIF_F_CSUM_MASK = NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM | NETIF_F_HW_CSUM;
-constexpr netdev_features_t NETIF_F_GSO_MASK = NETIF_F_ALL_TSO | NETIF_F_GSO_ROBUST | NETIF_F_GSO_UDP_L4 | NETIF_F_GSO_FRAGLIST;
-constexpr netdev_features_t NETIF_F_GSO_SOFTWARE = NETIF_F_ALL_TSO | NETIF_F_GSO_UDP_L4 | NETIF_F_GSO_FRAGLIST;
+constexpr netdev_features_t NETIF_F_GSO_MASK =
+	NETIF_F_ALL_TSO | NETIF_F_GSO_ROBUST | NETIF_F_GSO_UDP_L4 | NETIF_F_GSO_FRAGLIST;
+constexpr netdev_features_t NETIF_F_GSO_SOFTWARE =
+	NETIF_F_ALL_TSO | NETIF_F_GSO_UDP_L4 | NETIF_F_GSO_FRAGLIST;
 constexpr netdev_features_t NETIF_F_GSO_SOFTWARE_BITS = NETIF_F_GSO_SOFTWARE;
 constexpr netdev_features_t NETIF_F_SOFT_FEATURES = NETIF_F_GSO | NETIF_F_GRO;
-constexpr netdev_features_t NETIF_F_NEVER_CHANGE = NETIF_F_VLAN_CHALLENGED | NETIF_F_LLTX | NETIF_F_NETNS_LOCAL;
+constexpr netdev_features_t NETIF_F_NEVER_CHANGE =
+	NETIF_F_VLAN_CHALLENGED | NETIF_F_LLTX | NETIF_F_NETNS_LOCAL;
 constexpr netdev_features_t NETIF_F_ETHTOOL_BITS = ~NETIF_F_NEVER_CHANGE;
 
-constexpr u32 GSO_MAX_SEGS = 65535, GSO_LEGACY_MAX_SIZE = 65536, GSO_MAX_SIZE = 8 * 65535, TSO_LEGACY_MAX_SIZE = 65536;
+constexpr u32 GSO_MAX_SEGS = 65535, GSO_LEGACY_MAX_SIZE = 65536, GSO_MAX_SIZE = 8 * 65535,
+	      TSO_LEGACY_MAX_SIZE = 65536;
 constexpr int NET_RX_SUCCESS = 0, NET_RX_DROP = 1;
 constexpr int NET_XMIT_SUCCESS = 0, NET_XMIT_DROP = 1, NET_XMIT_CN = 2, NET_XMIT_MASK = 0x0f;
 inline int net_xmit_eval(int e) { return e == NET_XMIT_CN ? 0 : e; }
@@ -69,23 +79,24 @@ inline bool net_gso_ok(netdev_features_t features, u32 gso_type)
 }
 inline bool skb_gso_ok(const sk_buff &skb, netdev_features_t features)
 {
-	return net_gso_ok(features, skb_shinfo(skb).gso_type) && (!skb_has_frag_list(skb) || (features & NETIF_F_FRAGLIST));
+	return net_gso_ok(features, skb_shinfo(skb).gso_type) &&
+	       (!skb_has_frag_list(skb) || (features & NETIF_F_FRAGLIST));
 }
 inline bool netif_needs_gso(const sk_buff &skb, netdev_features_t features)
 {
-	return skb_is_gso(skb) && (!skb_gso_ok(skb, features) ||
-				   (skb.ip_summed != CHECKSUM_PARTIAL && skb.ip_summed != CHECKSUM_UNNECESSARY));
+	return skb_is_gso(skb) && (!skb_gso_ok(skb, features) || (skb.ip_summed != CHECKSUM_PARTIAL &&
+	                                                          skb.ip_summed != CHECKSUM_UNNECESSARY));
 }
 // RFC 2863 operational states.
-constexpr u8 IF_OPER_UNKNOWN = 0, IF_OPER_NOTPRESENT = 1, IF_OPER_DOWN = 2, IF_OPER_LOWERLAYERDOWN = 3, IF_OPER_TESTING = 4,
-	     IF_OPER_DORMANT = 5, IF_OPER_UP = 6;
+constexpr u8 IF_OPER_UNKNOWN = 0, IF_OPER_NOTPRESENT = 1, IF_OPER_DOWN = 2, IF_OPER_LOWERLAYERDOWN = 3,
+	     IF_OPER_TESTING = 4, IF_OPER_DORMANT = 5, IF_OPER_UP = 6;
 constexpr u8 NET_ADDR_PERM = 0, NET_ADDR_RANDOM = 1, NET_ADDR_STOLEN = 2, NET_ADDR_SET = 3;
 enum rx_handler_result_t { RX_HANDLER_CONSUMED, RX_HANDLER_ANOTHER, RX_HANDLER_EXACT, RX_HANDLER_PASS };
 using rx_handler_func_t = rx_handler_result_t (*)(skb_ptr &skb);
 
 struct rtnl_link_stats64 {
-	u64 rx_packets = 0, tx_packets = 0, rx_bytes = 0, tx_bytes = 0, rx_errors = 0, tx_errors = 0, rx_dropped = 0,
-	    tx_dropped = 0, multicast = 0, rx_nohandler = 0;
+	u64 rx_packets = 0, tx_packets = 0, rx_bytes = 0, tx_bytes = 0, rx_errors = 0, tx_errors = 0,
+	    rx_dropped = 0, tx_dropped = 0, multicast = 0, rx_nohandler = 0;
 };
 
 struct net_device_ops {
@@ -93,7 +104,8 @@ struct net_device_ops {
 	void (*ndo_uninit)(net_device &dev);
 	int (*ndo_open)(net_device &dev);
 	int (*ndo_stop)(net_device &dev);
-	netdev_tx_t (*ndo_start_xmit)(skb_ptr &skb, net_device &dev); // with NETDEV_TX_BUSY the skb comes back in *skb
+	netdev_tx_t (*ndo_start_xmit)(skb_ptr &skb,
+	                              net_device &dev); // with NETDEV_TX_BUSY the skb comes back in *skb
 	netdev_features_t (*ndo_features_check)(sk_buff &skb, net_device &dev, netdev_features_t features);
 	int (*ndo_set_mac_address)(net_device &dev, const mac_addr &addr);
 	int (*ndo_change_mtu)(net_device &dev, u32 mtu);
@@ -134,8 +146,8 @@ struct netdev_queue {
 	int dql_adj_limit = 0, dql_num_queued = 0;
 };
 
-// Who receives packets of a type, or all (ETH_P_ALL). It stands on a list of its host: one that the kernel has as a global
-// variable is a perhost<packet_type> here.
+// Who receives packets of a type, or all (ETH_P_ALL). It stands on a list of its host: one that the kernel
+// has as a global variable is a perhost<packet_type> here.
 struct packet_type {
 	be16 type{};
 	net_device *dev = nullptr; // null: any
@@ -148,8 +160,15 @@ struct packet_type {
 	list_head list;
 };
 
-enum netreg_state : u8 { NETREG_UNINITIALIZED, NETREG_REGISTERED, NETREG_UNREGISTERING, NETREG_UNREGISTERED, NETREG_RELEASED };
-constexpr u32 __LINK_STATE_START = 1, __LINK_STATE_PRESENT = 2; // bits of net_device::state; carrier and dormancy stand apart
+enum netreg_state : u8 {
+	NETREG_UNINITIALIZED,
+	NETREG_REGISTERED,
+	NETREG_UNREGISTERING,
+	NETREG_UNREGISTERED,
+	NETREG_RELEASED
+};
+constexpr u32 __LINK_STATE_START = 1,
+	      __LINK_STATE_PRESENT = 2; // bits of net_device::state; carrier and dormancy stand apart
 
 struct net_device {
 	net_device();
@@ -188,9 +207,9 @@ struct net_device {
 	in_device *ip_ptr = nullptr;
 	std::vector<std::unique_ptr<netdev_queue>> _tx;
 	u32 real_num_tx_queues = 1;
-	Qdisc *qdisc = nullptr;             // the root's
+	Qdisc *qdisc = nullptr; // the root's
 	timer_list watchdog_timer;
-	u32 watchdog_timeo = 0;             // jiffies
+	u32 watchdog_timeo = 0; // jiffies
 	spinlock_t watchdog_lock;
 	bool watchdog_ref_held = false;
 	spinlock_t tx_global_lock;
@@ -203,7 +222,7 @@ struct net_device {
 	list_head ptype_all;
 	list_head ptype_specific;
 	u32 promiscuity = 0, allmulti = 0;
-	u32 state = 0;                      // __LINK_STATE_*
+	u32 state = 0; // __LINK_STATE_*
 	netreg_state reg_state = NETREG_UNINITIALIZED;
 	bool carrier_ok = true;
 	bool dormant = false;
@@ -212,12 +231,12 @@ struct net_device {
 	u32 carrier_up_count = 0, carrier_down_count = 0;
 	u8 operstate = 0;
 	int group = 0;
-	std::string link_kind;              // "veth", "bridge", ...: rtnl_link_ops->kind
+	std::string link_kind;                      // "veth", "bridge", ...: rtnl_link_ops->kind
 	void (*dellink)(net_device &dev) = nullptr; // rtnl_link_ops->dellink; null: unregister_netdevice
 	void (*priv_destructor)(net_device &dev) = nullptr;
 	rcu_head rcu;
-	bool grace_period_over = false;     // since it was unregistered
-	std::shared_ptr<void> priv_data;    // netdev_priv
+	bool grace_period_over = false;  // since it was unregistered
+	std::shared_ptr<void> priv_data; // netdev_priv
 	rtnl_link_stats64 stats;
 	u64 rx_dropped = 0, tx_dropped = 0, rx_nohandler = 0;
 	int pcpu_refcnt = 1;
@@ -229,8 +248,14 @@ inline net &dev_net(const net_device &dev) { return *dev.nd_net; }
 inline bool netif_running(const net_device &dev) { return dev.state & __LINK_STATE_START; }
 inline bool netif_device_present(const net_device &dev) { return dev.state & __LINK_STATE_PRESENT; }
 inline bool netif_is_multiqueue(const net_device &dev) { return dev._tx.size() > 1; }
-inline void netif_keep_dst(net_device &dev) { dev.priv_flags &= ~(IFF_XMIT_DST_RELEASE | IFF_XMIT_DST_RELEASE_PERM); }
-inline bool netif_oper_up(const net_device &dev) { return dev.operstate == IF_OPER_UP || dev.operstate == IF_OPER_UNKNOWN; }
+inline void netif_keep_dst(net_device &dev)
+{
+	dev.priv_flags &= ~(IFF_XMIT_DST_RELEASE | IFF_XMIT_DST_RELEASE_PERM);
+}
+inline bool netif_oper_up(const net_device &dev)
+{
+	return dev.operstate == IF_OPER_UP || dev.operstate == IF_OPER_UNKNOWN;
+}
 inline bool netif_tx_queue_stopped(const netdev_queue &q) { return q.state & __QUEUE_STATE_DRV_XOFF; }
 inline bool netif_carrier_ok(const net_device &dev) { return dev.carrier_ok; }
 inline void dev_hold(net_device &dev) { ++dev.pcpu_refcnt; }
@@ -239,15 +264,25 @@ inline void dev_put(net_device *dev)
 	if (dev)
 		--dev->pcpu_refcnt;
 }
-inline u32 LL_RESERVED_SPACE(const net_device &d) { return ((d.hard_header_len + d.needed_headroom) & ~15u) + 16; }
+inline u32 LL_RESERVED_SPACE(const net_device &d)
+{
+	return ((d.hard_header_len + d.needed_headroom) & ~15u) + 16;
+}
 inline netdev_queue *netdev_get_tx_queue(const net_device &dev, u32 i) { return dev._tx[i].get(); }
-inline bool netif_xmit_frozen_or_drv_stopped(const netdev_queue &q) { return q.state & (__QUEUE_STATE_DRV_XOFF | __QUEUE_STATE_FROZEN); }
-inline bool netif_xmit_stopped(const netdev_queue &q) { return q.state & (__QUEUE_STATE_DRV_XOFF | __QUEUE_STATE_STACK_XOFF); }
+inline bool netif_xmit_frozen_or_drv_stopped(const netdev_queue &q)
+{
+	return q.state & (__QUEUE_STATE_DRV_XOFF | __QUEUE_STATE_FROZEN);
+}
+inline bool netif_xmit_stopped(const netdev_queue &q)
+{
+	return q.state & (__QUEUE_STATE_DRV_XOFF | __QUEUE_STATE_STACK_XOFF);
+}
 inline bool netif_xmit_frozen_or_stopped(const netdev_queue &q) { return q.state != 0; }
 
 // --- life of a device (rtnl: one configuring task at a time) ---
-// A name with one %d takes the first number that is free. Owned by the host from register_netdevice on, freed some time
-// after unregister_netdevice, when nobody refers to it any more; before that, free_netdev is the caller's.
+// A name with one %d takes the first number that is free. Owned by the host from register_netdevice on, freed
+// some time after unregister_netdevice, when nobody refers to it any more; before that, free_netdev is the
+// caller's.
 net_device *alloc_netdev(net &net, std::string name, void (*setup)(net_device &dev), u32 txqs);
 void free_netdev(net_device &dev);
 int register_netdevice(net_device &dev);
@@ -292,9 +327,23 @@ void netdev_rx_handler_unregister(net_device &dev);
 int dev_set_promiscuity(net_device &dev, int inc);
 
 // Device events (register_netdevice_notifier); handlers run in order of registration, per host.
-enum netdev_cmd { NETDEV_UP = 1, NETDEV_DOWN, NETDEV_CHANGE, NETDEV_REGISTER, NETDEV_UNREGISTER, NETDEV_CHANGEMTU, NETDEV_CHANGEADDR,
-		  NETDEV_GOING_DOWN, NETDEV_CHANGENAME, NETDEV_FEAT_CHANGE, NETDEV_PRE_UP, NETDEV_PRE_CHANGEADDR,
-		  NETDEV_CHANGEUPPER, NETDEV_CHANGE_TX_QUEUE_LEN, NETDEV_PRECHANGEMTU };
+enum netdev_cmd {
+	NETDEV_UP = 1,
+	NETDEV_DOWN,
+	NETDEV_CHANGE,
+	NETDEV_REGISTER,
+	NETDEV_UNREGISTER,
+	NETDEV_CHANGEMTU,
+	NETDEV_CHANGEADDR,
+	NETDEV_GOING_DOWN,
+	NETDEV_CHANGENAME,
+	NETDEV_FEAT_CHANGE,
+	NETDEV_PRE_UP,
+	NETDEV_PRE_CHANGEADDR,
+	NETDEV_CHANGEUPPER,
+	NETDEV_CHANGE_TX_QUEUE_LEN,
+	NETDEV_PRECHANGEMTU
+};
 using notifier_fn = int (*)(net_device &dev, netdev_cmd event); // 0, or a negative errno that vetoes
 void register_netdevice_notifier(notifier_fn fn); // and tells it of the devices that are there already
 int call_netdevice_notifiers(netdev_cmd event, net_device &dev);
@@ -320,7 +369,8 @@ bool __is_skb_forwardable(const net_device &dev, const sk_buff &skb, bool check_
 // --- transmit ---
 int __dev_queue_xmit(skb_ptr skb, net_device *sb_dev);
 int dev_queue_xmit(skb_ptr skb); // header inline
-// Hands a list (linked by next) to the driver. Returns what is left (null when all went); `ret` is the driver's last word.
+// Hands a list (linked by next) to the driver. Returns what is left (null when all went); `ret` is the
+// driver's last word.
 sk_buff *dev_hard_start_xmit(sk_buff *first, net_device &dev, netdev_queue &txq, int &ret);
 netdev_features_t netif_skb_features(sk_buff &skb);
 netdev_features_t passthru_features_check(sk_buff &skb, net_device &dev, netdev_features_t features);
@@ -342,8 +392,8 @@ int dev_hard_header(sk_buff &skb, net_device &dev, u16 type, const void *daddr, 
 u16 dev_parse_header_protocol(const sk_buff &skb);
 
 // --- NAPI and the per-cpu backlog ---
-constexpr u32 NAPI_STATE_SCHED = 1, NAPI_STATE_MISSED = 2, NAPI_STATE_DISABLE = 4, NAPI_STATE_NPSVC = 8, NAPI_STATE_LISTED = 16,
-	      NAPI_STATE_NO_BUSY_POLL = 32, NAPI_STATE_IN_BUSY_POLL = 64;
+constexpr u32 NAPI_STATE_SCHED = 1, NAPI_STATE_MISSED = 2, NAPI_STATE_DISABLE = 4, NAPI_STATE_NPSVC = 8,
+	      NAPI_STATE_LISTED = 16, NAPI_STATE_NO_BUSY_POLL = 32, NAPI_STATE_IN_BUSY_POLL = 64;
 struct napi_struct {
 	list_head poll_list;
 	u32 state = 0;
@@ -376,7 +426,7 @@ struct softnet_data {
 	Qdisc *output_queue = nullptr; // linked by next_sched
 	Qdisc **output_queue_tailp = &output_queue;
 	sk_buff *completion_queue = nullptr;
-	sk_buff_head defer_list;      // skbs to free on the cpu that allocated them
+	sk_buff_head defer_list; // skbs to free on the cpu that allocated them
 	u32 xmit_recursion = 0;
 	bool xmit_more = false;
 	bool in_net_rx_action = false;

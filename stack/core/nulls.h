@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Nulls lists (include/linux/list_nulls.h, rculist_nulls.h): hash chains whose end marker carries the number of the chain, so
-// that a lock-free reader that was led onto another chain (its object was freed and reused there) notices at the end and
-// starts again. Links are real atomics: readers run beside a writer on other threads. Neither traced nor counted.
+// Nulls lists (include/linux/list_nulls.h, rculist_nulls.h): hash chains whose end marker carries the number
+// of the chain, so that a lock-free reader that was led onto another chain (its object was freed and reused
+// there) notices at the end and starts again. Links are real atomics: readers run beside a writer on other
+// threads. Neither traced nor counted.
 //
 //   head.first -> node -> node -> (slot << 1 | 1)
 #pragma once
@@ -23,11 +24,26 @@ struct hlist_nulls_head {
 inline std::uintptr_t NULLS_MARKER(std::uintptr_t value) { return value << 1 | 1; }
 inline bool is_a_nulls(std::uintptr_t link) { return link & 1; }
 inline std::uintptr_t get_nulls_value(std::uintptr_t link) { return link >> 1; }
-inline hlist_nulls_node &nulls_entry(std::uintptr_t link) { return *reinterpret_cast<hlist_nulls_node *>(link); }
-inline void INIT_HLIST_NULLS_HEAD(hlist_nulls_head &h, std::uintptr_t value) { h.first.store(NULLS_MARKER(value), std::memory_order_relaxed); }
-inline std::uintptr_t hlist_nulls_first(const hlist_nulls_head &h) { return h.first.load(std::memory_order_acquire); }
-inline std::uintptr_t hlist_nulls_next(const hlist_nulls_node &n) { return n.next.load(std::memory_order_acquire); }
-inline bool hlist_nulls_unhashed(const hlist_nulls_node &n) { return n.pprev.load(std::memory_order_relaxed) == nullptr; }
+inline hlist_nulls_node &nulls_entry(std::uintptr_t link)
+{
+	return *reinterpret_cast<hlist_nulls_node *>(link);
+}
+inline void INIT_HLIST_NULLS_HEAD(hlist_nulls_head &h, std::uintptr_t value)
+{
+	h.first.store(NULLS_MARKER(value), std::memory_order_relaxed);
+}
+inline std::uintptr_t hlist_nulls_first(const hlist_nulls_head &h)
+{
+	return h.first.load(std::memory_order_acquire);
+}
+inline std::uintptr_t hlist_nulls_next(const hlist_nulls_node &n)
+{
+	return n.next.load(std::memory_order_acquire);
+}
+inline bool hlist_nulls_unhashed(const hlist_nulls_node &n)
+{
+	return n.pprev.load(std::memory_order_relaxed) == nullptr;
+}
 // One writer a chain at a time (the bucket's lock).
 inline void hlist_nulls_add_head_rcu(hlist_nulls_node &n, hlist_nulls_head &h)
 {

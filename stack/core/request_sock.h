@@ -33,7 +33,7 @@ struct request_sock : sock_common {
 	u32 ts_recent = 0;
 	timer_list rsk_timer;
 	const request_sock_ops *rsk_ops = nullptr;
-	sock *sk = nullptr;              // the child, once it is made
+	sock *sk = nullptr; // the child, once it is made
 	saved_syn *saved_syn_ptr = nullptr;
 	u32 secid = 0, peer_secid = 0;
 	u32 timeout = 0;
@@ -53,8 +53,8 @@ struct request_sock_queue {
 	spinlock_t rskq_lock;
 	u8 rskq_defer_accept = 0;
 	u32 synflood_warned = 0;
-	int qlen = 0;   // requests whose handshake is under way
-	int young = 0;  // of these, not yet retransmitted
+	int qlen = 0;  // requests whose handshake is under way
+	int young = 0; // of these, not yet retransmitted
 	request_sock *rskq_accept_head = nullptr;
 	request_sock *rskq_accept_tail = nullptr;
 	fastopen_queue fastopenq;
@@ -67,10 +67,11 @@ void reqsk_queue_added(request_sock_queue &queue);
 inline int reqsk_queue_len(const request_sock_queue &q) { return q.qlen; }
 inline int reqsk_queue_len_young(const request_sock_queue &q) { return q.young; }
 kmem_cache &rsk_slab_of(const request_sock_ops &ops);
-request_sock *reqsk_alloc(const proto &prot, const request_sock_ops &ops, sock *sk_listener, bool attach_listener); // header inline
-void __reqsk_free(request_sock &req);  // header inline
+request_sock *reqsk_alloc(const proto &prot, const request_sock_ops &ops, sock *sk_listener,
+                          bool attach_listener); // header inline
+void __reqsk_free(request_sock &req);            // header inline
 void reqsk_free(request_sock &req);
-void reqsk_put(request_sock &req);     // header inline: frees at zero
+void reqsk_put(request_sock &req); // header inline: frees at zero
 u32 reqsk_timeout(const request_sock &req, u32 max_timeout);
 
 // --- header inlines ---
@@ -102,7 +103,8 @@ inline void reqsk_queue_added(request_sock_queue &queue)
 	++queue.qlen;
 }
 // Holds nothing but, if asked, its listener; null when that is going, or without memory.
-inline request_sock *reqsk_alloc(const proto &, const request_sock_ops &ops, sock *sk_listener, bool attach_listener)
+inline request_sock *reqsk_alloc(const proto &, const request_sock_ops &ops, sock *sk_listener,
+                                 bool attach_listener)
 {
 	TRACE_INLINE(sk_listener);
 	kmem_cache &slab = rsk_slab_of(ops);

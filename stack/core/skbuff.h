@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// sk_buff (include/linux/skbuff.h): the packet. The head (this struct) points to a data area that clones share:
+// sk_buff (include/linux/skbuff.h): the packet. The head (this struct) points to a data area that clones
+// share:
 //
 //      head          data                 tail          end
 //       |  headroom   |  headers, payload  |   tailroom  | skb_shared_info: frags, frag_list, GSO, dataref
 //
-// Two counts: `users` on the head (skb_get), `dataref` on the data (skb_clone). A write through shared data asserts.
+// Two counts: `users` on the head (skb_get), `dataref` on the data (skb_clone). A write through shared data
+// asserts.
 //
-// Ownership in signatures: `skb_ptr` by value is consumed; `sk_buff &` is borrowed; `skb_ptr &` may be replaced. An skb ends
-// in exactly one of consume_skb, kfree_skb_reason, __kfree_skb, or being handed on. A skb_ptr that still holds one when it is
-// destroyed frees it as NOT_SPECIFIED and counts it in skb_dropped_unspecified, which every test checks to be zero.
+// Ownership in signatures: `skb_ptr` by value is consumed; `sk_buff &` is borrowed; `skb_ptr &` may be
+// replaced. An skb ends in exactly one of consume_skb, kfree_skb_reason, __kfree_skb, or being handed on. A
+// skb_ptr that still holds one when it is destroyed frees it as NOT_SPECIFIED and counts it in
+// skb_dropped_unspecified, which every test checks to be zero.
 #pragma once
 
 #include <cassert>
@@ -38,11 +41,13 @@ struct nf_conn;
 struct skb_ext;
 
 constexpr u8 CHECKSUM_NONE = 0, CHECKSUM_UNNECESSARY = 1, CHECKSUM_COMPLETE = 2, CHECKSUM_PARTIAL = 3;
-constexpr u8 PACKET_HOST = 0, PACKET_BROADCAST = 1, PACKET_MULTICAST = 2, PACKET_OTHERHOST = 3, PACKET_OUTGOING = 4, PACKET_LOOPBACK = 5;
+constexpr u8 PACKET_HOST = 0, PACKET_BROADCAST = 1, PACKET_MULTICAST = 2, PACKET_OTHERHOST = 3,
+	     PACKET_OUTGOING = 4, PACKET_LOOPBACK = 5;
 constexpr u32 MAX_SKB_FRAGS = 17;
 constexpr u32 NET_SKB_PAD = 64;
-constexpr u32 SKB_GSO_TCPV4 = 1, SKB_GSO_DODGY = 2, SKB_GSO_TCP_ECN = 4, SKB_GSO_TCP_FIXEDID = 8, SKB_GSO_TCPV6 = 16,
-	      SKB_GSO_UDP_L4 = 1 << 17, SKB_GSO_FRAGLIST = 1 << 18, SKB_GSO_PARTIAL = 1 << 13;
+constexpr u32 SKB_GSO_TCPV4 = 1, SKB_GSO_DODGY = 2, SKB_GSO_TCP_ECN = 4, SKB_GSO_TCP_FIXEDID = 8,
+	      SKB_GSO_TCPV6 = 16, SKB_GSO_UDP_L4 = 1 << 17, SKB_GSO_FRAGLIST = 1 << 18,
+	      SKB_GSO_PARTIAL = 1 << 13;
 
 struct skb_frag_t {
 	page *pg = nullptr;
@@ -69,15 +74,17 @@ struct skb_shared_info {
 constexpr int SKB_DATAREF_SHIFT = 16, SKB_DATAREF_MASK = (1 << SKB_DATAREF_SHIFT) - 1;
 
 struct sk_buff {
-	// While on a list (sk_buff_head, backlog) the links; in TCP's trees `rbnode`; `list` in the receive path's lists.
+	// While on a list (sk_buff_head, backlog) the links; in TCP's trees `rbnode`; `list` in the receive
+	// path's lists.
 	sk_buff *next = nullptr;
 	sk_buff *prev = nullptr;
 	rb_hook rbnode;
-	list_head tcp_tsorted_anchor; // retransmit queue in time order; also `list` where an skb stands on a list_head
+	list_head tcp_tsorted_anchor; // retransmit queue in time order; also `list` where an skb stands on a
+	                              // list_head
 	sock *sk = nullptr;
 	net_device *dev = nullptr;
-	u64 tstamp = 0;               // also skb_mstamp_ns
-	alignas(8) u8 cb[56] = {};    // owned by the layer that has the skb
+	u64 tstamp = 0;            // also skb_mstamp_ns
+	alignas(8) u8 cb[56] = {}; // owned by the layer that has the skb
 	std::uintptr_t _skb_refdst = 0;
 	void (*destructor)(sk_buff &skb) = nullptr;
 	nf_conn *_nfct = nullptr;
@@ -113,9 +120,9 @@ struct sk_buff {
 	u8 slow_gro : 1 = 0;
 	u8 mono_delivery_time : 1 = 0;
 	u8 tc_at_ingress : 1 = 0;
-	u16 csum_start = 0;  // with CHECKSUM_PARTIAL: offset from head
+	u16 csum_start = 0; // with CHECKSUM_PARTIAL: offset from head
 	u16 csum_offset = 0;
-	__wsum csum = 0;     // with CHECKSUM_COMPLETE, or a copy's sum
+	__wsum csum = 0; // with CHECKSUM_COMPLETE, or a copy's sum
 	u32 priority = 0;
 	int skb_iif = 0;
 	u32 hash = 0;
@@ -136,9 +143,9 @@ struct sk_buff {
 	u32 truesize = 0;
 	refcount_t users;
 	u16 alloc_cpu = 0;
-	page *head_page = nullptr; // with head_frag: the page of the head
+	page *head_page = nullptr;     // with head_frag: the page of the head
 	skb_ext *extensions = nullptr; // what active_extensions names
-	u32 trace_id = 0;    // ordinal of the skb in its host, for records
+	u32 trace_id = 0;              // ordinal of the skb in its host, for records
 };
 
 // A head and, in the same slab object, room for its first clone: TCP sends clones.
@@ -148,7 +155,7 @@ struct sk_buff_fclones {
 	sk_buff skb2;
 	refcount_t fclone_ref; // one for each of the two that lives
 };
-constexpr u8 SKBFL_ZEROCOPY_ENABLE = 1; // skb_shared_info::flags
+constexpr u8 SKBFL_ZEROCOPY_ENABLE = 1;                                         // skb_shared_info::flags
 constexpr u8 SKBTX_HW_TSTAMP = 1, SKBTX_SW_TSTAMP = 2, SKBTX_SCHED_TSTAMP = 64; // skb_shared_info::tx_flags
 constexpr u16 GSO_BY_FRAGS = 0xffff;
 
@@ -215,23 +222,26 @@ inline skb_ptr skb_get(sk_buff &skb)
 
 // --- ending ---
 void kfree_skb_reason(skb_ptr skb, skb_drop_reason reason);
-void kfree_skb(skb_ptr skb);               // NOT_SPECIFIED
+void kfree_skb(skb_ptr skb); // NOT_SPECIFIED
 void kfree_skb_list_reason(sk_buff *segs, skb_drop_reason reason);
 void consume_skb(skb_ptr skb);
-void __kfree_skb(skb_ptr skb);             // TCP's way: the caller knows it holds the last reference
+void __kfree_skb(skb_ptr skb); // TCP's way: the caller knows it holds the last reference
 void __consume_stateless_skb(skb_ptr skb);
 void napi_consume_skb(skb_ptr skb, int budget);
-void __kfree_skb_defer(skb_ptr skb);       // to the cpu's cache of heads
+void __kfree_skb_defer(skb_ptr skb); // to the cpu's cache of heads
 void skb_release_head_state(sk_buff &skb);
 void kfree_skb_partial(skb_ptr skb, bool head_stolen);
 void skb_attempt_defer_free(skb_ptr skb);
-void skb_orphan(sk_buff &skb);             // header inline: calls the destructor
+void skb_orphan(sk_buff &skb); // header inline: calls the destructor
 [[nodiscard]] bool skb_unref(sk_buff &skb);
 u64 skb_dropped_unspecified();             // of the current host
 u64 &drop_counter(skb_drop_reason reason); // of the current host
 
 // --- data ---
-inline skb_shared_info &skb_shinfo(const sk_buff &skb) { return *reinterpret_cast<skb_shared_info *>(skb.head + skb.end); }
+inline skb_shared_info &skb_shinfo(const sk_buff &skb)
+{
+	return *reinterpret_cast<skb_shared_info *>(skb.head + skb.end);
+}
 inline u8 *skb_tail_pointer(const sk_buff &skb) { return skb.head + skb.tail; }
 inline u8 *skb_end_pointer(const sk_buff &skb) { return skb.head + skb.end; }
 inline u32 skb_end_offset(const sk_buff &skb) { return skb.end; }
@@ -249,7 +259,8 @@ inline u32 skb_pagelen(const sk_buff &skb)
 }
 inline bool skb_cloned(const sk_buff &skb)
 {
-	return skb.cloned && (skb_shinfo(skb).dataref.load(std::memory_order_relaxed) & SKB_DATAREF_MASK) != 1;
+	return skb.cloned &&
+	       (skb_shinfo(skb).dataref.load(std::memory_order_relaxed) & SKB_DATAREF_MASK) != 1;
 }
 bool skb_header_cloned(const sk_buff &skb);
 void __skb_header_release(sk_buff &skb);
@@ -263,12 +274,12 @@ inline void skb_gso_reset(sk_buff &skb)
 	skb_shinfo(skb).gso_type = 0;
 }
 void skb_reserve(sk_buff &skb, u32 len);
-u8 *skb_put(sk_buff &skb, u32 len);        // out of line in the kernel: traced
-u8 *__skb_put(sk_buff &skb, u32 len);      // header inline
+u8 *skb_put(sk_buff &skb, u32 len);   // out of line in the kernel: traced
+u8 *__skb_put(sk_buff &skb, u32 len); // header inline
 u8 *skb_put_data(sk_buff &skb, const void *data, u32 len);
 u8 *skb_push(sk_buff &skb, u32 len);
 u8 *__skb_push(sk_buff &skb, u32 len);
-u8 *skb_pull(sk_buff &skb, u32 len);       // null when len > skb.len
+u8 *skb_pull(sk_buff &skb, u32 len); // null when len > skb.len
 u8 *__skb_pull(sk_buff &skb, u32 len);
 u8 *skb_pull_rcsum(sk_buff &skb, u32 len);
 u8 *skb_push_rcsum(sk_buff &skb, u32 len);
@@ -309,15 +320,19 @@ void __copy_skb_header(sk_buff &to, const sk_buff &from);
 __wsum skb_checksum(const sk_buff &skb, int offset, int len, __wsum csum);
 __wsum __skb_checksum(const sk_buff &skb, int offset, int len, __wsum csum);
 __wsum skb_copy_and_csum_bits(const sk_buff &skb, int offset, u8 *to, int len);
-bool __skb_checksum_complete(sk_buff &skb);       // true: bad
+bool __skb_checksum_complete(sk_buff &skb); // true: bad
 bool __skb_checksum_complete_head(sk_buff &skb, int len);
 [[nodiscard]] int skb_checksum_help(sk_buff &skb);
 [[nodiscard]] bool skb_checksum_init(sk_buff &skb, u8 proto); // true: bad already; pseudo header of IPv4
-[[nodiscard]] bool skb_checksum_validate_complete(sk_buff &skb, bool complete, __wsum psum); // __skb_checksum_validate_complete
+[[nodiscard]] bool skb_checksum_validate_complete(sk_buff &skb, bool complete,
+                                                  __wsum psum); // __skb_checksum_validate_complete
 [[nodiscard]] bool skb_checksum_simple_validate(sk_buff &skb);
 [[nodiscard]] bool skb_checksum_complete(sk_buff &skb);
 [[nodiscard]] bool skb_csum_unnecessary(const sk_buff &skb);
-inline int skb_checksum_start_offset(const sk_buff &skb) { return skb.csum_start - static_cast<int>(skb_headroom(skb)); }
+inline int skb_checksum_start_offset(const sk_buff &skb)
+{
+	return skb.csum_start - static_cast<int>(skb_headroom(skb));
+}
 
 // --- headers ---
 inline u8 *skb_mac_header(const sk_buff &skb) { return skb.head + skb.mac_header; }
@@ -326,28 +341,64 @@ inline u8 *skb_transport_header(const sk_buff &skb) { return skb.head + skb.tran
 inline bool skb_mac_header_was_set(const sk_buff &skb) { return skb.mac_header != 0xffff; }
 inline bool skb_transport_header_was_set(const sk_buff &skb) { return skb.transport_header != 0xffff; }
 inline void skb_reset_mac_header(sk_buff &skb) { skb.mac_header = static_cast<u16>(skb.data - skb.head); }
-inline void skb_reset_network_header(sk_buff &skb) { skb.network_header = static_cast<u16>(skb.data - skb.head); }
-inline void skb_reset_transport_header(sk_buff &skb) { skb.transport_header = static_cast<u16>(skb.data - skb.head); }
-inline void skb_set_mac_header(sk_buff &skb, int off) { skb.mac_header = static_cast<u16>(skb.data - skb.head + off); }
-inline void skb_set_network_header(sk_buff &skb, int off) { skb.network_header = static_cast<u16>(skb.data - skb.head + off); }
-inline void skb_set_transport_header(sk_buff &skb, int off) { skb.transport_header = static_cast<u16>(skb.data - skb.head + off); }
-inline int skb_network_offset(const sk_buff &skb) { return static_cast<int>(skb_network_header(skb) - skb.data); }
-inline int skb_transport_offset(const sk_buff &skb) { return static_cast<int>(skb_transport_header(skb) - skb.data); }
-inline u32 skb_network_header_len(const sk_buff &skb) { return static_cast<u32>(skb.transport_header - skb.network_header); }
-inline void skb_reset_mac_len(sk_buff &skb) { skb.mac_len = static_cast<u16>(skb.network_header - skb.mac_header); }
+inline void skb_reset_network_header(sk_buff &skb)
+{
+	skb.network_header = static_cast<u16>(skb.data - skb.head);
+}
+inline void skb_reset_transport_header(sk_buff &skb)
+{
+	skb.transport_header = static_cast<u16>(skb.data - skb.head);
+}
+inline void skb_set_mac_header(sk_buff &skb, int off)
+{
+	skb.mac_header = static_cast<u16>(skb.data - skb.head + off);
+}
+inline void skb_set_network_header(sk_buff &skb, int off)
+{
+	skb.network_header = static_cast<u16>(skb.data - skb.head + off);
+}
+inline void skb_set_transport_header(sk_buff &skb, int off)
+{
+	skb.transport_header = static_cast<u16>(skb.data - skb.head + off);
+}
+inline int skb_network_offset(const sk_buff &skb)
+{
+	return static_cast<int>(skb_network_header(skb) - skb.data);
+}
+inline int skb_transport_offset(const sk_buff &skb)
+{
+	return static_cast<int>(skb_transport_header(skb) - skb.data);
+}
+inline u32 skb_network_header_len(const sk_buff &skb)
+{
+	return static_cast<u32>(skb.transport_header - skb.network_header);
+}
+inline void skb_reset_mac_len(sk_buff &skb)
+{
+	skb.mac_len = static_cast<u16>(skb.network_header - skb.mac_header);
+}
 inline ethhdr &eth_hdr(const sk_buff &skb) { return *reinterpret_cast<ethhdr *>(skb_mac_header(skb)); }
 inline iphdr &ip_hdr(const sk_buff &skb) { return *reinterpret_cast<iphdr *>(skb_network_header(skb)); }
 inline tcphdr &tcp_hdr(const sk_buff &skb) { return *reinterpret_cast<tcphdr *>(skb_transport_header(skb)); }
 inline udphdr &udp_hdr(const sk_buff &skb) { return *reinterpret_cast<udphdr *>(skb_transport_header(skb)); }
-inline icmphdr &icmp_hdr(const sk_buff &skb) { return *reinterpret_cast<icmphdr *>(skb_transport_header(skb)); }
+inline icmphdr &icmp_hdr(const sk_buff &skb)
+{
+	return *reinterpret_cast<icmphdr *>(skb_transport_header(skb));
+}
 inline arphdr &arp_hdr(const sk_buff &skb) { return *reinterpret_cast<arphdr *>(skb_network_header(skb)); }
 inline u32 ip_hdrlen(const sk_buff &skb) { return ip_hdr(skb).ihl() * 4; }
 inline u32 tcp_hdrlen(const sk_buff &skb) { return tcp_hdr(skb).doff() * 4; }
 
 // --- destination ---
 constexpr std::uintptr_t SKB_DST_NOREF = 1;
-inline dst_entry *skb_dst(const sk_buff &skb) { return reinterpret_cast<dst_entry *>(skb._skb_refdst & ~SKB_DST_NOREF); }
-inline void skb_dst_set(sk_buff &skb, dst_entry *dst) { skb._skb_refdst = reinterpret_cast<std::uintptr_t>(dst); }
+inline dst_entry *skb_dst(const sk_buff &skb)
+{
+	return reinterpret_cast<dst_entry *>(skb._skb_refdst & ~SKB_DST_NOREF);
+}
+inline void skb_dst_set(sk_buff &skb, dst_entry *dst)
+{
+	skb._skb_refdst = reinterpret_cast<std::uintptr_t>(dst);
+}
 inline void skb_dst_set_noref(sk_buff &skb, dst_entry *dst)
 {
 	skb._skb_refdst = reinterpret_cast<std::uintptr_t>(dst) | SKB_DST_NOREF;
@@ -374,9 +425,12 @@ inline bool skb_queue_empty_lockless(const sk_buff_head &l) { return l.qlen == 0
 inline u32 skb_queue_len(const sk_buff_head &l) { return l.qlen; }
 inline sk_buff *skb_peek(const sk_buff_head &l) { return l.next; }
 inline sk_buff *skb_peek_tail(const sk_buff_head &l) { return l.prev; }
-inline sk_buff *skb_queue_next(const sk_buff_head &, const sk_buff &skb) { return skb.next; } // null past the last
+inline sk_buff *skb_queue_next(const sk_buff_head &, const sk_buff &skb)
+{
+	return skb.next;
+} // null past the last
 inline bool skb_queue_is_last(const sk_buff_head &l, const sk_buff &skb) { return l.prev == &skb; }
-void __skb_queue_head(sk_buff_head &l, skb_ptr skb);   // header inlines
+void __skb_queue_head(sk_buff_head &l, skb_ptr skb); // header inlines
 void __skb_queue_tail(sk_buff_head &l, skb_ptr skb);
 void __skb_queue_after(sk_buff_head &l, sk_buff &prev, skb_ptr skb);
 [[nodiscard]] skb_ptr __skb_unlink(sk_buff &skb, sk_buff_head &l);
@@ -384,7 +438,7 @@ void __skb_queue_after(sk_buff_head &l, sk_buff &prev, skb_ptr skb);
 [[nodiscard]] skb_ptr __skb_dequeue_tail(sk_buff_head &l);
 void __skb_queue_purge(sk_buff_head &l);
 void skb_queue_splice_tail_init(sk_buff_head &from, sk_buff_head &to);
-void skb_queue_head(sk_buff_head &l, skb_ptr skb);     // with the list's lock; out of line
+void skb_queue_head(sk_buff_head &l, skb_ptr skb); // with the list's lock; out of line
 void skb_queue_tail(sk_buff_head &l, skb_ptr skb);
 [[nodiscard]] skb_ptr skb_dequeue(sk_buff_head &l);
 [[nodiscard]] skb_ptr skb_dequeue_tail(sk_buff_head &l);
@@ -415,7 +469,7 @@ struct nf_ct_hook {
 	void (*attach)(sk_buff &nskb, const sk_buff &skb); // a reply is made for skb
 };
 void nf_conntrack_destroy(nf_conntrack &nfct); // no reference is left
-void nf_ct_set_hook(const nf_ct_hook *hook);    // conntrack comes to the current host, or goes
+void nf_ct_set_hook(const nf_ct_hook *hook);   // conntrack comes to the current host, or goes
 void nf_ct_attach(sk_buff &nskb, const sk_buff &skb);
 
 struct nf_bridge_info {
@@ -427,7 +481,7 @@ struct nf_bridge_info {
 	u16 frag_max_size = 0;
 	int physinif = 0;
 	net_device *physoutdev = nullptr;
-	be32 ipv4_daddr{};      // before a bridge hook changed it
+	be32 ipv4_daddr{}; // before a bridge hook changed it
 	u8 neigh_header[8] = {};
 };
 enum skb_ext_id : u8 { SKB_EXT_BRIDGE_NF, SKB_EXT_SEC_PATH, TC_SKB_EXT, SKB_EXT_MPTCP, SKB_EXT_NUM };
@@ -445,7 +499,8 @@ void __skb_ext_put(skb_ext &ext);
 void __skb_ext_copy(sk_buff &to, const sk_buff &from);
 
 // --- GSO ---
-// A list of segments by `next`, the first one's `prev` is the last. Null with err == 0: no segmentation is needed.
+// A list of segments by `next`, the first one's `prev` is the last. Null with err == 0: no segmentation is
+// needed.
 struct skb_segs {
 	sk_buff *list = nullptr; // owned
 	int err = 0;
@@ -464,10 +519,10 @@ void skb_set_owner_r(sk_buff &skb, sock &sk);
 bool skb_set_owner_sk_safe(sk_buff &skb, sock &sk);
 void skb_clone_tx_timestamp(sk_buff &skb);
 void skb_tx_timestamp(sk_buff &skb);
-void skb_tstamp_tx(sk_buff &orig_skb);          // software time stamp to the socket's error queue
+void skb_tstamp_tx(sk_buff &orig_skb); // software time stamp to the socket's error queue
 bool skb_defer_rx_timestamp(sk_buff &skb);
 u32 skb_get_hash(sk_buff &skb);
-void __skb_get_hash_net(sk_buff &skb);         // by the flow's ends, into skb.hash
+void __skb_get_hash_net(sk_buff &skb); // by the flow's ends, into skb.hash
 void skb_clear_hash(sk_buff &skb);
 void skb_probe_transport_header(sk_buff &skb);
 void nf_reset_ct(sk_buff &skb);
@@ -482,8 +537,8 @@ void skb_init(); // makes the caches of the current host
 constexpr u32 SKB_DATA_ALIGN(u32 x) { return (x + 63) & ~63u; }
 constexpr u32 SKB_SHINFO_SIZE = SKB_DATA_ALIGN(sizeof(skb_shared_info));
 static_assert(SKB_SHINFO_SIZE == 320);
-// What a head counts for in truesize: the kernel's sizeof(struct sk_buff), aligned. Windows and buffer limits depend on it,
-// so it is the kernel's number and not our struct's.
+// What a head counts for in truesize: the kernel's sizeof(struct sk_buff), aligned. Windows and buffer limits
+// depend on it, so it is the kernel's number and not our struct's.
 constexpr u32 SKB_HEAD_TRUESIZE = 256;
 constexpr u32 SKB_TRUESIZE(u32 x) { return x + SKB_HEAD_TRUESIZE + SKB_SHINFO_SIZE; }
 constexpr u32 SKB_WITH_OVERHEAD(u32 x) { return x - SKB_SHINFO_SIZE; }

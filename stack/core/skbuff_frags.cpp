@@ -78,8 +78,8 @@ static void skb_split_no_header(sk_buff &skb, sk_buff &skb1, u32 len, u32 pos)
 	to.nr_frags = static_cast<u8>(k);
 }
 
-// Frags that are a program's own memory have somebody to tell when the last user is done; the copy would share
-// him. Nothing here makes such frags.
+// Frags that are a program's own memory have somebody to tell when the last user is done; the copy would
+// share him. Nothing here makes such frags.
 int skb_zerocopy_clone(sk_buff &nskb, const sk_buff &orig, gfp_t)
 {
 	TRACE(nskb, orig);

@@ -189,7 +189,8 @@ skb_segs skb_segment(sk_buff &head_skb, netdev_features_t features)
 
 			skb_copy_from_linear_data_offset(head_skb, static_cast<int>(offset),
 			                                 skb_put(*nskb, linear), linear);
-			if (skb_zerocopy_clone(*nskb, *cursor.of, GFP_ATOMIC) || !share_frags(cursor, *nskb, offset, len))
+			if (skb_zerocopy_clone(*nskb, *cursor.of, GFP_ATOMIC) ||
+			    !share_frags(cursor, *nskb, offset, len))
 				return failed(-EINVAL);
 			nskb->data_len = len - linear;
 			nskb->len += nskb->data_len;

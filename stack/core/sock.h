@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Sockets (include/net/sock.h). sock_common is what a full socket, a request and a TIME_WAIT socket share, so that all three
-// stand in the same established hash; its first cache line has all that a lookup compares. The hierarchy:
+// Sockets (include/net/sock.h). sock_common is what a full socket, a request and a TIME_WAIT socket share, so
+// that all three stand in the same established hash; its first cache line has all that a lookup compares. The
+// hierarchy:
 //
 //   sock_common <- sock <- inet_sock <- inet_connection_sock <- tcp_sock
 //                                    <- udp_sock, raw_sock
 //   sock_common <- request_sock <- inet_request_sock <- tcp_request_sock
 //   sock_common <- inet_timewait_sock <- tcp_timewait_sock
 //
-// A socket is owned either by a softirq (sk_lock.slock, bottom halves off) or by a task (sk_lock.owned); segments that come
-// while a task owns it go to sk_backlog and are processed in release_sock. Sockets are counted by skc_refcnt; what their skbs
-// hold of their memory is counted by sk_wmem_alloc (biased by one) and sk_rmem_alloc.
+// A socket is owned either by a softirq (sk_lock.slock, bottom halves off) or by a task (sk_lock.owned);
+// segments that come while a task owns it go to sk_backlog and are processed in release_sock. Sockets are
+// counted by skc_refcnt; what their skbs hold of their memory is counted by sk_wmem_alloc (biased by one) and
+// sk_rmem_alloc.
 #pragma once
 
 #include "stack/core/dst.h"
@@ -39,18 +41,32 @@ struct sk_filter_prog; // the kernel's struct sk_filter: the name is a function'
 struct flowi4;
 
 // Values of skc_state, of TCP and shared by all (include/net/tcp_states.h).
-enum tcp_state : u8 { TCP_ESTABLISHED = 1, TCP_SYN_SENT, TCP_SYN_RECV, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_TIME_WAIT, TCP_CLOSE,
-		      TCP_CLOSE_WAIT, TCP_LAST_ACK, TCP_LISTEN, TCP_CLOSING, TCP_NEW_SYN_RECV, TCP_MAX_STATES };
-constexpr u32 TCPF_ESTABLISHED = 1 << 1, TCPF_SYN_SENT = 1 << 2, TCPF_SYN_RECV = 1 << 3, TCPF_FIN_WAIT1 = 1 << 4,
-	      TCPF_FIN_WAIT2 = 1 << 5, TCPF_TIME_WAIT = 1 << 6, TCPF_CLOSE = 1 << 7, TCPF_CLOSE_WAIT = 1 << 8,
-	      TCPF_LAST_ACK = 1 << 9, TCPF_LISTEN = 1 << 10, TCPF_CLOSING = 1 << 11, TCPF_NEW_SYN_RECV = 1 << 12;
+enum tcp_state : u8 {
+	TCP_ESTABLISHED = 1,
+	TCP_SYN_SENT,
+	TCP_SYN_RECV,
+	TCP_FIN_WAIT1,
+	TCP_FIN_WAIT2,
+	TCP_TIME_WAIT,
+	TCP_CLOSE,
+	TCP_CLOSE_WAIT,
+	TCP_LAST_ACK,
+	TCP_LISTEN,
+	TCP_CLOSING,
+	TCP_NEW_SYN_RECV,
+	TCP_MAX_STATES
+};
+constexpr u32 TCPF_ESTABLISHED = 1 << 1, TCPF_SYN_SENT = 1 << 2, TCPF_SYN_RECV = 1 << 3,
+	      TCPF_FIN_WAIT1 = 1 << 4, TCPF_FIN_WAIT2 = 1 << 5, TCPF_TIME_WAIT = 1 << 6, TCPF_CLOSE = 1 << 7,
+	      TCPF_CLOSE_WAIT = 1 << 8, TCPF_LAST_ACK = 1 << 9, TCPF_LISTEN = 1 << 10, TCPF_CLOSING = 1 << 11,
+	      TCPF_NEW_SYN_RECV = 1 << 12;
 
 struct sock_common {
 	be32 skc_daddr{};
 	be32 skc_rcv_saddr{};
 	u32 skc_hash = 0;
 	be16 skc_dport{};
-	u16 skc_num = 0;               // local port in host order
+	u16 skc_num = 0; // local port in host order
 	u16 skc_family = 0;
 	volatile u8 skc_state = 0;
 	u8 skc_reuse : 4 = 0;
@@ -69,17 +85,35 @@ struct sock_common {
 	in6_addr skc_v6_daddr{};
 	in6_addr skc_v6_rcv_saddr{};
 	u64 skc_cookie = 0;
-	u32 skc_flags = 0;             // 1 << SOCK_*
+	u32 skc_flags = 0; // 1 << SOCK_*
 	u16 skc_tx_queue_mapping = 0xffff;
 	u16 skc_rx_queue_mapping = 0xffff;
 	int skc_incoming_cpu = -1;
-	sock *skc_listener = nullptr;  // request socks: the listener
+	sock *skc_listener = nullptr; // request socks: the listener
 };
 static_assert(offsetof(sock_common, skc_prot) <= 64);
 
-enum sock_flags { SOCK_DEAD, SOCK_DONE, SOCK_URGINLINE, SOCK_KEEPOPEN, SOCK_LINGER, SOCK_DESTROY, SOCK_BROADCAST, SOCK_TIMESTAMP,
-		  SOCK_ZAPPED, SOCK_USE_WRITE_QUEUE, SOCK_DBG, SOCK_RCVTSTAMP, SOCK_RCVTSTAMPNS, SOCK_LOCALROUTE,
-		  SOCK_MEMALLOC, SOCK_RCU_FREE, SOCK_FASYNC, SOCK_RXQ_OVFL, SOCK_FILTER_LOCKED };
+enum sock_flags {
+	SOCK_DEAD,
+	SOCK_DONE,
+	SOCK_URGINLINE,
+	SOCK_KEEPOPEN,
+	SOCK_LINGER,
+	SOCK_DESTROY,
+	SOCK_BROADCAST,
+	SOCK_TIMESTAMP,
+	SOCK_ZAPPED,
+	SOCK_USE_WRITE_QUEUE,
+	SOCK_DBG,
+	SOCK_RCVTSTAMP,
+	SOCK_RCVTSTAMPNS,
+	SOCK_LOCALROUTE,
+	SOCK_MEMALLOC,
+	SOCK_RCU_FREE,
+	SOCK_FASYNC,
+	SOCK_RXQ_OVFL,
+	SOCK_FILTER_LOCKED
+};
 
 struct socket_lock_t {
 	spinlock_t slock;
@@ -101,7 +135,8 @@ constexpr u32 SK_MEM_SEND = 0, SK_MEM_RECV = 1;
 constexpr int SK_MEM_QUANTUM = static_cast<int>(PAGE_SIZE);
 constexpr u8 SK_PACING_NONE = 0, SK_PACING_NEEDED = 1, SK_PACING_FQ = 2;
 constexpr u32 SOCK_SNDBUF_LOCK = 1, SOCK_RCVBUF_LOCK = 2, SOCK_BINDADDR_LOCK = 4, SOCK_BINDPORT_LOCK = 8;
-constexpr u32 SOCK_MIN_SNDBUF = 4608, SOCK_MIN_RCVBUF = 2304; // TCP_SKB_MIN_TRUESIZE * 2, TCP_SKB_MIN_TRUESIZE
+constexpr u32 SOCK_MIN_SNDBUF = 4608,
+	      SOCK_MIN_RCVBUF = 2304; // TCP_SKB_MIN_TRUESIZE * 2, TCP_SKB_MIN_TRUESIZE
 
 struct sock : sock_common {
 	socket_lock_t sk_lock;
@@ -129,8 +164,8 @@ struct sock : sock_common {
 	std::atomic<int> sk_wmem_alloc{1};
 	u32 sk_tsq_flags = 0;
 	sk_buff *sk_send_head = nullptr;
-	skb_rb_root tcp_rtx_queue;        // owned skbs; sent and not acknowledged
-	sk_buff_head sk_write_queue;      // TCP: not yet sent
+	skb_rb_root tcp_rtx_queue;   // owned skbs; sent and not acknowledged
+	sk_buff_head sk_write_queue; // TCP: not yet sent
 	int sk_peek_off = -1;
 	int sk_write_pending = 0;
 	u32 sk_dst_pending_confirm = 0;
@@ -139,7 +174,7 @@ struct sock : sock_common {
 	timer_list sk_timer;
 	u32 sk_priority = 0;
 	u32 sk_mark = 0;
-	u64 sk_pacing_rate = ~0ull;       // bytes a second
+	u64 sk_pacing_rate = ~0ull; // bytes a second
 	u64 sk_max_pacing_rate = ~0ull;
 	page_frag sk_frag;
 	netdev_features_t sk_route_caps = 0;
@@ -212,7 +247,10 @@ inline net &sock_net(const sock_common &sk) { return *sk.skc_net; }
 inline void sock_set_flag(sock &sk, sock_flags f) { sk.skc_flags |= 1u << f; }
 inline void sock_reset_flag(sock &sk, sock_flags f) { sk.skc_flags &= ~(1u << f); }
 inline bool sock_flag(const sock &sk, sock_flags f) { return sk.skc_flags & (1u << f); }
-inline bool sk_fullsock(const sock_common &sk) { return (1u << sk.skc_state) & ~(TCPF_TIME_WAIT | TCPF_NEW_SYN_RECV); }
+inline bool sk_fullsock(const sock_common &sk)
+{
+	return (1u << sk.skc_state) & ~(TCPF_TIME_WAIT | TCPF_NEW_SYN_RECV);
+}
 inline bool sk_unhashed(const sock_common &sk) { return hlist_nulls_unhashed(sk.skc_nulls_node); }
 inline bool sk_hashed(const sock_common &sk) { return !sk_unhashed(sk); }
 inline bool sock_owned_by_user(const sock &sk) { return sk.sk_lock.owned; }
@@ -225,15 +263,22 @@ inline int sk_stream_wspace(const sock &sk) { return sk.sk_sndbuf - sk.sk_wmem_q
 inline int sk_wmem_alloc_get(const sock &sk) { return sk.sk_wmem_alloc.load(std::memory_order_relaxed) - 1; }
 inline int sk_rmem_alloc_get(const sock &sk) { return sk.sk_backlog.rmem_alloc; }
 inline int tcp_rmem_pressure_limit(const sock &sk) { return sk.sk_rcvbuf; }
-inline bool sock_writeable(const sock &sk) { return sk.sk_wmem_alloc.load(std::memory_order_relaxed) < (sk.sk_sndbuf >> 1); }
+inline bool sock_writeable(const sock &sk)
+{
+	return sk.sk_wmem_alloc.load(std::memory_order_relaxed) < (sk.sk_sndbuf >> 1);
+}
 inline int sk_unused_reserved_mem(const sock &) { return 0; }
 inline long sock_rcvtimeo(const sock &sk, bool noblock) { return noblock ? 0 : sk.sk_rcvtimeo; }
 inline long sock_sndtimeo(const sock &sk, bool noblock) { return noblock ? 0 : sk.sk_sndtimeo; }
-inline int sock_rcvlowat(const sock &sk, int waitall, int len) { const int v = waitall ? len : sk.sk_rcvlowat; return v > len ? len : v ? v : 1; }
+inline int sock_rcvlowat(const sock &sk, int waitall, int len)
+{
+	const int v = waitall ? len : sk.sk_rcvlowat;
+	return v > len ? len : v ? v : 1;
+}
 inline int sock_intr_errno(long timeo) { return timeo == MAX_SCHEDULE_TIMEOUT ? -ERESTARTSYS : -EINTR; }
 inline wait_queue_head *sk_sleep(sock &sk) { return sk.sk_wq ? &sk.sk_wq->wait : nullptr; }
 void sk_set_socket(sock &sk, socket *sock);
-void sock_orphan(sock &sk);                 // header inlines
+void sock_orphan(sock &sk); // header inlines
 void sock_graft(sock &sk, socket &parent);
 void sk_tx_queue_set(sock &sk, int q);
 void sk_rx_queue_set(sock &sk, const sk_buff &skb);
@@ -267,7 +312,8 @@ struct proto {
 	bool (*stream_memory_free)(const sock &sk, int wake);
 	void (*enter_memory_pressure)(sock &sk);
 	void (*leave_memory_pressure)(sock &sk);
-	// Room for one socket and its life: construct in zeroed slab memory, copy as sk_clone_lock does, destroy.
+	// Room for one socket and its life: construct in zeroed slab memory, copy as sk_clone_lock does,
+	// destroy.
 	u32 obj_size;
 	sock *(*construct)(void *memory);
 	void (*copy)(sock &to, const sock &from);
@@ -275,12 +321,12 @@ struct proto {
 	bool slab_typesafe_by_rcu;
 	u32 max_header;
 	bool no_autobind;
-	bool memory_accounted;         // has sysctl_mem (TCP, UDP)
+	bool memory_accounted; // has sysctl_mem (TCP, UDP)
 	const request_sock_ops *rsk_prot;
 	const timewait_sock_ops *twsk_prot;
 	std::array<int, 3> netns_ipv4::*sysctl_wmem;
 	std::array<int, 3> netns_ipv4::*sysctl_rmem;
-	u32 index;                     // set by proto_register: where proto_of looks first
+	u32 index; // set by proto_register: where proto_of looks first
 	void (*keepalive)(sock &sk, int valbool);
 };
 // What the kernel keeps in global variables of a protocol: one for each host.
@@ -290,12 +336,12 @@ struct proto_state {
 	kmem_cache *slab = nullptr;
 	kmem_cache *rsk_slab = nullptr;
 	kmem_cache *twsk_slab = nullptr;
-	long memory_allocated = 0;     // pages that the cpus have booked
+	long memory_allocated = 0;          // pages that the cpus have booked
 	std::vector<long> per_cpu_fw_alloc; // pages that each has not
 	std::array<long, 3> sysctl_mem{0, 0, 0};
-	int memory_pressure = 0;       // jiffies | 1 since when
+	int memory_pressure = 0; // jiffies | 1 since when
 	long sockets_allocated = 0;
-	u32 inuse = 0;                 // sockets hashed
+	u32 inuse = 0; // sockets hashed
 	u32 orphan_count = 0;
 };
 int proto_register(proto &prot, bool alloc_slab); // on the current host
@@ -351,21 +397,25 @@ void __sk_free(sock &sk);
 sock *sk_clone_lock(const sock &sk, gfp_t priority);
 void sk_free_unlock_clone(sock &sk);
 void sock_init_data(socket *parent, sock &sk);
-void sock_gen_put(sock_common &sk);         // full, request or TIME_WAIT
+void sock_gen_put(sock_common &sk); // full, request or TIME_WAIT
 inline void sock_hold(sock &sk) { refcount_inc(sk.skc_refcnt); }
-void sock_put(sock &sk);                    // header inline: sk_free at zero
-inline void __sock_put(sock &sk) { [[maybe_unused]] const bool z = refcount_dec_and_test(sk.skc_refcnt); assert(!z); }
+void sock_put(sock &sk); // header inline: sk_free at zero
+inline void __sock_put(sock &sk)
+{
+	[[maybe_unused]] const bool z = refcount_dec_and_test(sk.skc_refcnt);
+	assert(!z);
+}
 void lock_sock_nested(sock &sk, int subclass);
 inline void lock_sock(sock &sk) { lock_sock_nested(sk, 0); }
 void release_sock(sock &sk);
 void sockopt_lock_sock(sock &sk);
 void sockopt_release_sock(sock &sk);
 void __release_sock(sock &sk);
-bool sk_flush_backlog(sock &sk);            // header inline
+bool sk_flush_backlog(sock &sk); // header inline
 void __sk_flush_backlog(sock &sk);
 void __lock_sock(sock &sk);
 [[nodiscard]] bool __lock_sock_fast(sock &sk); // true: owned, the slow way
-bool lock_sock_fast(sock &sk);             // header inlines
+bool lock_sock_fast(sock &sk);                 // header inlines
 void unlock_sock_fast(sock &sk, bool slow);
 inline void bh_lock_sock(sock &sk) { spin_lock(sk.sk_lock.slock); }
 inline void bh_unlock_sock(sock &sk) { spin_unlock(sk.sk_lock.slock); }
@@ -395,25 +445,26 @@ int sk_setsockopt(sock &sk, int level, int optname, const void *optval, u32 optl
 int sock_setsockopt(socket &sock, int level, int optname, const void *optval, u32 optlen);
 int sk_getsockopt(sock &sk, int level, int optname, void *optval, int &optlen);
 int sock_getsockopt(socket &sock, int level, int optname, void *optval, int &optlen);
-skb_ptr sock_alloc_send_pskb(sock &sk, u64 header_len, u64 data_len, int noblock, int &errcode, int max_page_order);
+skb_ptr sock_alloc_send_pskb(sock &sk, u64 header_len, u64 data_len, int noblock, int &errcode,
+                             int max_page_order);
 skb_ptr sock_alloc_send_skb(sock &sk, u64 size, int noblock, int &errcode);
 skb_ptr sock_omalloc(sock &sk, u64 size, gfp_t priority);
 skb_ptr sock_wmalloc(sock &sk, u64 size, int force, gfp_t priority);
 bool skb_page_frag_refill(u32 sz, page_frag &pfrag, gfp_t gfp);
 bool sk_page_frag_refill(sock &sk, page_frag &pfrag);
-page_frag &sk_page_frag(sock &sk);          // the task's, or the socket's own in softirq
+page_frag &sk_page_frag(sock &sk); // the task's, or the socket's own in softirq
 void sk_setup_caps(sock &sk, dst_entry *dst);
 dst_entry *__sk_dst_check(sock &sk, u32 cookie);
 dst_entry *sk_dst_check(sock &sk, u32 cookie);
 inline u32 sock_net_uid(const net &, const sock *sk) { return sk ? sk->sk_uid : make_kuid(init_user_ns, 0); }
 inline dst_entry *__sk_dst_get(const sock &sk) { return sk.sk_dst_cache; }
-dst_entry *sk_dst_get(sock &sk);            // counted
+dst_entry *sk_dst_get(sock &sk); // counted
 void __sk_dst_set(sock &sk, dst_entry *dst);
 void sk_dst_set(sock &sk, dst_entry *dst);
 void sk_dst_reset(sock &sk);
 void __sk_dst_reset(sock &sk);
 void sk_dst_confirm(sock &sk);
-void sock_confirm_neigh(sk_buff &skb, struct neighbour &n); // header inline
+void sock_confirm_neigh(sk_buff &skb, struct neighbour &n);                     // header inline
 int sock_queue_rcv_skb_reason(sock &sk, skb_ptr &skb, skb_drop_reason *reason); // takes the skb when 0
 int __sock_queue_rcv_skb(sock &sk, skb_ptr &skb);
 int __sk_receive_skb(sock &sk, skb_ptr skb, int nested, u32 trim_cap, bool refcounted);
@@ -421,7 +472,7 @@ int sock_queue_err_skb(sock &sk, skb_ptr &skb);
 [[nodiscard]] skb_ptr sock_dequeue_err_skb(sock &sk);
 void sock_rmem_free(sk_buff &skb);
 u32 sock_i_uid(sock &sk);
-int sock_error(sock &sk);                   // and clears it
+int sock_error(sock &sk); // and clears it
 int sock_no_bind(socket &, sockaddr_storage &, int);
 int sock_no_connect(socket &, sockaddr_storage &, int, int);
 int sock_no_accept(socket &, socket &, int, bool);
@@ -443,7 +494,7 @@ int __sk_mem_raise_allocated(sock &sk, int size, int amt, int kind);
 void __sk_mem_reclaim(sock &sk, int amount);
 void __sk_mem_reduce_allocated(sock &sk, int amount);
 void sk_forced_mem_schedule(sock &sk, int size);
-bool sk_wmem_schedule(sock &sk, int size);               // header inlines
+bool sk_wmem_schedule(sock &sk, int size); // header inlines
 bool sk_rmem_schedule(sock &sk, const sk_buff &skb, int size);
 void sk_mem_charge(sock &sk, int size);
 void sk_mem_uncharge(sock &sk, int size);
@@ -467,13 +518,16 @@ void sk_stream_kill_queues(sock &sk);
 bool sk_stream_memory_free(const sock &sk);
 bool __sk_stream_memory_free(const sock &sk, int wake);
 skb_ptr skb_recv_datagram(sock &sk, u32 flags, int &err);
-sk_buff *__skb_try_recv_from_queue(sock &sk, sk_buff_head &queue, u32 flags, int &off, int &err, sk_buff *&last);
+sk_buff *__skb_try_recv_from_queue(sock &sk, sk_buff_head &queue, u32 flags, int &off, int &err,
+                                   sk_buff *&last);
 skb_ptr __skb_recv_datagram(sock &sk, sk_buff_head &queue, u32 flags, int &off, int &err);
-sk_buff *__skb_try_recv_datagram(sock &sk, sk_buff_head &queue, u32 flags, int &off, int &err, sk_buff *&last); // counted when peeked
+sk_buff *__skb_try_recv_datagram(sock &sk, sk_buff_head &queue, u32 flags, int &off, int &err,
+                                 sk_buff *&last); // counted when peeked
 int __skb_wait_for_more_packets(sock &sk, sk_buff_head &queue, int &err, long &timeo, const sk_buff *last);
 void skb_free_datagram(sock &sk, skb_ptr skb);
 void __skb_free_datagram_locked(sock &sk, skb_ptr skb, int len);
-int __sk_queue_drop_skb(sock &sk, sk_buff_head &queue, sk_buff &skb, u32 flags, void (*destructor)(sock &sk, sk_buff &skb));
+int __sk_queue_drop_skb(sock &sk, sk_buff_head &queue, sk_buff &skb, u32 flags,
+                        void (*destructor)(sock &sk, sk_buff &skb));
 int skb_kill_datagram(sock &sk, skb_ptr skb, u32 flags);
 u32 datagram_poll(file &file, socket &sock, poll_table *wait);
 int skb_copy_datagram_from_iter(sk_buff &skb, int offset, iov_iter &from, int len);
@@ -535,7 +589,7 @@ inline void sock_release_ownership(sock &sk) { sk.sk_lock.owned = false; }
 template <class R> sock &req_to_sk(R &req) { return static_cast<sock &>(static_cast<sock_common &>(req)); }
 
 // --- net/socket.c: the doors, and what protocols use of it ---
-void sock_init(); // of the current host
+void sock_init();              // of the current host
 u32 live_socks(const host &h); // full, request and TIME_WAIT
 
 } // namespace skbwalk

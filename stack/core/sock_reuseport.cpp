@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Groups of sockets that share a port by SO_REUSEPORT (net/core/sock_reuseport.c). The first socket makes the group, others join
-// it, and a flow's hash picks the member that gets it. Left out: BPF programs that choose, and migration of closed listeners.
+// Groups of sockets that share a port by SO_REUSEPORT (net/core/sock_reuseport.c). The first socket makes the
+// group, others join it, and a flow's hash picks the member that gets it. Left out: BPF programs that choose,
+// and migration of closed listeners.
 
 #include "stack/core/sock_reuseport.h"
 
@@ -76,8 +77,8 @@ static sock *reuseport_select_sock_by_hash(const sock_reuseport &reuse, u32 hash
 	return reuse.socks[i];
 }
 
-// Who of the group takes over a connection that a closing listener had not accepted yet? Unlike the kernel, where
-// net.ipv4.tcp_migrate_req can allow it, never anybody.
+// Who of the group takes over a connection that a closing listener had not accepted yet? Unlike the kernel,
+// where net.ipv4.tcp_migrate_req can allow it, never anybody.
 sock *reuseport_migrate_sock(sock &sk, sock &migrating_sk, sk_buff *)
 {
 	TRACE(sk, migrating_sk);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Groups of sockets that share a port by SO_REUSEPORT (include/net/sock_reuseport.h): a flow's hash picks one of the group.
+// Groups of sockets that share a port by SO_REUSEPORT (include/net/sock_reuseport.h): a flow's hash picks one
+// of the group.
 #pragma once
 
 #include "stack/core/sock.h"
@@ -12,7 +13,7 @@ int reuseport_add_sock(sock &sk, sock &sk2, bool bind_inany); // joins sk2's
 void reuseport_detach_sock(sock &sk);
 void reuseport_stop_listen_sock(sock &sk);
 sock *reuseport_migrate_sock(sock &sk, sock &migrating_sk, sk_buff *skb); // null: nobody takes it over
-bool reuseport_has_conns(const sock &sk);                      // is one of the group connected?
+bool reuseport_has_conns(const sock &sk);                                 // is one of the group connected?
 void reuseport_has_conns_set(sock &sk);
 sock *reuseport_select_sock(sock &sk, u32 hash, sk_buff *skb, int hdr_len); // null: no group
 

@@ -34,10 +34,12 @@ struct msghdr {
 	int msg_namelen = 0;
 	int msg_flags = 0;
 	iov_iter msg_iter;
-	void *msg_control = nullptr; // room for control messages (or, when sending, such); moves on as it is used
+	void *msg_control =
+		nullptr; // room for control messages (or, when sending, such); moves on as it is used
 	std::size_t msg_controllen = 0;
 };
-// A control message (include/linux/socket.h): this head, then data; the next one begins at a multiple of eight.
+// A control message (include/linux/socket.h): this head, then data; the next one begins at a multiple of
+// eight.
 struct cmsghdr {
 	std::size_t cmsg_len; // of both
 	int cmsg_level;

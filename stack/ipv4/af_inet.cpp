@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The AF_INET family (net/ipv4/af_inet.c): making sockets by type and protocol, and the operations behind the system calls of
-// stream and datagram sockets: bind, listen, connect, accept, send, receive, shutdown, release. inet_init boots IPv4 on a host.
+// The AF_INET family (net/ipv4/af_inet.c): making sockets by type and protocol, and the operations behind the
+// system calls of stream and datagram sockets: bind, listen, connect, accept, send, receive, shutdown,
+// release. inet_init boots IPv4 on a host.
 
 #include "stack/core/netdevice.h"
 #include "stack/ipv4/icmp.h"
@@ -87,7 +88,8 @@ static int inet_create(net &net, socket &parent, int protocol, bool kern)
 	const inet_protosw *answer = nullptr;
 	int err = -ESOCKTNOSUPPORT;
 	for (const inet_protosw *p : inet_protos_of->inetsw[parent.type]) {
-		if (protocol == p->protocol ? protocol != IPPROTO_IP : protocol == IPPROTO_IP || p->protocol == IPPROTO_IP) {
+		if (protocol == p->protocol ? protocol != IPPROTO_IP
+		                            : protocol == IPPROTO_IP || p->protocol == IPPROTO_IP) {
 			if (protocol == IPPROTO_IP)
 				protocol = p->protocol; // the type's default
 			answer = p;
@@ -112,7 +114,8 @@ static int inet_create(net &net, socket &parent, int protocol, bool kern)
 		inet.inet_num = static_cast<u16>(protocol);
 		inet.hdrincl = protocol == IPPROTO_RAW;
 	}
-	inet.pmtudisc = static_cast<u8>(net.ipv4.sysctl_ip_no_pmtu_disc ? IP_PMTUDISC_DONT : IP_PMTUDISC_WANT);
+	inet.pmtudisc =
+		static_cast<u8>(net.ipv4.sysctl_ip_no_pmtu_disc ? IP_PMTUDISC_DONT : IP_PMTUDISC_WANT);
 
 	sock_init_data(&parent, sk);
 	sk.sk_destruct = inet_sock_destruct;
@@ -143,8 +146,8 @@ int inet_release(socket &parent)
 
 	ip_mc_drop_socket(sk);
 	const long timeout = sock_flag(sk, SOCK_LINGER) && !(current.task && current.task->fatal_signal)
-				 ? static_cast<long>(sk.sk_lingertime)
-				 : 0;
+	                             ? static_cast<long>(sk.sk_lingertime)
+	                             : 0;
 	sk.sk_prot->close(sk, timeout);
 	parent.sk = nullptr;
 	return 0;
@@ -182,8 +185,8 @@ int __inet_bind(sock &sk, sockaddr_storage &uaddr, int, u32 flags)
 		return -EAFNOSUPPORT;
 	const u32 domain = l3mdev_fib_table_by_index(net, sk.sk_bound_dev_if);
 	const u32 kind = inet_addr_type_table(net, addr.sin_addr, domain ? domain : u32{RT_TABLE_LOCAL});
-	if (!inet_can_nonlocal_bind(net, inet) && addr.sin_addr && kind != RTN_LOCAL && kind != RTN_MULTICAST &&
-	    kind != RTN_BROADCAST)
+	if (!inet_can_nonlocal_bind(net, inet) && addr.sin_addr && kind != RTN_LOCAL &&
+	    kind != RTN_MULTICAST && kind != RTN_BROADCAST)
 		return -EADDRNOTAVAIL;
 	const u16 snum = ntohs(addr.sin_port);
 
@@ -324,8 +327,8 @@ int inet_stream_connect(socket &parent, sockaddr_storage &uaddr, int addr_len, i
 void __inet_accept(socket &, socket &newsock, sock &newsk)
 {
 	TRACE(newsk);
-	assert((1u << newsk.sk_state) & (TCPF_ESTABLISHED | TCPF_SYN_RECV | TCPF_FIN_WAIT1 | TCPF_FIN_WAIT2 | TCPF_CLOSING |
-					 TCPF_CLOSE_WAIT | TCPF_CLOSE));
+	assert((1u << newsk.sk_state) & (TCPF_ESTABLISHED | TCPF_SYN_RECV | TCPF_FIN_WAIT1 | TCPF_FIN_WAIT2 |
+	                                 TCPF_CLOSING | TCPF_CLOSE_WAIT | TCPF_CLOSE));
 	sock_graft(newsk, newsock);
 	newsock.state = SS_CONNECTED;
 }
@@ -409,8 +412,9 @@ int inet_shutdown(socket &parent, int how)
 		return -EINVAL;
 	lock_sock(sk);
 	if (parent.state == SS_CONNECTING)
-		parent.state = (1u << sk.sk_state) & (TCPF_SYN_SENT | TCPF_SYN_RECV | TCPF_CLOSE) ? SS_DISCONNECTING
-												  : SS_CONNECTED;
+		parent.state = (1u << sk.sk_state) & (TCPF_SYN_SENT | TCPF_SYN_RECV | TCPF_CLOSE)
+		                       ? SS_DISCONNECTING
+		                       : SS_CONNECTED;
 	if ((sk.sk_state == TCP_LISTEN && (how & RCV_SHUTDOWN)) || sk.sk_state == TCP_SYN_SENT) {
 		err = sk.sk_prot->disconnect(sk, static_cast<int>(O_NONBLOCK_FLAG));
 		parent.state = err ? SS_DISCONNECTING : SS_UNCONNECTED;
@@ -438,7 +442,8 @@ be32 inet_current_timestamp()
 int inet_ioctl(socket &parent, u32 cmd, int &value)
 {
 	TRACE(parent.sk);
-	return parent.sk->sk_prot->ioctl ? parent.sk->sk_prot->ioctl(*parent.sk, static_cast<int>(cmd), value) : -ENOIOCTLCMD;
+	return parent.sk->sk_prot->ioctl ? parent.sk->sk_prot->ioctl(*parent.sk, static_cast<int>(cmd), value)
+	                                 : -ENOIOCTLCMD;
 }
 
 static int inet_sk_reselect_saddr(sock &sk)
@@ -451,8 +456,8 @@ static int inet_sk_reselect_saddr(sock &sk)
 
 	if (inet.inet_opt && inet.inet_opt->srr)
 		daddr = inet.inet_opt->faddr;
-	const rt_or_err route = ip_route_connect(fl4, daddr, be32{}, sk.sk_bound_dev_if, sk.sk_protocol, inet.inet_sport,
-						 inet.inet_dport, sk);
+	const rt_or_err route = ip_route_connect(fl4, daddr, be32{}, sk.sk_bound_dev_if, sk.sk_protocol,
+	                                         inet.inet_sport, inet.inet_dport, sk);
 	if (!route.rt)
 		return route.err;
 	if (fl4.saddr != old_saddr) {
@@ -476,16 +481,17 @@ int inet_sk_rebuild_header(sock &sk)
 	if (__sk_dst_check(sk, 0))
 		return 0;
 	const be32 daddr = inet.inet_opt && inet.inet_opt->srr ? inet.inet_opt->faddr : inet.inet_daddr;
-	const rt_or_err route = ip_route_output_ports(sock_net(sk), inet.cork.fl, &sk, daddr, inet.inet_saddr, inet.inet_dport,
-						      inet.inet_sport, sk.sk_protocol, RT_TOS(inet.tos), sk.sk_bound_dev_if);
+	const rt_or_err route = ip_route_output_ports(sock_net(sk), inet.cork.fl, &sk, daddr, inet.inet_saddr,
+	                                              inet.inet_dport, inet.inet_sport, sk.sk_protocol,
+	                                              RT_TOS(inet.tos), sk.sk_bound_dev_if);
 	if (route.rt) {
 		sk_setup_caps(sk, route.rt);
 		return 0;
 	}
 	int err = route.err;
 	sk.sk_route_caps = 0;
-	if (!sock_net(sk).ipv4.sysctl_ip_dynaddr || sk.sk_state != TCP_SYN_SENT || (sk.sk_userlocks & SOCK_BINDADDR_LOCK) ||
-	    (err = inet_sk_reselect_saddr(sk)) != 0)
+	if (!sock_net(sk).ipv4.sysctl_ip_dynaddr || sk.sk_state != TCP_SYN_SENT ||
+	    (sk.sk_userlocks & SOCK_BINDADDR_LOCK) || (err = inet_sk_reselect_saddr(sk)) != 0)
 		sk.sk_err_soft = -err;
 	return err;
 }
@@ -624,10 +630,10 @@ namespace {
 const net_proto_family inet_family_ops = {PF_INET, inet_create};
 
 const net_protocol tcp_protocol = {.handler = tcp_v4_rcv,
-				   .err_handler = tcp_v4_err,
-				   .no_policy = true,
-				   .icmp_strict_tag_validation = true,
-				   .early_demux = tcp_v4_early_demux};
+                                   .err_handler = tcp_v4_err,
+                                   .no_policy = true,
+                                   .icmp_strict_tag_validation = true,
+                                   .early_demux = tcp_v4_early_demux};
 const net_protocol udp_protocol = {
 	.handler = udp_rcv, .err_handler = udp_err, .no_policy = true, .early_demux = udp_v4_early_demux};
 const net_protocol icmp_protocol = {.handler = icmp_rcv, .err_handler = icmp_err, .no_policy = true};
@@ -646,7 +652,8 @@ perhost<ip_packet_types> packet_types;
 
 } // namespace
 
-// Unlike the kernel, the namespaces' parts register in an order that lets the control sockets find their routes: sockets last.
+// Unlike the kernel, the namespaces' parts register in an order that lets the control sockets find their
+// routes: sockets last.
 void inet_init()
 {
 	TRACE();

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/datagram.c: what UDP, raw and ping sockets share. connect() looks the route up, keeps it, and fixes peer and local
-// address; a route that went stale while a task owned the socket is looked up again when it lets go.
+// net/ipv4/datagram.c: what UDP, raw and ping sockets share. connect() looks the route up, keeps it, and
+// fixes peer and local address; a route that went stale while a task owned the socket is looked up again when
+// it lets go.
 #include "stack/core/sock_reuseport.h"
 #include "stack/ipv4/inet_sock.h"
 #include "stack/ipv4/ip.h"
@@ -34,7 +35,8 @@ int __ip4_datagram_connect(sock &sk, sockaddr_storage &uaddr, int addr_len)
 		oif = inet.uc_index;
 	}
 	flowi4 &fl4 = inet.cork.fl;
-	const rt_or_err route = ip_route_connect(fl4, usin.sin_addr, saddr, oif, sk.sk_protocol, inet.inet_sport, usin.sin_port, sk);
+	const rt_or_err route = ip_route_connect(fl4, usin.sin_addr, saddr, oif, sk.sk_protocol,
+	                                         inet.inet_sport, usin.sin_port, sk);
 	if (!route.rt) {
 		if (route.err == -ENETUNREACH)
 			IP_INC_STATS(net, IPSTATS_MIB_OUTNOROUTES);
@@ -80,8 +82,9 @@ void ip4_datagram_release_cb(sock &sk)
 		return;
 	const be32 daddr = inet.inet_opt && inet.inet_opt->srr ? inet.inet_opt->faddr : inet.inet_daddr;
 	flowi4 fl4;
-	const rt_or_err route = ip_route_output_ports(sock_net(sk), fl4, &sk, daddr, inet.inet_saddr, inet.inet_dport,
-						      inet.inet_sport, sk.sk_protocol, RT_CONN_FLAGS(sk), sk.sk_bound_dev_if);
+	const rt_or_err route =
+		ip_route_output_ports(sock_net(sk), fl4, &sk, daddr, inet.inet_saddr, inet.inet_dport,
+	                              inet.inet_sport, sk.sk_protocol, RT_CONN_FLAGS(sk), sk.sk_bound_dev_if);
 
 	// Senders change the route without the socket's lock, hence no __sk_dst_set().
 	sk_dst_set(sk, route.rt);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Local ports (the port half of net/ipv4/inet_hashtables.c): buckets by port (bhash) and by port and address (bhash2), a
-// socket's entry into both, the child's share of its listener's port, and connect()'s choice of an ephemeral port.
+// Local ports (the port half of net/ipv4/inet_hashtables.c): buckets by port (bhash) and by port and address
+// (bhash2), a socket's entry into both, the child's share of its listener's port, and connect()'s choice of
+// an ephemeral port.
 
 #include "stack/ipv4/inet_hashtables.h"
 
 #include "stack/core/netdevice.h"
-#include "stack/kernel/random.h"
 #include "stack/ipv4/tcp.h"
+#include "stack/kernel/random.h"
 
 namespace skbwalk {
 
@@ -34,7 +35,8 @@ inet_bind2_hashbucket &inet_bhashfn_portaddr(inet_hashinfo &h, const sock &sk, c
 	return h.bhash2[ipv4_portaddr_hash(net, sk.sk_rcv_saddr, port) & (h.bhash_size - 1)];
 }
 
-inet_bind_bucket *inet_bind_bucket_create(kmem_cache &cachep, net &net, inet_bind_hashbucket &head, u16 snum, int l3mdev)
+inet_bind_bucket *inet_bind_bucket_create(kmem_cache &cachep, net &net, inet_bind_hashbucket &head, u16 snum,
+                                          int l3mdev)
 {
 	TRACE();
 	void *memory = kmem_cache_alloc(cachep, GFP_ATOMIC);
@@ -66,8 +68,8 @@ bool inet_bind_bucket_match(const inet_bind_bucket &tb, const net &net, u16 port
 	return net_eq(*tb.ib_net, net) && tb.port == port && tb.l3mdev == l3mdev;
 }
 
-static void inet_bind2_bucket_init(inet_bind2_bucket &tb, net &net, inet_bind2_hashbucket &head, u16 port, int l3mdev,
-				   const sock &sk)
+static void inet_bind2_bucket_init(inet_bind2_bucket &tb, net &net, inet_bind2_hashbucket &head, u16 port,
+                                   int l3mdev, const sock &sk)
 {
 	TRACE(sk);
 	tb.ib_net = &net;
@@ -78,8 +80,8 @@ static void inet_bind2_bucket_init(inet_bind2_bucket &tb, net &net, inet_bind2_h
 	head.chain.push_front(tb);
 }
 
-inet_bind2_bucket *inet_bind2_bucket_create(kmem_cache &cachep, net &net, inet_bind2_hashbucket &head, u16 port, int l3mdev,
-					    const sock &sk)
+inet_bind2_bucket *inet_bind2_bucket_create(kmem_cache &cachep, net &net, inet_bind2_hashbucket &head,
+                                            u16 port, int l3mdev, const sock &sk)
 {
 	TRACE(sk);
 	void *memory = kmem_cache_alloc(cachep, GFP_ATOMIC);
@@ -96,7 +98,8 @@ void inet_bind2_bucket_destroy(kmem_cache &cachep, inet_bind2_bucket &tb)
 	if (!tb.owners.empty())
 		return;
 	inet_hashinfo &h = *tcp_hashinfo;
-	auto &chain = h.bhash2[ipv4_portaddr_hash(*tb.ib_net, tb.rcv_saddr, tb.port) & (h.bhash_size - 1)].chain;
+	auto &chain =
+		h.bhash2[ipv4_portaddr_hash(*tb.ib_net, tb.rcv_saddr, tb.port) & (h.bhash_size - 1)].chain;
 	chain.erase(chain.iterator_to(tb));
 	tb.~inet_bind2_bucket();
 	kmem_cache_free(cachep, &tb);
@@ -106,23 +109,27 @@ void inet_bind2_bucket_destroy(kmem_cache &cachep, inet_bind2_bucket &tb)
 static bool inet_bind2_bucket_addr_match(const inet_bind2_bucket &tb2, const sock &sk)
 {
 	TRACE(sk);
-	return tb2.rcv_saddr == sk.sk_rcv_saddr && (sk.sk_family == tb2.family || static_cast<bool>(tb2.rcv_saddr));
+	return tb2.rcv_saddr == sk.sk_rcv_saddr &&
+	       (sk.sk_family == tb2.family || static_cast<bool>(tb2.rcv_saddr));
 }
 
-static bool inet_bind2_bucket_match(const inet_bind2_bucket &tb, const net &net, u16 port, int l3mdev, const sock &sk)
+static bool inet_bind2_bucket_match(const inet_bind2_bucket &tb, const net &net, u16 port, int l3mdev,
+                                    const sock &sk)
 {
 	TRACE(sk);
-	return net_eq(*tb.ib_net, net) && tb.port == port && tb.l3mdev == l3mdev && inet_bind2_bucket_addr_match(tb, sk);
+	return net_eq(*tb.ib_net, net) && tb.port == port && tb.l3mdev == l3mdev &&
+	       inet_bind2_bucket_addr_match(tb, sk);
 }
 
-bool inet_bind2_bucket_match_addr_any(const inet_bind2_bucket &tb, const net &net, u16 port, int l3mdev, const sock &)
+bool inet_bind2_bucket_match_addr_any(const inet_bind2_bucket &tb, const net &net, u16 port, int l3mdev,
+                                      const sock &)
 {
 	TRACE();
 	return net_eq(*tb.ib_net, net) && tb.port == port && tb.l3mdev == l3mdev && !tb.rcv_saddr;
 }
 
-inet_bind2_bucket *inet_bind2_bucket_find(const inet_bind2_hashbucket &head, const net &net, u16 port, int l3mdev,
-					  const sock &sk)
+inet_bind2_bucket *inet_bind2_bucket_find(const inet_bind2_hashbucket &head, const net &net, u16 port,
+                                          int l3mdev, const sock &sk)
 {
 	TRACE(sk);
 	for (const inet_bind2_bucket &tb : head.chain)
@@ -208,7 +215,8 @@ int __inet_inherit_port(const sock &sk, sock &child)
 		if (!inet_bind2_bucket_addr_match(*tb2, child)) {
 			tb2 = inet_bind2_bucket_find(head2, net, port, 0, child);
 			if (!tb2)
-				tb2 = inet_bind2_bucket_create(*h.bind2_bucket_cachep, net, head2, port, 0, child);
+				tb2 = inet_bind2_bucket_create(*h.bind2_bucket_cachep, net, head2, port, 0,
+				                               child);
 			if (!tb2)
 				err = -ENOMEM;
 		}
@@ -306,10 +314,11 @@ void inet_bhash2_reset_saddr(sock &sk)
 		__inet_bhash2_update_saddr(sk, be32{}, 0, true);
 }
 
-// connect()'s port: the one that is bound, or the first even-offset one (of the range's low parity) that is free for this
-// destination, starting at a place that the destination's hash and a counter give.
+// connect()'s port: the one that is bound, or the first even-offset one (of the range's low parity) that is
+// free for this destination, starting at a place that the destination's hash and a counter give.
 int __inet_hash_connect(inet_timewait_death_row &death_row, sock &sk, u64 port_offset,
-			int (*check_established)(inet_timewait_death_row &, sock &, u16, inet_timewait_sock **))
+                        int (*check_established)(inet_timewait_death_row &, sock &, u16,
+                                                 inet_timewait_sock **))
 {
 	TRACE(sk);
 	inet_hashinfo &h = *death_row.hashinfo;
@@ -357,7 +366,8 @@ int __inet_hash_connect(inet_timewait_death_row &death_row, sock &sk, u64 port_o
 				}
 			const bool created = !tb;
 			if (tb) {
-				// A port that somebody bound is not ours; one that connect() chose may serve another peer too.
+				// A port that somebody bound is not ours; one that connect() chose may serve
+				// another peer too.
 				if (tb->fastreuse >= 0 || tb->fastreuseport >= 0 ||
 				    check_established(death_row, sk, lport, &tw)) {
 					spin_unlock_bh(head.lock);
@@ -378,7 +388,8 @@ int __inet_hash_connect(inet_timewait_death_row &death_row, sock &sk, u64 port_o
 			spin_lock(head2.lock);
 			inet_bind2_bucket *tb2 = inet_bind2_bucket_find(head2, net, lport, 0, sk);
 			if (!tb2)
-				tb2 = inet_bind2_bucket_create(*h.bind2_bucket_cachep, net, head2, lport, 0, sk);
+				tb2 = inet_bind2_bucket_create(*h.bind2_bucket_cachep, net, head2, lport, 0,
+				                               sk);
 			if (!tb2) {
 				if (sk_hashed(sk)) {
 					spinlock_t &lock = inet_ehash_lockp(h, sk.sk_hash);

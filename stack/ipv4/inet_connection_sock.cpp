@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Connection-oriented sockets (net/ipv4/inet_connection_sock.c): accept() and its queue, requests under way and their timer, the
-// child made of a listener, timers, listening and its end. Which local port a socket may bind is in inet_csk_port.cpp.
-// Left out: migration of requests to another listener of a reuseport group (net.ipv4.tcp_migrate_req, off by default).
+// Connection-oriented sockets (net/ipv4/inet_connection_sock.c): accept() and its queue, requests under way
+// and their timer, the child made of a listener, timers, listening and its end. Which local port a socket may
+// bind is in inet_csk_port.cpp. Left out: migration of requests to another listener of a reuseport group
+// (net.ipv4.tcp_migrate_req, off by default).
 
 #include "stack/ipv4/inet_connection_sock.h"
 
@@ -76,7 +77,7 @@ sock *inet_csk_accept(sock &sk, int flags, int &err, bool)
 }
 
 void inet_csk_init_xmit_timers(sock &sk, timer_list::callback retransmit, timer_list::callback delack,
-			       timer_list::callback keepalive)
+                               timer_list::callback keepalive)
 {
 	TRACE(sk);
 	inet_connection_sock &icsk = inet_csk(sk);
@@ -125,9 +126,10 @@ dst_entry *route_of_request(const sock &sk, flowi4 &fl4, const request_sock &req
 	const ip_options *opt = ireq.ireq_opt.get();
 	net &net = sock_net(ireq);
 
-	flowi4_init_output(fl4, ireq.ir_iif, ireq.ir_mark, RT_TOS(inet_sk(sk).tos), RT_SCOPE_UNIVERSE, sk.sk_protocol,
-			   inet_sk_flowi_flags(sk), opt && opt->srr ? opt->faddr : ireq.ir_rmt_addr, ireq.ir_loc_addr,
-			   ireq.ir_rmt_port, htons(ireq.ir_num), sk.sk_uid);
+	flowi4_init_output(fl4, ireq.ir_iif, ireq.ir_mark, RT_TOS(inet_sk(sk).tos), RT_SCOPE_UNIVERSE,
+	                   sk.sk_protocol, inet_sk_flowi_flags(sk),
+	                   opt && opt->srr ? opt->faddr : ireq.ir_rmt_addr, ireq.ir_loc_addr,
+	                   ireq.ir_rmt_port, htons(ireq.ir_num), sk.sk_uid);
 	security_req_classify_flow(req, fl4);
 	rtable *rt = ip_route_output_flow(net, fl4, &sk).rt;
 	if (rt && opt && opt->is_strictroute && rt->rt_uses_gateway) {
@@ -164,7 +166,8 @@ int inet_rtx_syn_ack(const sock &parent, request_sock &req)
 	return err;
 }
 
-static void syn_ack_recalc(const request_sock &req, int max_syn_ack_retries, u8 rskq_defer_accept, bool &expire, bool &resend)
+static void syn_ack_recalc(const request_sock &req, int max_syn_ack_retries, u8 rskq_defer_accept,
+                           bool &expire, bool &resend)
 {
 	TRACE();
 	const bool acked = inet_rsk(req).acked;
@@ -221,7 +224,8 @@ void inet_csk_reqsk_queue_drop_and_put(sock &sk, request_sock &req)
 	reqsk_put(req);
 }
 
-// No ACK came in time: send the SYN+ACK again, or give up. With more than half of the queue taken, old requests go sooner.
+// No ACK came in time: send the SYN+ACK again, or give up. With more than half of the queue taken, old
+// requests go sooner.
 static void reqsk_timer_handler(timer_list &t)
 {
 	TRACE();
@@ -232,7 +236,8 @@ static void reqsk_timer_handler(timer_list &t)
 	if (sk_listener.sk_state == TCP_LISTEN) {
 		inet_connection_sock &icsk = inet_csk(sk_listener);
 		request_sock_queue &queue = icsk.icsk_accept_queue;
-		int max_syn_ack_retries = icsk.icsk_syn_retries ? icsk.icsk_syn_retries : net.ipv4.sysctl_tcp_synack_retries;
+		int max_syn_ack_retries =
+			icsk.icsk_syn_retries ? icsk.icsk_syn_retries : net.ipv4.sysctl_tcp_synack_retries;
 		const int qlen = reqsk_queue_len(queue);
 
 		if (qlen << 1 > std::max(8, static_cast<int>(sk_listener.sk_max_ack_backlog))) {
@@ -452,15 +457,17 @@ static dst_entry *inet_csk_rebuild_route(sock &sk, flowi4 &fl4)
 
 	if (inet.inet_opt && inet.inet_opt->srr)
 		daddr = inet.inet_opt->faddr;
-	rtable *rt = ip_route_output_ports(sock_net(sk), fl4, &sk, daddr, inet.inet_saddr, inet.inet_dport, inet.inet_sport,
-					   sk.sk_protocol, RT_TOS(inet.tos), sk.sk_bound_dev_if)
-			 .rt;
+	rtable *rt =
+		ip_route_output_ports(sock_net(sk), fl4, &sk, daddr, inet.inet_saddr, inet.inet_dport,
+	                              inet.inet_sport, sk.sk_protocol, RT_TOS(inet.tos), sk.sk_bound_dev_if)
+			.rt;
 	if (rt)
 		sk_setup_caps(sk, rt);
 	return rt;
 }
 
-// A router said the path takes `mtu` bytes only: the route learns it; returns the route to use from now on, or null.
+// A router said the path takes `mtu` bytes only: the route learns it; returns the route to use from now on,
+// or null.
 dst_entry *inet_csk_update_pmtu(sock &sk, u32 mtu)
 {
 	TRACE(sk);

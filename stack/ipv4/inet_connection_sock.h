@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Connection-oriented sockets (include/net/inet_connection_sock.h): timers, the accept queue, and the operations
-// that differ by address family.
+// Connection-oriented sockets (include/net/inet_connection_sock.h): timers, the accept queue, and the
+// operations that differ by address family.
 #pragma once
 
 #include "stack/ipv4/inet_sock.h"
@@ -12,9 +12,16 @@ struct tcp_congestion_ops;
 struct tcp_ulp_ops;
 struct rtable;
 
-constexpr u8 ICSK_TIME_RETRANS = 1, ICSK_TIME_DACK = 2, ICSK_TIME_PROBE0 = 3, ICSK_TIME_LOSS_PROBE = 5, ICSK_TIME_REO_TIMEOUT = 6;
-enum inet_csk_ack_state_t : u8 { ICSK_ACK_SCHED = 1, ICSK_ACK_TIMER = 2, ICSK_ACK_PUSHED = 4, ICSK_ACK_PUSHED2 = 8, ICSK_ACK_NOW = 16,
-				 ICSK_ACK_NOMEM = 32 };
+constexpr u8 ICSK_TIME_RETRANS = 1, ICSK_TIME_DACK = 2, ICSK_TIME_PROBE0 = 3, ICSK_TIME_LOSS_PROBE = 5,
+	     ICSK_TIME_REO_TIMEOUT = 6;
+enum inet_csk_ack_state_t : u8 {
+	ICSK_ACK_SCHED = 1,
+	ICSK_ACK_TIMER = 2,
+	ICSK_ACK_PUSHED = 4,
+	ICSK_ACK_PUSHED2 = 8,
+	ICSK_ACK_NOW = 16,
+	ICSK_ACK_NOMEM = 32
+};
 constexpr u32 TCP_TIMEWAIT_LEN = 60 * HZ;
 
 struct inet_connection_sock_af_ops {
@@ -23,8 +30,9 @@ struct inet_connection_sock_af_ops {
 	int (*rebuild_header)(sock &sk);
 	void (*sk_rx_dst_set)(sock &sk, const sk_buff &skb);
 	int (*conn_request)(sock &sk, skb_ptr &skb);
-	sock *(*syn_recv_sock)(const sock &sk, sk_buff &skb, request_sock &req, dst_entry *dst, request_sock *req_unhash, bool &own_req,
-			       void (*opt_child_init)(sock &newsk, const sock &sk));
+	sock *(*syn_recv_sock)(const sock &sk, sk_buff &skb, request_sock &req, dst_entry *dst,
+	                       request_sock *req_unhash, bool &own_req,
+	                       void (*opt_child_init)(sock &newsk, const sock &sk));
 	u16 net_header_len;
 	u16 sockaddr_len;
 	int (*setsockopt)(sock &sk, int level, int optname, const void *optval, u32 optlen);
@@ -49,7 +57,8 @@ struct inet_connection_sock : inet_sock {
 	const inet_connection_sock_af_ops *icsk_af_ops = nullptr;
 	const tcp_ulp_ops *icsk_ulp_ops = nullptr; // a protocol on top of TCP (TLS): none is modelled
 	u32 (*icsk_sync_mss)(sock &sk, u32 pmtu) = nullptr;
-	u8 icsk_ca_state : 5 = 0, icsk_ca_initialized : 1 = 0, icsk_ca_setsockopt : 1 = 0, icsk_ca_dst_locked : 1 = 0;
+	u8 icsk_ca_state : 5 = 0, icsk_ca_initialized : 1 = 0, icsk_ca_setsockopt : 1 = 0,
+			   icsk_ca_dst_locked : 1 = 0;
 	u8 icsk_retransmits = 0;
 	u8 icsk_pending = 0;
 	u8 icsk_backoff = 0;
@@ -78,7 +87,10 @@ struct inet_connection_sock : inet_sock {
 	alignas(8) u64 icsk_ca_priv[13] = {};
 };
 inline inet_connection_sock &inet_csk(sock &sk) { return static_cast<inet_connection_sock &>(sk); }
-inline const inet_connection_sock &inet_csk(const sock &sk) { return static_cast<const inet_connection_sock &>(sk); }
+inline const inet_connection_sock &inet_csk(const sock &sk)
+{
+	return static_cast<const inet_connection_sock &>(sk);
+}
 template <class T> T &inet_csk_ca(sock &sk)
 {
 	static_assert(sizeof(T) <= sizeof(inet_connection_sock::icsk_ca_priv));
@@ -92,20 +104,22 @@ inline void inet_csk_exit_pingpong_mode(sock &sk) { inet_csk(sk).icsk_ack.pingpo
 inline bool inet_csk_in_pingpong_mode(const sock &sk) { return inet_csk(sk).icsk_ack.pingpong >= 3; }
 void inet_csk_inc_pingpong_cnt(sock &sk);
 void inet_csk_delack_init(sock &sk);
-void inet_csk_clear_xmit_timer(sock &sk, int what);                 // header inlines
+void inet_csk_clear_xmit_timer(sock &sk, int what); // header inlines
 void inet_csk_reset_xmit_timer(sock &sk, int what, u32 when, u32 max_when);
 u32 inet_csk_rto_backoff(const inet_connection_sock &icsk, u32 max_when);
 
 // --- net/ipv4/inet_connection_sock.c ---
 sock *inet_csk_accept(sock &sk, int flags, int &err, bool kern);
 int inet_csk_wait_for_connect(sock &sk, long timeo);
-void inet_csk_init_xmit_timers(sock &sk, timer_list::callback retransmit, timer_list::callback delack, timer_list::callback keepalive);
+void inet_csk_init_xmit_timers(sock &sk, timer_list::callback retransmit, timer_list::callback delack,
+                               timer_list::callback keepalive);
 void inet_csk_clear_xmit_timers(sock &sk);
 void inet_csk_delete_keepalive_timer(sock &sk);
 void inet_csk_reset_keepalive_timer(sock &sk, u32 len);
 sock *inet_csk_clone_lock(const sock &sk, const request_sock &req, gfp_t priority);
 int inet_csk_get_port(sock &sk, u16 snum);
-int inet_csk_bind_conflict(const sock &sk, const inet_bind_bucket &tb, const inet_bind2_bucket *tb2, bool relax, bool reuseport_ok);
+int inet_csk_bind_conflict(const sock &sk, const inet_bind_bucket &tb, const inet_bind2_bucket *tb2,
+                           bool relax, bool reuseport_ok);
 dst_entry *inet_csk_route_req(const sock &sk, flowi4 &fl4, const request_sock &req);
 dst_entry *inet_csk_route_child_sock(const sock &sk, sock &newsk, const request_sock &req);
 sock *inet_csk_reqsk_queue_add(sock &sk, request_sock &req, sock &child);
@@ -120,7 +134,10 @@ inline void inet_csk_reqsk_queue_added(sock &sk)
 	reqsk_queue_added(inet_csk(sk).icsk_accept_queue);
 }
 inline int inet_csk_reqsk_queue_len(const sock &sk) { return inet_csk(sk).icsk_accept_queue.qlen; }
-inline bool inet_csk_reqsk_queue_is_full(const sock &sk) { return inet_csk_reqsk_queue_len(sk) > static_cast<int>(sk.sk_max_ack_backlog); }
+inline bool inet_csk_reqsk_queue_is_full(const sock &sk)
+{
+	return inet_csk_reqsk_queue_len(sk) > static_cast<int>(sk.sk_max_ack_backlog);
+}
 void inet_csk_destroy_sock(sock &sk);
 void inet_csk_prepare_for_destroy_sock(sock &sk);
 void inet_csk_prepare_forced_close(sock &sk);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Which local port a socket may have (the binding half of net/ipv4/inet_connection_sock.c): inet_csk_get_port finds or makes the
-// port's buckets and looks for conflicts among those that share it; with port 0 it finds an open one, of odd offset, so that
-// even ones stay for connect().
+// Which local port a socket may have (the binding half of net/ipv4/inet_connection_sock.c): inet_csk_get_port
+// finds or makes the port's buckets and looks for conflicts among those that share it; with port 0 it finds
+// an open one, of odd offset, so that even ones stay for connect().
 
 #include "stack/core/sock_reuseport.h"
 #include "stack/ipv4/inet_hashtables.h"
@@ -25,8 +25,8 @@ void inet_sk_get_local_port_range(const sock &sk, int &low, int &high)
 	inet_get_local_port_range(sock_net(sk), low, high);
 }
 
-static bool ipv4_rcv_saddr_equal(be32 sk1_rcv_saddr, be32 sk2_rcv_saddr, bool sk2_ipv6only, bool match_sk1_wildcard,
-				 bool match_sk2_wildcard)
+static bool ipv4_rcv_saddr_equal(be32 sk1_rcv_saddr, be32 sk2_rcv_saddr, bool sk2_ipv6only,
+                                 bool match_sk1_wildcard, bool match_sk2_wildcard)
 {
 	TRACE();
 	if (sk2_ipv6only)
@@ -42,7 +42,8 @@ bool inet_rcv_saddr_equal(const sock &sk, const sock_common &sk2, bool match_wil
 	TRACE(sk);
 	if (sk.sk_family == AF_INET6 && sk.skc_ipv6only)
 		return sk2.sk_family == AF_INET6 && sk.sk_rcv_saddr == sk2.sk_rcv_saddr;
-	return ipv4_rcv_saddr_equal(sk.sk_rcv_saddr, sk2.sk_rcv_saddr, sk2.skc_ipv6only, match_wildcard, match_wildcard);
+	return ipv4_rcv_saddr_equal(sk.sk_rcv_saddr, sk2.sk_rcv_saddr, sk2.skc_ipv6only, match_wildcard,
+	                            match_wildcard);
 }
 
 bool inet_rcv_saddr_any(const sock &sk)
@@ -57,25 +58,28 @@ static bool inet_use_hash2_on_bind(const sock &sk)
 	return static_cast<bool>(sk.sk_rcv_saddr);
 }
 
-static bool inet_bind_conflict(const sock &sk, const sock_common &sk2, u32 sk_uid, bool relax, bool reuseport_cb_ok,
-			       bool reuseport_ok)
+static bool inet_bind_conflict(const sock &sk, const sock_common &sk2, u32 sk_uid, bool relax,
+                               bool reuseport_cb_ok, bool reuseport_ok)
 {
 	TRACE(sk);
 	if (static_cast<const sock_common *>(&sk) == &sk2)
 		return false;
 	if (sk.sk_bound_dev_if && sk2.sk_bound_dev_if && sk.sk_bound_dev_if != sk2.sk_bound_dev_if)
 		return false;
-	const auto same_owner = [&] { return sk_uid == sock_i_uid(const_cast<sock &>(static_cast<const sock &>(sk2))); };
+	const auto same_owner = [&] {
+		return sk_uid == sock_i_uid(const_cast<sock &>(static_cast<const sock &>(sk2)));
+	};
 	const bool waits = sk2.sk_state == TCP_TIME_WAIT;
 
 	if (sk.sk_reuse && sk2.sk_reuse && sk2.sk_state != TCP_LISTEN)
 		return !relax || (!reuseport_ok && sk.sk_reuseport && sk2.sk_reuseport && reuseport_cb_ok &&
-				  (waits || same_owner()));
-	return !reuseport_ok || !sk.sk_reuseport || !sk2.sk_reuseport || !reuseport_cb_ok || (!waits && !same_owner());
+		                  (waits || same_owner()));
+	return !reuseport_ok || !sk.sk_reuseport || !sk2.sk_reuseport || !reuseport_cb_ok ||
+	       (!waits && !same_owner());
 }
 
-static bool __inet_bhash2_conflict(const sock &sk, const sock_common &sk2, u32 sk_uid, bool relax, bool reuseport_cb_ok,
-				   bool reuseport_ok)
+static bool __inet_bhash2_conflict(const sock &sk, const sock_common &sk2, u32 sk_uid, bool relax,
+                                   bool reuseport_cb_ok, bool reuseport_ok)
 {
 	TRACE(sk);
 	if (sk2.sk_family == AF_INET6 && sk2.skc_ipv6only && sk.sk_family == AF_INET)
@@ -83,8 +87,8 @@ static bool __inet_bhash2_conflict(const sock &sk, const sock_common &sk2, u32 s
 	return inet_bind_conflict(sk, sk2, sk_uid, relax, reuseport_cb_ok, reuseport_ok);
 }
 
-static bool inet_bhash2_conflict(const sock &sk, const inet_bind2_bucket &tb2, u32 sk_uid, bool relax, bool reuseport_cb_ok,
-				 bool reuseport_ok)
+static bool inet_bhash2_conflict(const sock &sk, const inet_bind2_bucket &tb2, u32 sk_uid, bool relax,
+                                 bool reuseport_cb_ok, bool reuseport_ok)
 {
 	TRACE(sk);
 	for (const sock_common &sk2 : tb2.owners)
@@ -93,8 +97,8 @@ static bool inet_bhash2_conflict(const sock &sk, const inet_bind2_bucket &tb2, u
 	return false;
 }
 
-int inet_csk_bind_conflict(const sock &sk, const inet_bind_bucket &tb, const inet_bind2_bucket *tb2, bool relax,
-			   bool reuseport_ok)
+int inet_csk_bind_conflict(const sock &sk, const inet_bind_bucket &tb, const inet_bind2_bucket *tb2,
+                           bool relax, bool reuseport_ok)
 {
 	TRACE(sk);
 	const u32 uid = sock_i_uid(const_cast<sock &>(sk));
@@ -185,13 +189,15 @@ static open_port inet_csk_find_open_port(const sock &sk)
 					}
 					found.head2 = &inet_bhashfn_portaddr(h, sk, net, found.port);
 					spin_lock(found.head2->lock);
-					found.tb2 = inet_bind2_bucket_find(*found.head2, net, found.port, 0, sk);
+					found.tb2 =
+						inet_bind2_bucket_find(*found.head2, net, found.port, 0, sk);
 					for (inet_bind_bucket &tb : found.head->chain)
 						if (inet_bind_bucket_match(tb, net, found.port, 0)) {
 							found.tb = &tb;
 							break;
 						}
-					if (!found.tb || !inet_csk_bind_conflict(sk, *found.tb, found.tb2, relax, false))
+					if (!found.tb ||
+					    !inet_csk_bind_conflict(sk, *found.tb, found.tb2, relax, false))
 						return found;
 					spin_unlock(found.head2->lock);
 					spin_unlock_bh(found.head->lock);
@@ -287,8 +293,9 @@ int inet_csk_get_port(sock &sk, u16 snum)
 		tb_created = true;
 	}
 	if (snum) {
-		if (!at.tb->owners.empty() && (sk.sk_reuse == SK_FORCE_REUSE || (at.tb->fastreuse > 0 && reuse) ||
-					       sk_reuseport_match(*at.tb, sk)))
+		if (!at.tb->owners.empty() &&
+		    (sk.sk_reuse == SK_FORCE_REUSE || (at.tb->fastreuse > 0 && reuse) ||
+		     sk_reuseport_match(*at.tb, sk)))
 			check_bind_conflict = false;
 		if (check_bind_conflict && inet_use_hash2_on_bind(sk) &&
 		    inet_bhash2_addr_any_conflict(sk, at.port, 0, true, true))

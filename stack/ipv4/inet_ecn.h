@@ -16,7 +16,13 @@ inline bool INET_ECN_is_ce(u8 dsfield) { return (dsfield & INET_ECN_MASK) == INE
 inline bool INET_ECN_is_not_ect(u8 dsfield) { return (dsfield & INET_ECN_MASK) == INET_ECN_NOT_ECT; }
 inline bool INET_ECN_is_capable(u8 dsfield) { return dsfield & INET_ECN_ECT_0; }
 inline void INET_ECN_xmit(sock &sk) { inet_sk(sk).tos |= INET_ECN_ECT_0; }
-inline void INET_ECN_dontxmit(sock &sk) { inet_sk(sk).tos = static_cast<u8>(inet_sk(sk).tos & ~INET_ECN_MASK); }
-inline bool dst_feature(const dst_entry &dst, u32 feature) { return dst_metric(dst, RTAX_FEATURES) & feature; }
+inline void INET_ECN_dontxmit(sock &sk)
+{
+	inet_sk(sk).tos = static_cast<u8>(inet_sk(sk).tos & ~INET_ECN_MASK);
+}
+inline bool dst_feature(const dst_entry &dst, u32 feature)
+{
+	return dst_metric(dst, RTAX_FEATURES) & feature;
+}
 
 } // namespace skbwalk

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Finding and hashing sockets (net/ipv4/inet_hashtables.c). A segment's addresses lead to a socket of the established hash
-// (__inet_lookup_established, lock-free), else to a listener (__inet_lookup_listener: exact address first, then any). Sockets
-// enter by __inet_hash and inet_ehash_insert and leave by inet_unhash. Ports are in inet_bind.cpp. Left out: BPF's
-// lookup redirect.
+// Finding and hashing sockets (net/ipv4/inet_hashtables.c). A segment's addresses lead to a socket of the
+// established hash
+// (__inet_lookup_established, lock-free), else to a listener (__inet_lookup_listener: exact address first,
+// then any). Sockets enter by __inet_hash and inet_ehash_insert and leave by inet_unhash. Ports are in
+// inet_bind.cpp. Left out: BPF's lookup redirect.
 
 #include "stack/ipv4/inet_hashtables.h"
 
 #include "stack/core/netdevice.h"
 #include "stack/core/sock_reuseport.h"
-#include "stack/kernel/random.h"
 #include "stack/ipv4/tcp.h"
+#include "stack/kernel/random.h"
 
 namespace skbwalk {
 
@@ -18,10 +19,7 @@ perhost<inet_hashinfo> tcp_hashinfo;
 
 namespace {
 
-bool reads_ipv4(const sock_common &sk)
-{
-	return sk.sk_family == AF_INET || !sk.skc_ipv6only;
-}
+bool reads_ipv4(const sock_common &sk) { return sk.sk_family == AF_INET || !sk.skc_ipv6only; }
 
 u32 sk_ehash_of(const sock_common &sk)
 {
@@ -77,7 +75,7 @@ u32 inet_ehashfn(const net &net, be32 laddr, u16 lport, be32 faddr, be16 fport)
 {
 	TRACE();
 	return jhash_3words(laddr.raw(), faddr.raw(), static_cast<u32>(lport) << 16 | fport.raw(),
-			    tcp_hashinfo->ehash_secret + net_hash_mix(net));
+	                    tcp_hashinfo->ehash_secret + net_hash_mix(net));
 }
 
 u32 ipv4_portaddr_hash(const net &net, be32 saddr, u32 port)
@@ -86,7 +84,8 @@ u32 ipv4_portaddr_hash(const net &net, be32 saddr, u32 port)
 	return jhash_3words(saddr.raw(), 0, 0, net_hash_mix(net)) ^ port;
 }
 
-bool inet_match(const net &net, const sock_common &sk, be32 saddr, be16 sport, be32 daddr, u16 hnum, int dif, int sdif)
+bool inet_match(const net &net, const sock_common &sk, be32 saddr, be16 sport, be32 daddr, u16 hnum, int dif,
+                int sdif)
 {
 	TRACE_INLINE();
 	return inet_keys_match(net, sk, saddr, sport, daddr, hnum, dif, sdif);
@@ -94,8 +93,8 @@ bool inet_match(const net &net, const sock_common &sk, be32 saddr, be16 sport, b
 
 namespace {
 
-// The lock-free walk: a counted socket, or null. It starts again when it ended on another chain, and when the socket that it
-// took a reference on turned out to be another connection's by then.
+// The lock-free walk: a counted socket, or null. It starts again when it ended on another chain, and when the
+// socket that it took a reference on turned out to be another connection's by then.
 template <class Match>
 sock_common *walk_chain(const inet_hashinfo &h, u32 hash, Match match, void (*put)(sock_common &))
 {
@@ -126,21 +125,27 @@ sock_common *walk_chain(const inet_hashinfo &h, u32 hash, Match match, void (*pu
 } // namespace
 
 // not traced: the lock-free heart without trace and context, which concurrent readers run in tests
-sock_common *inet_ehash_lookup(const inet_hashinfo &h, const net &net, be32 saddr, be16 sport, be32 daddr, u16 hnum,
-			       u32 hash, int dif, int sdif, void (*put)(sock_common &))
+sock_common *inet_ehash_lookup(const inet_hashinfo &h, const net &net, be32 saddr, be16 sport, be32 daddr,
+                               u16 hnum, u32 hash, int dif, int sdif, void (*put)(sock_common &))
 {
 	return walk_chain(
-	    h, hash,
-	    [&](const sock_common &sk) { return inet_keys_match(net, sk, saddr, sport, daddr, hnum, dif, sdif); }, put);
+		h, hash,
+		[&](const sock_common &sk) {
+			return inet_keys_match(net, sk, saddr, sport, daddr, hnum, dif, sdif);
+		},
+		put);
 }
 
-sock_common *__inet_lookup_established(net &net, inet_hashinfo &h, be32 saddr, be16 sport, be32 daddr, u16 hnum, int dif,
-				       int sdif)
+sock_common *__inet_lookup_established(net &net, inet_hashinfo &h, be32 saddr, be16 sport, be32 daddr,
+                                       u16 hnum, int dif, int sdif)
 {
 	TRACE();
 	return walk_chain(
-	    h, inet_ehashfn(net, daddr, hnum, saddr, sport),
-	    [&](const sock_common &sk) { return inet_match(net, sk, saddr, sport, daddr, hnum, dif, sdif); }, sock_gen_put);
+		h, inet_ehashfn(net, daddr, hnum, saddr, sport),
+		[&](const sock_common &sk) {
+			return inet_match(net, sk, saddr, sport, daddr, hnum, dif, sdif);
+		},
+		sock_gen_put);
 }
 
 static int compute_score(const sock &sk, const net &net, u16 hnum, be32 daddr, int dif, int sdif)
@@ -154,8 +159,8 @@ static int compute_score(const sock &sk, const net &net, u16 hnum, be32 daddr, i
 	       (sk.sk_incoming_cpu == static_cast<int>(smp_processor_id()));
 }
 
-sock *inet_lookup_reuseport(net &net, sock &sk, sk_buff *skb, int doff, be32 saddr, be16 sport, be32 daddr, u16 hnum,
-			    inet_ehashfn_t *ehashfn)
+sock *inet_lookup_reuseport(net &net, sock &sk, sk_buff *skb, int doff, be32 saddr, be16 sport, be32 daddr,
+                            u16 hnum, inet_ehashfn_t *ehashfn)
 {
 	TRACE(sk);
 	if (!sk.sk_reuseport)
@@ -163,8 +168,8 @@ sock *inet_lookup_reuseport(net &net, sock &sk, sk_buff *skb, int doff, be32 sad
 	return reuseport_select_sock(sk, ehashfn(net, daddr, hnum, saddr, sport), skb, doff);
 }
 
-static sock *inet_lhash2_lookup(net &net, inet_listen_hashbucket &ilb2, sk_buff *skb, int doff, be32 saddr, be16 sport,
-				be32 daddr, u16 hnum, int dif, int sdif)
+static sock *inet_lhash2_lookup(net &net, inet_listen_hashbucket &ilb2, sk_buff *skb, int doff, be32 saddr,
+                                be16 sport, be32 daddr, u16 hnum, int dif, int sdif)
 {
 	TRACE();
 	sock *result = nullptr;
@@ -176,7 +181,8 @@ static sock *inet_lhash2_lookup(net &net, inet_listen_hashbucket &ilb2, sk_buff 
 		const int score = compute_score(sk, net, hnum, daddr, dif, sdif);
 		if (score <= hiscore)
 			continue;
-		if (sock *chosen = inet_lookup_reuseport(net, sk, skb, doff, saddr, sport, daddr, hnum, inet_ehashfn))
+		if (sock *chosen = inet_lookup_reuseport(net, sk, skb, doff, saddr, sport, daddr, hnum,
+		                                         inet_ehashfn))
 			return chosen;
 		result = &sk;
 		hiscore = score;
@@ -184,21 +190,21 @@ static sock *inet_lhash2_lookup(net &net, inet_listen_hashbucket &ilb2, sk_buff 
 	return result;
 }
 
-sock *__inet_lookup_listener(net &net, inet_hashinfo &h, sk_buff *skb, int doff, be32 saddr, be16 sport, be32 daddr,
-			     u16 hnum, int dif, int sdif)
+sock *__inet_lookup_listener(net &net, inet_hashinfo &h, sk_buff *skb, int doff, be32 saddr, be16 sport,
+                             be32 daddr, u16 hnum, int dif, int sdif)
 {
 	TRACE(skb);
 	const be32 any = htonl(INADDR_ANY);
-	sock *result = inet_lhash2_lookup(net, bucket_of(h, net, daddr, hnum), skb, doff, saddr, sport, daddr, hnum, dif,
-					  sdif);
+	sock *result = inet_lhash2_lookup(net, bucket_of(h, net, daddr, hnum), skb, doff, saddr, sport, daddr,
+	                                  hnum, dif, sdif);
 	if (!result)
-		result = inet_lhash2_lookup(net, bucket_of(h, net, any, hnum), skb, doff, saddr, sport, any, hnum, dif,
-					    sdif);
+		result = inet_lhash2_lookup(net, bucket_of(h, net, any, hnum), skb, doff, saddr, sport, any,
+		                            hnum, dif, sdif);
 	return result;
 }
 
-sock_common *__inet_lookup(net &net, inet_hashinfo &h, sk_buff *skb, int doff, be32 saddr, be16 sport, be32 daddr,
-			   be16 dport, int dif, int sdif, bool &refcounted)
+sock_common *__inet_lookup(net &net, inet_hashinfo &h, sk_buff *skb, int doff, be32 saddr, be16 sport,
+                           be32 daddr, be16 dport, int dif, int sdif, bool &refcounted)
 {
 	TRACE_INLINE(skb);
 	const u16 hnum = ntohs(dport);
@@ -211,7 +217,8 @@ sock_common *__inet_lookup(net &net, inet_hashinfo &h, sk_buff *skb, int doff, b
 	return __inet_lookup_listener(net, h, skb, doff, saddr, sport, daddr, hnum, dif, sdif);
 }
 
-sock_common *__inet_lookup_skb(inet_hashinfo &h, sk_buff &skb, int doff, be16 sport, be16 dport, int sdif, bool &refcounted)
+sock_common *__inet_lookup_skb(inet_hashinfo &h, sk_buff &skb, int doff, be16 sport, be16 dport, int sdif,
+                               bool &refcounted)
 {
 	TRACE_INLINE(skb);
 	const iphdr &iph = ip_hdr(skb);
@@ -223,8 +230,8 @@ sock_common *__inet_lookup_skb(inet_hashinfo &h, sk_buff &skb, int doff, be16 sp
 		skb.sk = nullptr;
 		return sk;
 	}
-	return __inet_lookup(dev_net(*skb_dst(skb)->dev), h, &skb, doff, iph.saddr, sport, iph.daddr, dport, inet_iif(skb),
-			     sdif, refcounted);
+	return __inet_lookup(dev_net(*skb_dst(skb)->dev), h, &skb, doff, iph.saddr, sport, iph.daddr, dport,
+	                     inet_iif(skb), sdif, refcounted);
 }
 
 // Every kind of socket shares the count; each ends its own way.
@@ -250,10 +257,12 @@ void sock_edemux(sk_buff &skb)
 static bool inet_ehash_lookup_by_sk(const sock_common &sk, const hlist_nulls_head &list)
 {
 	TRACE();
-	for (std::uintptr_t link = hlist_nulls_first(list); !is_a_nulls(link); link = hlist_nulls_next(nulls_entry(link))) {
+	for (std::uintptr_t link = hlist_nulls_first(list); !is_a_nulls(link);
+	     link = hlist_nulls_next(nulls_entry(link))) {
 		const sock_common &esk = entry(link);
-		if (esk.sk_hash == sk.sk_hash && inet_match(sock_net(sk), esk, sk.sk_daddr, sk.sk_dport, sk.sk_rcv_saddr,
-							    sk.sk_num, sk.sk_bound_dev_if, sk.sk_bound_dev_if))
+		if (esk.sk_hash == sk.sk_hash &&
+		    inet_match(sock_net(sk), esk, sk.sk_daddr, sk.sk_dport, sk.sk_rcv_saddr, sk.sk_num,
+		               sk.sk_bound_dev_if, sk.sk_bound_dev_if))
 			return true;
 	}
 	return false;
@@ -276,8 +285,8 @@ static bool sk_nulls_del_node_init_rcu(sock_common &sk)
 	return true;
 }
 
-// Puts `sk` into the established hash. With `osk`, in its stead (a request or TIME_WAIT socket): false when `osk` was gone.
-// With `found_dup_sk`, not when the same connection stands there already.
+// Puts `sk` into the established hash. With `osk`, in its stead (a request or TIME_WAIT socket): false when
+// `osk` was gone. With `found_dup_sk`, not when the same connection stands there already.
 bool inet_ehash_insert(sock_common &sk, sock_common *osk, bool *found_dup_sk)
 {
 	TRACE();
@@ -401,9 +410,10 @@ void inet_unhash(sock &sk)
 	spin_unlock_bh(lock);
 }
 
-// Is the connection free to be made from local port `lport`? Takes the place in the hash when it is. A TIME_WAIT socket may
-// make way (twsk_unique): returned in `twp`, else ended.
-static int __inet_check_established(inet_timewait_death_row &death_row, sock &sk, u16 lport, inet_timewait_sock **twp)
+// Is the connection free to be made from local port `lport`? Takes the place in the hash when it is. A
+// TIME_WAIT socket may make way (twsk_unique): returned in `twp`, else ended.
+static int __inet_check_established(inet_timewait_death_row &death_row, sock &sk, u16 lport,
+                                    inet_timewait_sock **twp)
 {
 	TRACE(sk);
 	inet_hashinfo &h = *death_row.hashinfo;
@@ -416,10 +426,11 @@ static int __inet_check_established(inet_timewait_death_row &death_row, sock &sk
 	inet_timewait_sock *tw = nullptr;
 
 	spin_lock(lock);
-	for (std::uintptr_t link = hlist_nulls_first(head); !is_a_nulls(link); link = hlist_nulls_next(nulls_entry(link))) {
+	for (std::uintptr_t link = hlist_nulls_first(head); !is_a_nulls(link);
+	     link = hlist_nulls_next(nulls_entry(link))) {
 		sock_common &sk2 = entry(link);
-		if (sk2.sk_hash != hash || !inet_match(net, sk2, inet.inet_daddr, inet.inet_dport, inet.inet_rcv_saddr,
-						       lport, dif, 0))
+		if (sk2.sk_hash != hash || !inet_match(net, sk2, inet.inet_daddr, inet.inet_dport,
+		                                       inet.inet_rcv_saddr, lport, dif, 0))
 			continue;
 		if (sk2.sk_state == TCP_TIME_WAIT && sk.sk_prot->twsk_prot &&
 		    sk.sk_prot->twsk_prot->twsk_unique(sk, sk2, twp)) {

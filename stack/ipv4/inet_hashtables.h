@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Where sockets are found (include/net/inet_hashtables.h): the established hash (nulls chains; full, request and TIME_WAIT
-// sockets side by side; lock-free readers), listeners by port and address (lhash2), local ports (bhash) and local ports with
-// addresses (bhash2).
+// Where sockets are found (include/net/inet_hashtables.h): the established hash (nulls chains; full, request
+// and TIME_WAIT sockets side by side; lock-free readers), listeners by port and address (lhash2), local ports
+// (bhash) and local ports with addresses (bhash2).
 #pragma once
 
 #include "stack/core/timewait_sock.h"
@@ -69,34 +69,45 @@ struct inet_hashinfo {
 extern perhost<inet_hashinfo> tcp_hashinfo;
 void inet_hashinfo_init(inet_hashinfo &h, u32 ehash_buckets, u32 bhash_buckets, u32 lhash2_buckets);
 
-inline inet_ehash_bucket &inet_ehash_bucket_of(inet_hashinfo &h, u32 hash) { return h.ehash[hash & h.ehash_mask]; }
-spinlock_t &inet_ehash_lockp(inet_hashinfo &h, u32 hash);
-// The lock-free heart, free of context, trace and counters (tests run it on threads): a counted socket, or null. A socket
-// that another writer's reuse made the wrong one is given back by `put`.
-sock_common *inet_ehash_lookup(const inet_hashinfo &h, const net &net, be32 saddr, be16 sport, be32 daddr, u16 hnum, u32 hash, int dif,
-			       int sdif, void (*put)(sock_common &) = sock_gen_put);
-// The six comparisons of a lookup, on the first cache line of the socket: a writer may be giving it to another connection.
-inline bool inet_keys_match(const net &net, const sock_common &sk, be32 saddr, be16 sport, be32 daddr, u16 hnum, int dif, int sdif)
+inline inet_ehash_bucket &inet_ehash_bucket_of(inet_hashinfo &h, u32 hash)
 {
-	if (READ_ONCE(sk.skc_net) != &net || READ_ONCE(sk.skc_daddr) != saddr || READ_ONCE(sk.skc_dport) != sport ||
-	    READ_ONCE(sk.skc_rcv_saddr) != daddr || READ_ONCE(sk.skc_num) != hnum)
+	return h.ehash[hash & h.ehash_mask];
+}
+spinlock_t &inet_ehash_lockp(inet_hashinfo &h, u32 hash);
+// The lock-free heart, free of context, trace and counters (tests run it on threads): a counted socket, or
+// null. A socket that another writer's reuse made the wrong one is given back by `put`.
+sock_common *inet_ehash_lookup(const inet_hashinfo &h, const net &net, be32 saddr, be16 sport, be32 daddr,
+                               u16 hnum, u32 hash, int dif, int sdif,
+                               void (*put)(sock_common &) = sock_gen_put);
+// The six comparisons of a lookup, on the first cache line of the socket: a writer may be giving it to
+// another connection.
+inline bool inet_keys_match(const net &net, const sock_common &sk, be32 saddr, be16 sport, be32 daddr,
+                            u16 hnum, int dif, int sdif)
+{
+	if (READ_ONCE(sk.skc_net) != &net || READ_ONCE(sk.skc_daddr) != saddr ||
+	    READ_ONCE(sk.skc_dport) != sport || READ_ONCE(sk.skc_rcv_saddr) != daddr ||
+	    READ_ONCE(sk.skc_num) != hnum)
 		return false;
 	const int bound = READ_ONCE(sk.skc_bound_dev_if);
 	return !bound || bound == dif || bound == sdif;
 }
-bool inet_match(const net &net, const sock_common &sk, be32 saddr, be16 sport, be32 daddr, u16 hnum, int dif, int sdif); // inline
+bool inet_match(const net &net, const sock_common &sk, be32 saddr, be16 sport, be32 daddr, u16 hnum, int dif,
+                int sdif); // inline
 
-sock_common *__inet_lookup_established(net &net, inet_hashinfo &h, be32 saddr, be16 sport, be32 daddr, u16 hnum, int dif, int sdif);
-sock *__inet_lookup_listener(net &net, inet_hashinfo &h, sk_buff *skb, int doff, be32 saddr, be16 sport, be32 daddr, u16 hnum, int dif,
-			     int sdif);
-sock_common *__inet_lookup(net &net, inet_hashinfo &h, sk_buff *skb, int doff, be32 saddr, be16 sport, be32 daddr, be16 dport, int dif,
-			   int sdif, bool &refcounted); // inline
-sock_common *__inet_lookup_skb(inet_hashinfo &h, sk_buff &skb, int doff, be16 sport, be16 dport, int sdif, bool &refcounted); // inline
+sock_common *__inet_lookup_established(net &net, inet_hashinfo &h, be32 saddr, be16 sport, be32 daddr,
+                                       u16 hnum, int dif, int sdif);
+sock *__inet_lookup_listener(net &net, inet_hashinfo &h, sk_buff *skb, int doff, be32 saddr, be16 sport,
+                             be32 daddr, u16 hnum, int dif, int sdif);
+sock_common *__inet_lookup(net &net, inet_hashinfo &h, sk_buff *skb, int doff, be32 saddr, be16 sport,
+                           be32 daddr, be16 dport, int dif, int sdif, bool &refcounted); // inline
+sock_common *__inet_lookup_skb(inet_hashinfo &h, sk_buff &skb, int doff, be16 sport, be16 dport, int sdif,
+                               bool &refcounted); // inline
 using inet_ehashfn_t = u32(const net &net, be32 laddr, u16 lport, be32 faddr, be16 fport);
-sock *inet_lookup_reuseport(net &net, sock &sk, sk_buff *skb, int doff, be32 saddr, be16 sport, be32 daddr, u16 hnum,
-			    inet_ehashfn_t *ehashfn); // null: no group
+sock *inet_lookup_reuseport(net &net, sock &sk, sk_buff *skb, int doff, be32 saddr, be16 sport, be32 daddr,
+                            u16 hnum,
+                            inet_ehashfn_t *ehashfn); // null: no group
 u32 ipv4_portaddr_hash(const net &net, be32 saddr, u32 port);
-int inet_iif(const sk_buff &skb);     // inline: the interface that the packet came in by
+int inet_iif(const sk_buff &skb); // inline: the interface that the packet came in by
 bool inet_ehash_insert(sock_common &sk, sock_common *osk, bool *found_dup_sk);
 bool inet_ehash_nolisten(sock_common &sk, sock_common *osk, bool *found_dup_sk);
 int inet_hash(sock &sk);
@@ -104,22 +115,28 @@ int __inet_hash(sock &sk, sock *osk);
 void inet_unhash(sock &sk);
 int inet_hash_connect(inet_timewait_death_row &death_row, sock &sk);
 int __inet_hash_connect(inet_timewait_death_row &death_row, sock &sk, u64 port_offset,
-			int (*check_established)(inet_timewait_death_row &, sock &, u16, inet_timewait_sock **));
+                        int (*check_established)(inet_timewait_death_row &, sock &, u16,
+                                                 inet_timewait_sock **));
 int __inet_inherit_port(const sock &sk, sock &child);
 void inet_put_port(sock &sk);
 void __inet_put_port(sock &sk);
 int inet_bhash2_update_saddr(sock &sk, be32 saddr, u16 family);
 void inet_bhash2_reset_saddr(sock &sk);
-u32 inet_bhashfn(const net &net, u16 lport, u32 bhash_size);  // inline
-inet_bind_bucket *inet_bind_bucket_create(kmem_cache &cachep, net &net, inet_bind_hashbucket &head, u16 snum, int l3mdev);
+u32 inet_bhashfn(const net &net, u16 lport, u32 bhash_size); // inline
+inet_bind_bucket *inet_bind_bucket_create(kmem_cache &cachep, net &net, inet_bind_hashbucket &head, u16 snum,
+                                          int l3mdev);
 void inet_bind_bucket_destroy(kmem_cache &cachep, inet_bind_bucket &tb);
-inet_bind2_bucket *inet_bind2_bucket_create(kmem_cache &cachep, net &net, inet_bind2_hashbucket &head, u16 port, int l3mdev, const sock &sk);
+inet_bind2_bucket *inet_bind2_bucket_create(kmem_cache &cachep, net &net, inet_bind2_hashbucket &head,
+                                            u16 port, int l3mdev, const sock &sk);
 void inet_bind2_bucket_destroy(kmem_cache &cachep, inet_bind2_bucket &tb);
 bool inet_bind_bucket_match(const inet_bind_bucket &tb, const net &net, u16 port, int l3mdev); // inline
 inet_bind2_hashbucket &inet_bhash2_addr_any_hashbucket(const sock &sk, const net &net, u16 port);
-inet_bind2_bucket *inet_bind2_bucket_find(const inet_bind2_hashbucket &head, const net &net, u16 port, int l3mdev, const sock &sk);
-bool inet_bind2_bucket_match_addr_any(const inet_bind2_bucket &tb, const net &net, u16 port, int l3mdev, const sock &sk);
-inet_bind2_hashbucket &inet_bhashfn_portaddr(inet_hashinfo &h, const sock &sk, const net &net, u16 port); // inline
+inet_bind2_bucket *inet_bind2_bucket_find(const inet_bind2_hashbucket &head, const net &net, u16 port,
+                                          int l3mdev, const sock &sk);
+bool inet_bind2_bucket_match_addr_any(const inet_bind2_bucket &tb, const net &net, u16 port, int l3mdev,
+                                      const sock &sk);
+inet_bind2_hashbucket &inet_bhashfn_portaddr(inet_hashinfo &h, const sock &sk, const net &net,
+                                             u16 port); // inline
 void inet_bind_hash(sock &sk, inet_bind_bucket &tb, inet_bind2_bucket &tb2, u16 port);
 void sk_add_bind_node(sock &sk, inet_bind_bucket &tb); // inline
 
@@ -146,7 +163,7 @@ inet_timewait_sock *inet_twsk_alloc(const sock &sk, inet_timewait_death_row &dr,
 void inet_twsk_hashdance(inet_timewait_sock &tw, sock &sk, inet_hashinfo &h);
 void inet_twsk_hashdance_schedule(inet_timewait_sock &tw, sock &sk, inet_hashinfo &h, int timeo);
 void __inet_twsk_schedule(inet_timewait_sock &tw, int timeo, bool rearm);
-void inet_twsk_schedule(inet_timewait_sock &tw, int timeo);   // inlines
+void inet_twsk_schedule(inet_timewait_sock &tw, int timeo); // inlines
 void inet_twsk_reschedule(inet_timewait_sock &tw, int timeo);
 void inet_twsk_deschedule_put(inet_timewait_sock &tw);
 void inet_twsk_put(inet_timewait_sock &tw);

@@ -9,12 +9,14 @@
 
 namespace skbwalk {
 
-// What is known of a packet's options; srr, rr, ts, router_alert and cipso are offsets from the IP header, 0: not there.
+// What is known of a packet's options; srr, rr, ts, router_alert and cipso are offsets from the IP header, 0:
+// not there.
 struct ip_options_info {
 	be32 faddr{};   // the last hop of a source route
 	be32 nexthop{}; // the next one, when srr_is_hit
 	u8 optlen = 0, srr = 0, rr = 0, ts = 0;
-	u8 is_strictroute : 1 = 0, srr_is_hit : 1 = 0, is_changed : 1 = 0, rr_needaddr : 1 = 0, ts_needtime : 1 = 0, ts_needaddr : 1 = 0;
+	u8 is_strictroute : 1 = 0, srr_is_hit : 1 = 0, is_changed : 1 = 0, rr_needaddr : 1 = 0,
+			    ts_needtime : 1 = 0, ts_needaddr : 1 = 0;
 	u8 router_alert = 0, cipso = 0;
 };
 struct ip_options : ip_options_info {
@@ -23,8 +25,8 @@ struct ip_options : ip_options_info {
 using ip_options_rcu = ip_options; // freed after a grace period there; here owned by its holder
 
 struct inet_request_sock : request_sock {
-	u16 snd_wscale : 4 = 0, rcv_wscale : 4 = 0, tstamp_ok : 1 = 0, sack_ok : 1 = 0, wscale_ok : 1 = 0, ecn_ok : 1 = 0, acked : 1 = 0,
-	    no_srccheck : 1 = 0, smc_ok : 1 = 0;
+	u16 snd_wscale : 4 = 0, rcv_wscale : 4 = 0, tstamp_ok : 1 = 0, sack_ok : 1 = 0, wscale_ok : 1 = 0,
+			 ecn_ok : 1 = 0, acked : 1 = 0, no_srccheck : 1 = 0, smc_ok : 1 = 0;
 	u32 ir_mark = 0;
 	std::shared_ptr<ip_options> ireq_opt;
 };
@@ -35,7 +37,10 @@ struct inet_request_sock : request_sock {
 #define ir_rmt_port skc_dport
 #define ir_iif skc_bound_dev_if
 inline inet_request_sock &inet_rsk(request_sock &r) { return static_cast<inet_request_sock &>(r); }
-inline const inet_request_sock &inet_rsk(const request_sock &r) { return static_cast<const inet_request_sock &>(r); }
+inline const inet_request_sock &inet_rsk(const request_sock &r)
+{
+	return static_cast<const inet_request_sock &>(r);
+}
 
 struct inet_cork {
 	u32 flags = 0;
@@ -67,8 +72,8 @@ struct inet_sock : sock {
 	u8 min_ttl = 0;
 	u8 mc_ttl = 1;
 	u8 pmtudisc = 1; // IP_PMTUDISC_WANT
-	u8 recverr : 1 = 0, is_icsk : 1 = 0, freebind : 1 = 0, hdrincl : 1 = 0, mc_loop : 1 = 1, transparent : 1 = 0, mc_all : 1 = 1,
-	    nodefrag : 1 = 0;
+	u8 recverr : 1 = 0, is_icsk : 1 = 0, freebind : 1 = 0, hdrincl : 1 = 0, mc_loop : 1 = 1,
+		     transparent : 1 = 0, mc_all : 1 = 1, nodefrag : 1 = 0;
 	u8 bind_address_no_port : 1 = 0, recverr_rfc4884 : 1 = 0, defer_connect : 1 = 0;
 	u8 rcv_tos = 0;
 	u8 convert_csum = 0;
@@ -90,7 +95,7 @@ inline const inet_sock &inet_sk(const sock &sk) { return static_cast<const inet_
 void inet_sk_set_state(sock &sk, int state);
 void inet_sk_state_store(sock &sk, int newstate);
 void inet_sk_copy_descendant(sock &to, const sock &from);
-u8 inet_sk_flowi_flags(const sock &sk);   // header inline
+u8 inet_sk_flowi_flags(const sock &sk); // header inline
 bool inet_can_nonlocal_bind(net &net, const inet_sock &inet);
 u32 inet_ehashfn(const net &net, be32 laddr, u16 lport, be32 faddr, be16 fport);
 int inet_request_bound_dev_if(const sock &sk, const sk_buff &skb);

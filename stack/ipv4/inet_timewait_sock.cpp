@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// TIME_WAIT (net/ipv4/inet_timewait_sock.c): a small socket takes the place of the full one in the established hash and in the
-// port's buckets, and its timer ends it.
+// TIME_WAIT (net/ipv4/inet_timewait_sock.c): a small socket takes the place of the full one in the
+// established hash and in the port's buckets, and its timer ends it.
 
 #include "stack/ipv4/inet_hashtables.h"
 
@@ -106,7 +106,8 @@ void inet_twsk_hashdance(inet_timewait_sock &tw, sock &sk, inet_hashinfo &h)
 		sock_prot_inuse_add(sock_net(sk), *sk.sk_prot, -1);
 	}
 	spin_unlock(lock);
-	// One reference each for the port's buckets, the established hash and the timer; the caller's is given up.
+	// One reference each for the port's buckets, the established hash and the timer; the caller's is
+	// given up.
 	refcount_set(tw.skc_refcnt, 3);
 }
 
@@ -172,7 +173,8 @@ void __inet_twsk_schedule(inet_timewait_sock &tw, int timeo, bool rearm)
 		mod_timer_pending(tw.tw_timer, expires);
 		return;
 	}
-	NET_INC_STATS(sock_net(tw), timeo <= static_cast<int>(4 * HZ) ? LINUX_MIB_TIMEWAITKILLED : LINUX_MIB_TIMEWAITED);
+	NET_INC_STATS(sock_net(tw),
+	              timeo <= static_cast<int>(4 * HZ) ? LINUX_MIB_TIMEWAITKILLED : LINUX_MIB_TIMEWAITED);
 	[[maybe_unused]] const int was_pending = mod_timer(tw.tw_timer, expires);
 	assert(!was_pending);
 	++tw.tw_dr->tw_refcount;
@@ -202,14 +204,17 @@ void inet_twsk_purge(net &net)
 			again = false;
 			for (std::uintptr_t link = hlist_nulls_first(h.ehash[slot].chain); !is_a_nulls(link);
 			     link = hlist_nulls_next(nulls_entry(link))) {
-				sock_common &sk = container_of(nulls_entry(link), &sock_common::skc_nulls_node);
-				if (&sock_net(sk) != &net || sk_fullsock(sk) || !refcount_inc_not_zero(sk.skc_refcnt))
+				sock_common &sk =
+					container_of(nulls_entry(link), &sock_common::skc_nulls_node);
+				if (&sock_net(sk) != &net || sk_fullsock(sk) ||
+				    !refcount_inc_not_zero(sk.skc_refcnt))
 					continue;
 				local_bh_disable();
 				if (sk.sk_state == TCP_TIME_WAIT)
 					inet_twsk_deschedule_put(inet_twsk(sk));
 				else
-					inet_csk_reqsk_queue_drop_and_put(*inet_reqsk(sk).rsk_listener(), inet_reqsk(sk));
+					inet_csk_reqsk_queue_drop_and_put(*inet_reqsk(sk).rsk_listener(),
+					                                  inet_reqsk(sk));
 				local_bh_enable();
 				again = true;
 				break;

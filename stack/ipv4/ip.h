@@ -10,8 +10,9 @@ namespace skbwalk {
 struct packet_type;
 struct rtable;
 
-constexpr u16 IPSKB_FORWARDED = 1, IPSKB_XFRM_TUNNEL_SIZE = 2, IPSKB_XFRM_TRANSFORMED = 4, IPSKB_FRAG_COMPLETE = 8, IPSKB_REROUTED = 16,
-	      IPSKB_DOREDIRECT = 32, IPSKB_FRAG_PMTU = 64, IPSKB_L3SLAVE = 128, IPSKB_NOPOLICY = 256, IPSKB_MULTIPATH = 512;
+constexpr u16 IPSKB_FORWARDED = 1, IPSKB_XFRM_TUNNEL_SIZE = 2, IPSKB_XFRM_TRANSFORMED = 4,
+	      IPSKB_FRAG_COMPLETE = 8, IPSKB_REROUTED = 16, IPSKB_DOREDIRECT = 32, IPSKB_FRAG_PMTU = 64,
+	      IPSKB_L3SLAVE = 128, IPSKB_NOPOLICY = 256, IPSKB_MULTIPATH = 512;
 
 // The control block while IP has the skb: the kernel's struct inet_skb_parm.
 struct inet_skb_cb : ip_options_info {
@@ -61,23 +62,34 @@ struct ip_reply_arg {
 };
 
 // Who reassembles: fragments of one datagram that come to different users do not mix.
-enum ip_defrag_users : u32 { IP_DEFRAG_LOCAL_DELIVER, IP_DEFRAG_CALL_RA_CHAIN, IP_DEFRAG_CONNTRACK_IN,
-			     __IP_DEFRAG_CONNTRACK_IN_END = IP_DEFRAG_CONNTRACK_IN + 65535, IP_DEFRAG_CONNTRACK_OUT,
-			     __IP_DEFRAG_CONNTRACK_OUT_END = IP_DEFRAG_CONNTRACK_OUT + 65535, IP_DEFRAG_CONNTRACK_BRIDGE_IN,
-			     __IP_DEFRAG_CONNTRACK_BRIDGE_IN = IP_DEFRAG_CONNTRACK_BRIDGE_IN + 65535, IP_DEFRAG_VS_IN,
-			     IP_DEFRAG_VS_OUT, IP_DEFRAG_VS_FWD, IP_DEFRAG_AF_PACKET, IP_DEFRAG_MACVLAN };
+enum ip_defrag_users : u32 {
+	IP_DEFRAG_LOCAL_DELIVER,
+	IP_DEFRAG_CALL_RA_CHAIN,
+	IP_DEFRAG_CONNTRACK_IN,
+	__IP_DEFRAG_CONNTRACK_IN_END = IP_DEFRAG_CONNTRACK_IN + 65535,
+	IP_DEFRAG_CONNTRACK_OUT,
+	__IP_DEFRAG_CONNTRACK_OUT_END = IP_DEFRAG_CONNTRACK_OUT + 65535,
+	IP_DEFRAG_CONNTRACK_BRIDGE_IN,
+	__IP_DEFRAG_CONNTRACK_BRIDGE_IN = IP_DEFRAG_CONNTRACK_BRIDGE_IN + 65535,
+	IP_DEFRAG_VS_IN,
+	IP_DEFRAG_VS_OUT,
+	IP_DEFRAG_VS_FWD,
+	IP_DEFRAG_AF_PACKET,
+	IP_DEFRAG_MACVLAN
+};
 
 // Options on the wire (RFC 791): type, length, data; END and NOOP are one byte.
-constexpr u8 IPOPT_END = 0, IPOPT_NOOP = 1, IPOPT_RR = 7, IPOPT_TIMESTAMP = 68, IPOPT_SEC = 130, IPOPT_LSRR = 131, IPOPT_CIPSO = 134,
-	     IPOPT_SID = 136, IPOPT_SSRR = 137, IPOPT_RA = 148;
+constexpr u8 IPOPT_END = 0, IPOPT_NOOP = 1, IPOPT_RR = 7, IPOPT_TIMESTAMP = 68, IPOPT_SEC = 130,
+	     IPOPT_LSRR = 131, IPOPT_CIPSO = 134, IPOPT_SID = 136, IPOPT_SSRR = 137, IPOPT_RA = 148;
 constexpr u8 IPOPT_TS_TSONLY = 0, IPOPT_TS_TSANDADDR = 1, IPOPT_TS_PRESPEC = 3;
 constexpr bool IPOPT_COPIED(u8 o) { return o & 0x80; }
 constexpr u8 IPTOS_TOS_MASK = 0x1E, IPTOS_PREC_INTERNETCONTROL = 0xc0;
 constexpr u32 IP_MAX_MTU = 0xFFFF, IPV4_MIN_MTU = 68;
 constexpr u32 INADDR_DUMMY = 0xc0000008;
 // Control messages that a socket asked for (inet_sock::cmsg_flags).
-constexpr u32 IP_CMSG_PKTINFO = 1, IP_CMSG_TTL = 2, IP_CMSG_TOS = 4, IP_CMSG_RECVOPTS = 8, IP_CMSG_RETOPTS = 16, IP_CMSG_PASSSEC = 32,
-	      IP_CMSG_ORIGDSTADDR = 64, IP_CMSG_CHECKSUM = 128, IP_CMSG_RECVFRAGSIZE = 256;
+constexpr u32 IP_CMSG_PKTINFO = 1, IP_CMSG_TTL = 2, IP_CMSG_TOS = 4, IP_CMSG_RECVOPTS = 8,
+	      IP_CMSG_RETOPTS = 16, IP_CMSG_PASSSEC = 32, IP_CMSG_ORIGDSTADDR = 64, IP_CMSG_CHECKSUM = 128,
+	      IP_CMSG_RECVFRAGSIZE = 256;
 struct in_pktinfo {
 	int ipi_ifindex;
 	be32 ipi_spec_dst;
@@ -111,16 +123,17 @@ int ip_local_out(net &net, sock *sk, skb_ptr skb);
 int __ip_local_out(net &net, sock *sk, skb_ptr &skb); // 1: go on with dst_output; else consumed
 void ip_send_check(iphdr &iph);
 int ip_do_fragment(net &net, sock *sk, skb_ptr skb, int (*output)(struct net &, struct sock *, skb_ptr));
-int ip_append_data(sock &sk, flowi4 &fl4, getfrag_fn getfrag, void *from, int len, int protolen, ipcm_cookie &ipc, rtable *&rt, u32 flags);
+int ip_append_data(sock &sk, flowi4 &fl4, getfrag_fn getfrag, void *from, int len, int protolen,
+                   ipcm_cookie &ipc, rtable *&rt, u32 flags);
 int ip_generic_getfrag(void *from, char *to, int offset, int len, int odd, sk_buff &skb);
 int ip_push_pending_frames(sock &sk, flowi4 &fl4);
 void ip_flush_pending_frames(sock &sk);
-skb_ptr ip_make_skb(sock &sk, flowi4 &fl4, getfrag_fn getfrag, void *from, int length, int transhdrlen, ipcm_cookie &ipc, rtable *&rt,
-		    inet_cork &cork, u32 flags, int &err);
+skb_ptr ip_make_skb(sock &sk, flowi4 &fl4, getfrag_fn getfrag, void *from, int length, int transhdrlen,
+                    ipcm_cookie &ipc, rtable *&rt, inet_cork &cork, u32 flags, int &err);
 skb_ptr __ip_make_skb(sock &sk, flowi4 &fl4, sk_buff_head &queue, inet_cork &cork);
 int ip_send_skb(net &net, skb_ptr skb);
-void ip_send_unicast_reply(sock &sk, sk_buff &skb, const ip_options_info &sopt, be32 daddr, be32 saddr, const ip_reply_arg &arg, u32 len,
-			   u64 transmit_time, u32 txhash);
+void ip_send_unicast_reply(sock &sk, sk_buff &skb, const ip_options_info &sopt, be32 daddr, be32 saddr,
+                           const ip_reply_arg &arg, u32 len, u64 transmit_time, u32 txhash);
 void __ip_select_ident(net &net, iphdr &iph, int segs);
 // Slicing a datagram: along its frag_list when that fits, else by copying.
 struct ip_fraglist_iter {
@@ -144,7 +157,8 @@ int ip_forward(skb_ptr skb);
 [[nodiscard]] int ip_defrag(net &net, skb_ptr &skb, u32 user); // 0: whole now; else taken
 skb_ptr ip_check_defrag(net &net, skb_ptr skb, u32 user);
 void ipfrag_init();
-// Of a packet (opt is IPCB), or of opt.data when skb is null. A bad packet is answered by ICMP; info: where it is bad.
+// Of a packet (opt is IPCB), or of opt.data when skb is null. A bad packet is answered by ICMP; info: where
+// it is bad.
 int ip_options_compile(net &net, ip_options_info &opt, sk_buff *skb);
 int __ip_options_compile(net &net, ip_options_info &opt, sk_buff *skb, be32 *info);
 void ip_options_build(sk_buff &skb, const ip_options &opt, be32 daddr, rtable &rt);
@@ -163,7 +177,8 @@ void ip_local_error(sock &sk, int err, be32 daddr, be16 dport, u32 info);
 // Control messages about a packet, as its socket asked for them; tlen: the transport header's length.
 void ip_cmsg_recv_offset(msghdr &msg, sock &sk, sk_buff &skb, int tlen, int offset);
 void ip_cmsg_recv(msghdr &msg, sk_buff &skb); // inline
-int ip_cmsg_send(sock &sk, msghdr &msg, ipcm_cookie &ipc, ip_options &opt, bool allow_ipv6); // opt: room for IP_RETOPTS
+int ip_cmsg_send(sock &sk, msghdr &msg, ipcm_cookie &ipc, ip_options &opt,
+                 bool allow_ipv6); // opt: room for IP_RETOPTS
 int ip_recv_error(sock &sk, msghdr &msg, int len, int &addr_len);
 void ipv4_pktinfo_prepare(const sock &sk, sk_buff &skb, bool drop_dst = true);
 int ip_ra_control(sock &sk, bool on, void (*destructor)(sock &sk));

@@ -438,7 +438,8 @@ static u32 ip4_key_hashfn(const void *data, u32 seed)
 static u32 ip4_obj_hashfn(const inet_frag_queue &q, u32 seed)
 {
 	TRACE();
-	return jhash2(reinterpret_cast<const u32 *>(&q.key.v4), sizeof(frag_v4_compare_key) / sizeof(u32), seed);
+	return jhash2(reinterpret_cast<const u32 *>(&q.key.v4), sizeof(frag_v4_compare_key) / sizeof(u32),
+	              seed);
 }
 
 static bool ip4_obj_cmpfn(const inet_frag_queue &q, const void *key)

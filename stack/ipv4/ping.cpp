@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/ping.c: sockets that send ICMP echo requests and get the replies that carry their identifier. The caller gives type
-// and sequence number; identifier and checksum are filled in here. ping_rcv comes from icmp_rcv for a reply, ping_err for an
-// error about a request. A task may have such a socket when its group is in net.ipv4.ping_group_range.
+// net/ipv4/ping.c: sockets that send ICMP echo requests and get the replies that carry their identifier. The
+// caller gives type and sequence number; identifier and checksum are filled in here. ping_rcv comes from
+// icmp_rcv for a reply, ping_err for an error about a request. A task may have such a socket when its group
+// is in net.ipv4.ping_group_range.
 #include "stack/ipv4/ping.h"
 
 #include "stack/ipv4/icmp.h"
@@ -24,7 +25,10 @@ struct pingfakehdr {
 	__wsum wcheck = 0;
 };
 
-auto &ping_hashslot(ping_table_t &table, const net &net, u32 num) { return table.hash[(num + net_hash_mix(net)) & PING_HTABLE_MASK]; }
+auto &ping_hashslot(ping_table_t &table, const net &net, u32 num)
+{
+	return table.hash[(num + net_hash_mix(net)) & PING_HTABLE_MASK];
+}
 
 } // namespace
 
@@ -272,7 +276,10 @@ static int ping_getfrag(void *from, char *to, int, int fraglen, int, [[maybe_unu
 	TRACE(skb);
 	pingfakehdr &pfh = *static_cast<pingfakehdr *>(from);
 
-	return csum_and_copy_from_iter_full(to, static_cast<std::size_t>(fraglen), pfh.wcheck, pfh.msg->msg_iter) ? 0 : -EFAULT;
+	return csum_and_copy_from_iter_full(to, static_cast<std::size_t>(fraglen), pfh.wcheck,
+	                                    pfh.msg->msg_iter)
+	               ? 0
+	               : -EFAULT;
 }
 
 static int ping_v4_push_pending_frames(sock &sk, pingfakehdr &pfh, flowi4 &fl4)
@@ -340,7 +347,8 @@ static int ping_v4_sendmsg(sock &sk, msghdr &msg, std::size_t len)
 		faddr = ipc.opt->faddr;
 	}
 	u8 tos = get_rttos(ipc, inet);
-	if (sock_flag(sk, SOCK_LOCALROUTE) || (msg.msg_flags & MSG_DONTROUTE) || (ipc.opt && ipc.opt->is_strictroute))
+	if (sock_flag(sk, SOCK_LOCALROUTE) || (msg.msg_flags & MSG_DONTROUTE) ||
+	    (ipc.opt && ipc.opt->is_strictroute))
 		tos |= RTO_ONLINK;
 	if (ipv4_is_multicast(daddr)) {
 		if (!ipc.oif || netif_index_is_l3_master(net, ipc.oif))
@@ -352,8 +360,8 @@ static int ping_v4_sendmsg(sock &sk, msghdr &msg, std::size_t len)
 	}
 
 	flowi4 fl4;
-	flowi4_init_output(fl4, ipc.oif, ipc.mark, tos, RT_SCOPE_UNIVERSE, sk.sk_protocol, inet_sk_flowi_flags(sk), faddr, saddr,
-			   be16{}, be16{}, sk.sk_uid);
+	flowi4_init_output(fl4, ipc.oif, ipc.mark, tos, RT_SCOPE_UNIVERSE, sk.sk_protocol,
+	                   inet_sk_flowi_flags(sk), faddr, saddr, be16{}, be16{}, sk.sk_uid);
 	fl4.fl4_icmp_type = user_icmph.type;
 	fl4.fl4_icmp_code = user_icmph.code;
 	security_sk_classify_flow(sk, fl4);
@@ -381,8 +389,8 @@ static int ping_v4_sendmsg(sock &sk, msghdr &msg, std::size_t len)
 		pfh.icmph.un.echo.id = inet.inet_sport;
 		pfh.icmph.un.echo.sequence = user_icmph.un.echo.sequence;
 		pfh.msg = &msg;
-		err = ip_append_data(sk, fl4, ping_getfrag, &pfh, static_cast<int>(len), sizeof(icmphdr), ipc, rt,
-				     static_cast<u32>(msg.msg_flags));
+		err = ip_append_data(sk, fl4, ping_getfrag, &pfh, static_cast<int>(len), sizeof(icmphdr), ipc,
+		                     rt, static_cast<u32>(msg.msg_flags));
 		if (err)
 			ip_flush_pending_frames(sk);
 		else

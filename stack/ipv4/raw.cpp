@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/raw.c: sockets that send and receive whole IP packets of one protocol. On the way in, raw_local_deliver gives a
-// clone to each that matches, before the protocol itself has the packet; on the way out, raw_sendmsg finds the route and
-// either lets IP make the header, or takes the caller's (IP_HDRINCL). ICMP errors go to all that match. Left out: multicast
-// routing.
+// net/ipv4/raw.c: sockets that send and receive whole IP packets of one protocol. On the way in,
+// raw_local_deliver gives a clone to each that matches, before the protocol itself has the packet; on the way
+// out, raw_sendmsg finds the route and either lets IP make the header, or takes the caller's (IP_HDRINCL).
+// ICMP errors go to all that match. Left out: multicast routing.
 #include "stack/ipv4/raw.h"
 
 #include <algorithm>
@@ -74,7 +74,8 @@ bool raw_v4_match(const net &net, const sock &sk, u16 num, be32 raddr, be32 ladd
 	TRACE(sk);
 	const inet_sock &inet = inet_sk(sk);
 
-	return net_eq(sock_net(sk), net) && inet.inet_num == num && !(inet.inet_daddr && inet.inet_daddr != raddr) &&
+	return net_eq(sock_net(sk), net) && inet.inet_num == num &&
+	       !(inet.inet_daddr && inet.inet_daddr != raddr) &&
 	       !(inet.inet_rcv_saddr && inet.inet_rcv_saddr != laddr) &&
 	       raw_sk_bound_dev_eq(net, sk.sk_bound_dev_if, dif, sdif);
 }
@@ -223,8 +224,8 @@ void raw_icmp_error(sk_buff &skb, int protocol, u32 info)
 // --- the way out ---
 
 // The caller's own header: what it left zero is filled in.
-static int raw_send_hdrinc(sock &sk, const flowi4 &fl4, msghdr &msg, std::size_t length, rtable *&rt, u32 flags,
-			   const ipcm_cookie &ipc)
+static int raw_send_hdrinc(sock &sk, const flowi4 &fl4, msghdr &msg, std::size_t length, rtable *&rt,
+                           u32 flags, const ipcm_cookie &ipc)
 {
 	TRACE(sk);
 	const inet_sock &inet = inet_sk(sk);
@@ -245,7 +246,8 @@ static int raw_send_hdrinc(sock &sk, const flowi4 &fl4, msghdr &msg, std::size_t
 
 	const u32 hlen = LL_RESERVED_SPACE(*rt->dev);
 	int err = 0;
-	skb_ptr skb = sock_alloc_send_skb(sk, length + hlen + 15, static_cast<int>(flags & MSG_DONTWAIT), err);
+	skb_ptr skb =
+		sock_alloc_send_skb(sk, length + hlen + 15, static_cast<int>(flags & MSG_DONTWAIT), err);
 	if (!skb)
 		return outdiscard(err);
 	skb_reserve(*skb, hlen);
@@ -314,9 +316,10 @@ static int raw_getfrag(void *from, char *to, int offset, int len, int odd, sk_bu
 		if (skb.ip_summed == CHECKSUM_PARTIAL)
 			std::memcpy(to, rfv.hdr + offset, static_cast<std::size_t>(copy));
 		else
-			skb.csum = csum_block_add(skb.csum,
-						  csum_partial_copy_nocheck(rfv.hdr + offset, to, static_cast<u32>(copy)),
-						  static_cast<u32>(odd));
+			skb.csum = csum_block_add(
+				skb.csum,
+				csum_partial_copy_nocheck(rfv.hdr + offset, to, static_cast<u32>(copy)),
+				static_cast<u32>(odd));
 		odd = 0;
 		offset += copy;
 		to += copy;
@@ -382,9 +385,10 @@ static int raw_sendmsg(sock &sk, msghdr &msg, std::size_t len)
 	}
 
 	flowi4 fl4;
-	flowi4_init_output(fl4, ipc.oif, ipc.mark, tos, RT_SCOPE_UNIVERSE, hdrincl ? ipc.protocol : sk.sk_protocol,
-			   static_cast<u8>(inet_sk_flowi_flags(sk) | (hdrincl ? FLOWI_FLAG_KNOWN_NH : 0)), daddr, saddr,
-			   be16{}, be16{}, sk.sk_uid);
+	flowi4_init_output(fl4, ipc.oif, ipc.mark, tos, RT_SCOPE_UNIVERSE,
+	                   hdrincl ? ipc.protocol : sk.sk_protocol,
+	                   static_cast<u8>(inet_sk_flowi_flags(sk) | (hdrincl ? FLOWI_FLAG_KNOWN_NH : 0)),
+	                   daddr, saddr, be16{}, be16{}, sk.sk_uid);
 	raw_frag_vec rfv;
 	rfv.msg = &msg;
 	int err = hdrincl ? 0 : raw_probe_proto_opt(rfv, fl4);
@@ -411,7 +415,7 @@ static int raw_sendmsg(sock &sk, msghdr &msg, std::size_t len)
 			ipc.addr = fl4.daddr;
 		lock_sock(sk);
 		err = ip_append_data(sk, fl4, raw_getfrag, &rfv, static_cast<int>(len), 0, ipc, rt,
-				     static_cast<u32>(msg.msg_flags));
+		                     static_cast<u32>(msg.msg_flags));
 		if (err) {
 			ip_flush_pending_frames(sk);
 		} else if (!(msg.msg_flags & MSG_MORE)) {
@@ -455,8 +459,8 @@ static int raw_bind(sock &sk, sockaddr_storage &uaddr, int addr_len)
 		const u32 kind = inet_addr_type_table(net, addr, RT_TABLE_LOCAL);
 
 		ret = -EADDRNOTAVAIL;
-		if (inet_can_nonlocal_bind(net, inet) || !addr || kind == RTN_LOCAL || kind == RTN_MULTICAST ||
-		    kind == RTN_BROADCAST) {
+		if (inet_can_nonlocal_bind(net, inet) || !addr || kind == RTN_LOCAL ||
+		    kind == RTN_MULTICAST || kind == RTN_BROADCAST) {
 			inet.inet_rcv_saddr = inet.inet_saddr = addr;
 			if (kind == RTN_MULTICAST || kind == RTN_BROADCAST)
 				inet.inet_saddr = be32{}; // the device's

@@ -24,7 +24,10 @@ struct raw_hashinfo {
 	std::array<list_of<raw_sock, &raw_sock::raw_node>, RAW_HTABLE_SIZE> ht;
 };
 extern perhost<raw_hashinfo> raw_v4_hashinfo;
-inline u32 raw_hashfunc(const net &net, u32 proto) { return ((net_hash_mix(net) ^ proto) * 0x61C88647u) >> (32 - RAW_HTABLE_LOG); }
+inline u32 raw_hashfunc(const net &net, u32 proto)
+{
+	return ((net_hash_mix(net) ^ proto) * 0x61C88647u) >> (32 - RAW_HTABLE_LOG);
+}
 
 extern proto raw_prot;
 bool raw_v4_match(const net &net, const sock &sk, u16 num, be32 raddr, be32 laddr, int dif, int sdif);

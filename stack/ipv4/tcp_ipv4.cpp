@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// TCP over IPv4 (net/ipv4/tcp_ipv4.c). tcp_v4_rcv takes a segment, finds its socket (early demux may have), and hands it to a
-// full socket (tcp_v4_do_rcv, or its backlog while a task owns it), a request (tcp_check_req makes the child) or TIME_WAIT;
-// without a socket it answers RST. tcp_v4_connect opens. Replies that belong to no full socket (RST, ACK of a request or of
-// TIME_WAIT) leave by ip_send_unicast_reply. MD5 keys are in tcp_md5.cpp; the socket's operations stand at the end.
+// TCP over IPv4 (net/ipv4/tcp_ipv4.c). tcp_v4_rcv takes a segment, finds its socket (early demux may have),
+// and hands it to a full socket (tcp_v4_do_rcv, or its backlog while a task owns it), a request
+// (tcp_check_req makes the child) or TIME_WAIT; without a socket it answers RST. tcp_v4_connect opens.
+// Replies that belong to no full socket (RST, ACK of a request or of TIME_WAIT) leave by
+// ip_send_unicast_reply. MD5 keys are in tcp_md5.cpp; the socket's operations stand at the end.
 
 #include "stack/core/netdevice.h"
 #include "stack/core/xfrm.h"
@@ -46,7 +47,8 @@ const inet_skb_cb &saved_ipcb(const sk_buff &skb)
 static tcp_seq_and_ts_off tcp_v4_init_seq_and_ts_off(const net &net, const sk_buff &skb)
 {
 	TRACE(skb);
-	return secure_tcp_seq_and_ts_off(net, ip_hdr(skb).daddr, ip_hdr(skb).saddr, tcp_hdr(skb).dest, tcp_hdr(skb).source);
+	return secure_tcp_seq_and_ts_off(net, ip_hdr(skb).daddr, ip_hdr(skb).saddr, tcp_hdr(skb).dest,
+	                                 tcp_hdr(skb).source);
 }
 
 // Before 6.1.192 the two are apart (profile feature split_seq_and_ts_off).
@@ -62,7 +64,8 @@ static u32 tcp_v4_init_ts_off(const net &net, const sk_buff &skb)
 	return secure_tcp_ts_off(net, ip_hdr(skb).daddr, ip_hdr(skb).saddr);
 }
 
-// May a new connection take the place of this TIME_WAIT socket? With timestamps, PAWS tells old segments from new.
+// May a new connection take the place of this TIME_WAIT socket? With timestamps, PAWS tells old segments from
+// new.
 int tcp_twsk_unique(sock &sk, sock_common &sktw, void *twp)
 {
 	TRACE(sk);
@@ -76,7 +79,8 @@ int tcp_twsk_unique(sock &sk, sock_common &sktw, void *twp)
 	    !ipv4_is_loopback(tw.sk_rcv_saddr))
 		reuse = 0; // loopback only
 	if (!tw.tw_ts_recent_stamp ||
-	    (twp && !(reuse && time_after(static_cast<u32>(ktime_get_seconds()), static_cast<u32>(tw.tw_ts_recent_stamp)))))
+	    (twp && !(reuse && time_after(static_cast<u32>(ktime_get_seconds()),
+	                                  static_cast<u32>(tw.tw_ts_recent_stamp)))))
 		return 0;
 	if (!refcount_inc_not_zero(sktw.skc_refcnt))
 		return 0;
@@ -117,8 +121,8 @@ int tcp_v4_connect(sock &sk, sockaddr_storage &uaddr, int addr_len)
 	}
 	const be16 orig_sport = inet.inet_sport, orig_dport = usin.sin_port;
 	flowi4 &fl4 = inet.cork.fl;
-	rt_or_err route = ip_route_connect(fl4, nexthop, inet.inet_saddr, sk.sk_bound_dev_if, IPPROTO_TCP, orig_sport,
-					   orig_dport, sk);
+	rt_or_err route = ip_route_connect(fl4, nexthop, inet.inet_saddr, sk.sk_bound_dev_if, IPPROTO_TCP,
+	                                   orig_sport, orig_dport, sk);
 	if (!route.rt) {
 		if (route.err == -ENETUNREACH)
 			IP_INC_STATS(net, IPSTATS_MIB_OUTNOROUTES);
@@ -177,12 +181,12 @@ int tcp_v4_connect(sock &sk, sockaddr_storage &uaddr, int addr_len)
 	if (!tp.repair) {
 		if (current.host->features.split_seq_and_ts_off) {
 			if (tp.write_seq == seq32(0))
-				tp.write_seq = seq32(
-				    secure_tcp_seq(inet.inet_saddr, inet.inet_daddr, inet.inet_sport, usin.sin_port));
+				tp.write_seq = seq32(secure_tcp_seq(inet.inet_saddr, inet.inet_daddr,
+				                                    inet.inet_sport, usin.sin_port));
 			tp.tsoffset = secure_tcp_ts_off(net, inet.inet_saddr, inet.inet_daddr);
 		} else {
-			const tcp_seq_and_ts_off st = secure_tcp_seq_and_ts_off(net, inet.inet_saddr, inet.inet_daddr,
-										inet.inet_sport, usin.sin_port);
+			const tcp_seq_and_ts_off st = secure_tcp_seq_and_ts_off(
+				net, inet.inet_saddr, inet.inet_daddr, inet.inet_sport, usin.sin_port);
 			if (tp.write_seq == seq32(0))
 				tp.write_seq = seq32(st.seq);
 			tp.tsoffset = st.ts_off;
@@ -212,8 +216,8 @@ void tcp_v4_mtu_reduced(sock &sk)
 		sk.sk_err_soft = EMSGSIZE;
 	mtu = dst_mtu(*dst);
 	const u8 pmtudisc = inet_sk(sk).pmtudisc;
-	if (pmtudisc != IP_PMTUDISC_DONT && pmtudisc != IP_PMTUDISC_INTERFACE && pmtudisc != IP_PMTUDISC_OMIT &&
-	    inet_csk(sk).icsk_pmtu_cookie > mtu) {
+	if (pmtudisc != IP_PMTUDISC_DONT && pmtudisc != IP_PMTUDISC_INTERFACE &&
+	    pmtudisc != IP_PMTUDISC_OMIT && inet_csk(sk).icsk_pmtu_cookie > mtu) {
 		tcp_sync_mss(sk, mtu);
 		tcp_simple_retransmit(sk);
 	}
@@ -240,7 +244,8 @@ void tcp_req_err(sock_common &sk, seq32 seq, bool abort)
 	reqsk_put(req);
 }
 
-// An unreachable destination during backoff: the loss was no congestion, so take one doubling back (RFC 6069).
+// An unreachable destination during backoff: the loss was no congestion, so take one doubling back (RFC
+// 6069).
 static void tcp_ld_RTO_revert(sock &sk, seq32 seq)
 {
 	TRACE(sk);
@@ -264,7 +269,8 @@ static void tcp_ld_RTO_revert(sock &sk, seq32 seq)
 		tcp_retransmit_timer(sk);
 }
 
-// An ICMP error about one of our segments; skb->data is at the IP header that it quotes. `info` is the MTU with FRAG_NEEDED.
+// An ICMP error about one of our segments; skb->data is at the IP header that it quotes. `info` is the MTU
+// with FRAG_NEEDED.
 int tcp_v4_err(sk_buff &skb, u32 info)
 {
 	TRACE(skb);
@@ -273,8 +279,8 @@ int tcp_v4_err(sk_buff &skb, u32 info)
 	const u8 type = icmp_hdr(skb).type, code = icmp_hdr(skb).code;
 	net &net = dev_net(*skb.dev);
 
-	sock_common *found = __inet_lookup_established(net, *tcp_hashinfo, iph.daddr, th.dest, iph.saddr, ntohs(th.source),
-						       inet_iif(skb), 0);
+	sock_common *found = __inet_lookup_established(net, *tcp_hashinfo, iph.daddr, th.dest, iph.saddr,
+	                                               ntohs(th.source), inet_iif(skb), 0);
 	if (!found) {
 		ICMP_INC_STATS(net, ICMP_MIB_INERRORS);
 		return -ENOENT;
@@ -286,8 +292,9 @@ int tcp_v4_err(sk_buff &skb, u32 info)
 	const seq32 seq(ntohl(th.seq));
 	if (found->sk_state == TCP_NEW_SYN_RECV) {
 		tcp_req_err(*found, seq,
-			    type == ICMP_PARAMETERPROB || type == ICMP_TIME_EXCEEDED ||
-				(type == ICMP_DEST_UNREACH && (code == ICMP_NET_UNREACH || code == ICMP_HOST_UNREACH)));
+		            type == ICMP_PARAMETERPROB || type == ICMP_TIME_EXCEEDED ||
+		                    (type == ICMP_DEST_UNREACH &&
+		                     (code == ICMP_NET_UNREACH || code == ICMP_HOST_UNREACH)));
 		return 0;
 	}
 
@@ -355,7 +362,8 @@ int tcp_v4_err(sk_buff &skb, u32 info)
 			sk.sk_err_soft = err;
 		return out();
 	}
-	// A connection that stands goes on trying; the error counts only if it times out, or if the user wants to know.
+	// A connection that stands goes on trying; the error counts only if it times out, or if the user
+	// wants to know.
 	if (!sock_owned_by_user(sk) && inet_sk(sk).recverr) {
 		sk.sk_err = err;
 		sk_error_report(sk);
@@ -416,7 +424,8 @@ bool is_transparent(const sock_common &sk)
 
 } // namespace
 
-// Answers a segment with RST, from what the segment says alone (RFC 9293, section 3.10.7.1). Never a RST with a RST.
+// Answers a segment with RST, from what the segment says alone (RFC 9293, section 3.10.7.1). Never a RST with
+// a RST.
 void tcp_v4_send_reset(const sock *sk_in, sk_buff &skb)
 {
 	TRACE(skb, sk_in);
@@ -440,7 +449,8 @@ void tcp_v4_send_reset(const sock *sk_in, sk_buff &skb)
 	}
 	net &net = sk ? sock_net(*sk) : dev_net(*skb_dst(skb)->dev);
 
-	// A signed segment to a socket that is gone is answered only when a listener's key proves it; no key can be set.
+	// A signed segment to a socket that is gone is answered only when a listener's key proves it; no key
+	// can be set.
 	if (tcp_parse_md5sig_option(th) && !(sk && sk_fullsock(*sk)))
 		return;
 
@@ -457,7 +467,8 @@ void tcp_v4_send_reset(const sock *sk_in, sk_buff &skb)
 	sock &ctl = control_sock(net);
 	u32 txhash;
 	take_marks(ctl, sk, txhash);
-	ip_send_unicast_reply(ctl, skb, saved_ipcb(skb), ip_hdr(skb).saddr, ip_hdr(skb).daddr, arg, arg.iov_len, 0, txhash);
+	ip_send_unicast_reply(ctl, skb, saved_ipcb(skb), ip_hdr(skb).saddr, ip_hdr(skb).daddr, arg,
+	                      arg.iov_len, 0, txhash);
 	ctl.skc_net = &init_net();
 	TCP_INC_STATS(net, TCP_MIB_OUTSEGS);
 	TCP_INC_STATS(net, TCP_MIB_OUTRSTS);
@@ -465,8 +476,8 @@ void tcp_v4_send_reset(const sock *sk_in, sk_buff &skb)
 }
 
 // An ACK for a request or a TIME_WAIT socket.
-static void tcp_v4_send_ack(const sock_common &sk, sk_buff &skb, seq32 seq, seq32 ack, u32 win, u32 tsval, u32 tsecr, int oif,
-			    int reply_flags, u8 tos, u32 txhash)
+static void tcp_v4_send_ack(const sock_common &sk, sk_buff &skb, seq32 seq, seq32 ack, u32 win, u32 tsval,
+                            u32 tsecr, int oif, int reply_flags, u8 tos, u32 txhash)
 {
 	TRACE(skb);
 	const tcphdr &th = tcp_hdr(skb);
@@ -502,7 +513,8 @@ static void tcp_v4_send_ack(const sock_common &sk, sk_buff &skb, seq32 seq, seq3
 	sock &ctl = control_sock(net);
 	u32 socks_txhash;
 	take_marks(ctl, &sk, socks_txhash);
-	ip_send_unicast_reply(ctl, skb, saved_ipcb(skb), ip_hdr(skb).saddr, ip_hdr(skb).daddr, arg, arg.iov_len, 0, txhash);
+	ip_send_unicast_reply(ctl, skb, saved_ipcb(skb), ip_hdr(skb).saddr, ip_hdr(skb).daddr, arg,
+	                      arg.iov_len, 0, txhash);
 	ctl.skc_net = &init_net();
 	TCP_INC_STATS(net, TCP_MIB_OUTSEGS);
 	local_bh_enable();
@@ -514,8 +526,8 @@ static void tcp_v4_timewait_ack(sock_common &sk, sk_buff &skb)
 	tcp_timewait_sock &tw = tcp_twsk(sk);
 
 	tcp_v4_send_ack(sk, skb, tw.tw_snd_nxt, tw.tw_rcv_nxt, tw.tw_rcv_wnd >> tw.tw_rcv_wscale,
-			tcp_time_stamp_raw() + tw.tw_ts_offset, tw.tw_ts_recent, tw.sk_bound_dev_if,
-			tw.tw_transparent ? IP_REPLY_ARG_NOSRCCHECK : 0, tw.tw_tos, tw.tw_txhash);
+	                tcp_time_stamp_raw() + tw.tw_ts_offset, tw.tw_ts_recent, tw.sk_bound_dev_if,
+	                tw.tw_transparent ? IP_REPLY_ARG_NOSRCCHECK : 0, tw.tw_tos, tw.tw_txhash);
 	inet_twsk_put(tw);
 }
 
@@ -525,12 +537,13 @@ static void tcp_v4_reqsk_send_ack(const sock &sk, sk_buff &skb, request_sock &re
 	const tcp_request_sock &treq = tcp_rsk(req);
 	const seq32 seq = sk.sk_state == TCP_LISTEN ? treq.snt_isn + 1 : tcp_sk(sk).snd_nxt;
 
-	tcp_v4_send_ack(sk, skb, seq, treq.rcv_nxt, req.rsk_rcv_wnd >> treq.rcv_wscale, tcp_time_stamp_raw() + treq.ts_off,
-			req.ts_recent, 0, treq.no_srccheck ? IP_REPLY_ARG_NOSRCCHECK : 0, ip_hdr(skb).tos, treq.txhash);
+	tcp_v4_send_ack(sk, skb, seq, treq.rcv_nxt, req.rsk_rcv_wnd >> treq.rcv_wscale,
+	                tcp_time_stamp_raw() + treq.ts_off, req.ts_recent, 0,
+	                treq.no_srccheck ? IP_REPLY_ARG_NOSRCCHECK : 0, ip_hdr(skb).tos, treq.txhash);
 }
 
-static int tcp_v4_send_synack(const sock &sk, dst_entry *dst, flowi4 &, request_sock &req, tcp_fastopen_cookie *foc,
-			      int synack_type, sk_buff *syn_skb)
+static int tcp_v4_send_synack(const sock &sk, dst_entry *dst, flowi4 &, request_sock &req,
+                              tcp_fastopen_cookie *foc, int synack_type, sk_buff *syn_skb)
 {
 	TRACE(sk);
 	const inet_request_sock &ireq = inet_rsk(req);
@@ -548,8 +561,8 @@ static int tcp_v4_send_synack(const sock &sk, dst_entry *dst, flowi4 &, request_
 	u8 tos = inet_sk(sk).tos;
 	if (sock_net(sk).ipv4.sysctl_tcp_reflect_tos)
 		tos = static_cast<u8>((tcp_rsk(req).syn_tos & ~INET_ECN_MASK) | (tos & INET_ECN_MASK));
-	return net_xmit_eval(
-	    ip_build_and_send_pkt(std::move(skb), sk, ireq.ir_loc_addr, ireq.ir_rmt_addr, ireq.ireq_opt.get(), tos));
+	return net_xmit_eval(ip_build_and_send_pkt(std::move(skb), sk, ireq.ir_loc_addr, ireq.ir_rmt_addr,
+	                                           ireq.ireq_opt.get(), tos));
 }
 
 static void tcp_v4_reqsk_destructor(request_sock &req)
@@ -597,9 +610,10 @@ int tcp_v4_conn_request(sock &sk, skb_ptr &skb)
 	return tcp_conn_request(tcp_request_sock_ops_v4, tcp_request_sock_ipv4_ops, sk, skb);
 }
 
-// The handshake's last ACK: makes the child, with its route, and puts it into the hash in the request's stead.
-sock *tcp_v4_syn_recv_sock(const sock &sk, sk_buff &skb, request_sock &req, dst_entry *dst, request_sock *req_unhash,
-			   bool &own_req, child_init_fn opt_child_init)
+// The handshake's last ACK: makes the child, with its route, and puts it into the hash in the request's
+// stead.
+sock *tcp_v4_syn_recv_sock(const sock &sk, sk_buff &skb, request_sock &req, dst_entry *dst,
+                           request_sock *req_unhash, bool &own_req, child_init_fn opt_child_init)
 {
 	TRACE(skb, sk);
 	if (sk_acceptq_is_full(sk)) {
@@ -732,8 +746,8 @@ void tcp_v4_early_demux(sk_buff &skb)
 	if (th.doff() < sizeof(tcphdr) / 4)
 		return;
 
-	sock_common *found = __inet_lookup_established(dev_net(*skb.dev), *tcp_hashinfo, iph.saddr, th.source, iph.daddr,
-						       ntohs(th.dest), skb.skb_iif, 0);
+	sock_common *found = __inet_lookup_established(dev_net(*skb.dev), *tcp_hashinfo, iph.saddr, th.source,
+	                                               iph.daddr, ntohs(th.dest), skb.skb_iif, 0);
 	if (!found)
 		return;
 	skb.sk = static_cast<sock *>(found);
@@ -748,8 +762,8 @@ void tcp_v4_early_demux(sk_buff &skb)
 		skb_dst_set_noref(skb, dst);
 }
 
-// The socket belongs to a task: the segment waits in its backlog, joined to the last one there if it goes on from it.
-// True: not taken, and the socket's lock was released.
+// The socket belongs to a task: the segment waits in its backlog, joined to the last one there if it goes on
+// from it. True: not taken, and the socket's lock was released.
 bool tcp_add_backlog(sock &sk, skb_ptr &skb, skb_drop_reason &reason)
 {
 	TRACE(sk, skb);
@@ -771,10 +785,11 @@ bool tcp_add_backlog(sock &sk, skb_ptr &skb, skb_drop_reason &reason)
 		tcphdr &thtail = *reinterpret_cast<tcphdr *>(tail->data);
 		tcp_skb_cb &a = TCP_SKB_CB(*tail), &b = TCP_SKB_CB(*skb);
 		const bool joins = a.end_seq == b.seq && a.ip_dsfield == b.ip_dsfield &&
-				   !((a.tcp_flags | b.tcp_flags) & (TCPHDR_SYN | TCPHDR_RST | TCPHDR_URG)) &&
-				   (a.tcp_flags & b.tcp_flags & TCPHDR_ACK) &&
-				   !((a.tcp_flags ^ b.tcp_flags) & (TCPHDR_ECE | TCPHDR_CWR)) &&
-				   thtail.doff() == th.doff() && !std::memcmp(&thtail + 1, &th + 1, hdrlen - sizeof(tcphdr));
+		                   !((a.tcp_flags | b.tcp_flags) & (TCPHDR_SYN | TCPHDR_RST | TCPHDR_URG)) &&
+		                   (a.tcp_flags & b.tcp_flags & TCPHDR_ACK) &&
+		                   !((a.tcp_flags ^ b.tcp_flags) & (TCPHDR_ECE | TCPHDR_CWR)) &&
+		                   thtail.doff() == th.doff() &&
+		                   !std::memcmp(&thtail + 1, &th + 1, hdrlen - sizeof(tcphdr));
 		if (joins) {
 			__skb_pull(*skb, hdrlen);
 			const u32 gso_size = skb_shinfo(*skb).gso_size ? skb_shinfo(*skb).gso_size : skb->len;
@@ -797,7 +812,8 @@ bool tcp_add_backlog(sock &sk, skb_ptr &skb, skb_drop_reason &reason)
 					tail->tstamp = skb->tstamp;
 				}
 				shinfo.gso_size = static_cast<u16>(std::max(gso_size, tail_gso_size));
-				shinfo.gso_segs = static_cast<u16>(std::min(gso_segs + tail_gso_segs, 0xffffu));
+				shinfo.gso_segs =
+					static_cast<u16>(std::min(gso_segs + tail_gso_segs, 0xffffu));
 				sk.sk_backlog.len += delta;
 				NET_INC_STATS(net, LINUX_MIB_TCPBACKLOGCOALESCE);
 				kfree_skb_partial(std::move(skb), fragstolen);
@@ -807,7 +823,8 @@ bool tcp_add_backlog(sock &sk, skb_ptr &skb, skb_drop_reason &reason)
 		}
 	}
 	// Both queues' room, and some for the owner to prune later.
-	const u64 limit = (static_cast<u64>(sk.sk_rcvbuf) << 1) + (static_cast<u32>(sk.sk_sndbuf) >> 1) + 64 * 1024;
+	const u64 limit =
+		(static_cast<u64>(sk.sk_rcvbuf) << 1) + (static_cast<u32>(sk.sk_sndbuf) >> 1) + 64 * 1024;
 	if (sk_add_backlog(sk, skb, static_cast<u32>(std::min<u64>(limit, ~0u)))) {
 		bh_unlock_sock(sk);
 		reason = SKB_DROP_REASON_SOCKET_BACKLOG;
@@ -900,8 +917,8 @@ int tcp_v4_rcv(skb_ptr skb)
 
 	for (;;) {
 		if (!looked_up)
-			found = __inet_lookup_skb(*tcp_hashinfo, *skb, static_cast<int>(th().doff() * 4), th().source,
-						  th().dest, sdif, refcounted);
+			found = __inet_lookup_skb(*tcp_hashinfo, *skb, static_cast<int>(th().doff() * 4),
+			                          th().source, th().dest, sdif, refcounted);
 		looked_up = false;
 		if (!found) {
 			if (!xfrm4_policy_check(nullptr, XFRM_POLICY_IN, *skb))
@@ -928,16 +945,17 @@ int tcp_v4_rcv(skb_ptr skb)
 			tcp_tw_status status = tcp_timewait_state_process(tw, *skb, th(), tw_isn);
 			if (status == TCP_TW_SYN) {
 				TCP_SKB_CB(*skb).tcp_tw_isn = tw_isn;
-				sock *sk2 = __inet_lookup_listener(net, *tcp_hashinfo, skb.get(),
-								   static_cast<int>(th().doff() * 4), iph().saddr,
-								   th().source, iph().daddr, ntohs(th().dest), dif, sdif);
+				sock *sk2 = __inet_lookup_listener(
+					net, *tcp_hashinfo, skb.get(), static_cast<int>(th().doff() * 4),
+					iph().saddr, th().source, iph().daddr, ntohs(th().dest), dif, sdif);
 				if (sk2) {
 					inet_twsk_deschedule_put(tw);
 					tcp_v4_restore_cb(*skb);
 					found = sk2;
 					refcounted = false;
 					looked_up = true;
-					// The new connection's first number was chosen beyond the old one's last.
+					// The new connection's first number was chosen beyond the old one's
+					// last.
 					pending_tw_isn = tw_isn;
 					continue;
 				}
@@ -957,8 +975,9 @@ int tcp_v4_rcv(skb_ptr skb)
 		request_sock &req = inet_reqsk(*found);
 		sock &listener = *req.rsk_listener();
 		reason = xfrm4_policy_check(&listener, XFRM_POLICY_IN, *skb)
-			     ? tcp_inbound_md5_hash(&listener, *skb, iph().saddr, iph().daddr, AF_INET, dif, sdif)
-			     : SKB_DROP_REASON_XFRM_POLICY;
+		                 ? tcp_inbound_md5_hash(&listener, *skb, iph().saddr, iph().daddr, AF_INET,
+		                                        dif, sdif)
+		                 : SKB_DROP_REASON_XFRM_POLICY;
 		if (reason) {
 			listener.sk_drops.fetch_add(1, std::memory_order_relaxed);
 			reqsk_put(req);
@@ -1002,7 +1021,8 @@ int tcp_v4_rcv(skb_ptr skb)
 		}
 		if (tcp_child_process(listener, *nsk, skb)) {
 			tcp_v4_send_reset(nsk, *skb);
-			return discard_and_relse(listener, refcounted, std::move(skb), SKB_DROP_REASON_NOT_SPECIFIED);
+			return discard_and_relse(listener, refcounted, std::move(skb),
+			                         SKB_DROP_REASON_NOT_SPECIFIED);
 		}
 		sock_put(listener);
 		return 0;
@@ -1106,7 +1126,8 @@ sock *construct_tcp_sock(void *memory) { return ::new (memory) tcp_sock; }
 
 template <class T> void anew(T &member) { ::new (static_cast<void *>(&member)) T(); }
 
-// As the kernel copies a listener for its child: all of its bytes; then what stands on a list, is counted or owned is made anew.
+// As the kernel copies a listener for its child: all of its bytes; then what stands on a list, is counted or
+// owned is made anew.
 void copy_tcp_sock(sock &to_sk, const sock &from_sk)
 {
 	tcp_sock &to = tcp_sk(to_sk);
@@ -1254,7 +1275,8 @@ void tcp_v4_init()
 	TRACE();
 	for (const auto &c : current.host->cpus) {
 		sock *sk = nullptr;
-		[[maybe_unused]] const int err = inet_ctl_sock_create(sk, PF_INET, SOCK_RAW, IPPROTO_TCP, init_net());
+		[[maybe_unused]] const int err =
+			inet_ctl_sock_create(sk, PF_INET, SOCK_RAW, IPPROTO_TCP, init_net());
 		assert(!err);
 		sock_set_flag(*sk, SOCK_USE_WRITE_QUEUE);
 		inet_sk(*sk).pmtudisc = IP_PMTUDISC_DO;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Sockets that are less than full (net/ipv4/tcp_minisocks.c): segments for a request (tcp_check_req makes the child of the
-// handshake's last ACK, tcp_child_process gives it its first segment) and for TIME_WAIT; the full socket's passage into TIME_WAIT.
+// Sockets that are less than full (net/ipv4/tcp_minisocks.c): segments for a request (tcp_check_req makes the
+// child of the handshake's last ACK, tcp_child_process gives it its first segment) and for TIME_WAIT; the
+// full socket's passage into TIME_WAIT.
 
 #include "stack/ipv4/inet_ecn.h"
 #include "stack/ipv4/tcp.h"
@@ -19,7 +20,8 @@ static bool tcp_in_window(seq32 seq, seq32 end_seq, seq32 s_win, seq32 e_win)
 	return seq == e_win && seq == end_seq;
 }
 
-static tcp_tw_status tcp_timewait_check_oow_rate_limit(inet_timewait_sock &tw, const sk_buff &skb, linux_mib_item mib_idx)
+static tcp_tw_status tcp_timewait_check_oow_rate_limit(inet_timewait_sock &tw, const sk_buff &skb,
+                                                       linux_mib_item mib_idx)
 {
 	TRACE(skb);
 	if (!tcp_oow_rate_limited(sock_net(tw), skb, mib_idx, tcp_twsk(tw).tw_last_oow_ack_time))
@@ -28,8 +30,9 @@ static tcp_tw_status tcp_timewait_check_oow_rate_limit(inet_timewait_sock &tw, c
 	return TCP_TW_SUCCESS;
 }
 
-// A segment for a socket in TIME_WAIT, or in a FIN_WAIT2 that no task waits for any more (RFC 9293, section 3.10.7.4).
-// TCP_TW_ACK and TCP_TW_RST: the caller answers and puts the socket; TCP_TW_SYN: a new connection may begin, with tw_isn.
+// A segment for a socket in TIME_WAIT, or in a FIN_WAIT2 that no task waits for any more (RFC 9293,
+// section 3.10.7.4). TCP_TW_ACK and TCP_TW_RST: the caller answers and puts the socket; TCP_TW_SYN: a new
+// connection may begin, with tw_isn.
 tcp_tw_status tcp_timewait_state_process(inet_timewait_sock &tw, sk_buff &skb, const tcphdr &th, u32 &tw_isn)
 {
 	TRACE(skb);
@@ -56,7 +59,8 @@ tcp_tw_status tcp_timewait_state_process(inet_timewait_sock &tw, sk_buff &skb, c
 	};
 
 	if (tw.tw_substate == TCP_FIN_WAIT2) {
-		if (paws_reject || !tcp_in_window(cb.seq, cb.end_seq, tcptw.tw_rcv_nxt, tcptw.tw_rcv_nxt + tcptw.tw_rcv_wnd))
+		if (paws_reject ||
+		    !tcp_in_window(cb.seq, cb.end_seq, tcptw.tw_rcv_nxt, tcptw.tw_rcv_nxt + tcptw.tw_rcv_wnd))
 			return tcp_timewait_check_oow_rate_limit(tw, skb, LINUX_MIB_TCPACKSKIPPEDFINWAIT2);
 		if (th.rst()) {
 			inet_twsk_deschedule_put(tw);
@@ -64,7 +68,8 @@ tcp_tw_status tcp_timewait_state_process(inet_timewait_sock &tw, sk_buff &skb, c
 		}
 		if (th.syn() && !before(cb.seq, tcptw.tw_rcv_nxt))
 			return TCP_TW_RST;
-		if (!th.ack() || !after(cb.end_seq, tcptw.tw_rcv_nxt) || cb.end_seq == cb.seq) { // a duplicate ACK
+		if (!th.ack() || !after(cb.end_seq, tcptw.tw_rcv_nxt) ||
+		    cb.end_seq == cb.seq) { // a duplicate ACK
 			inet_twsk_put(tw);
 			return TCP_TW_SUCCESS;
 		}
@@ -168,8 +173,9 @@ void tcp_openreq_init_rwin(request_sock &req, const sock &sk_listener, dst_entry
 	const u32 rcv_wnd = dst_metric(*dst, RTAX_INITRWND);
 	u8 rcv_wscale;
 
-	tcp_select_initial_window(sk_listener, full_space, mss - (ireq.tstamp_ok ? TCPOLEN_TSTAMP_ALIGNED : 0u), req.rsk_rcv_wnd,
-				  req.rsk_window_clamp, ireq.wscale_ok, rcv_wscale, rcv_wnd);
+	tcp_select_initial_window(sk_listener, full_space,
+	                          mss - (ireq.tstamp_ok ? TCPOLEN_TSTAMP_ALIGNED : 0u), req.rsk_rcv_wnd,
+	                          req.rsk_window_clamp, ireq.wscale_ok, rcv_wscale, rcv_wnd);
 	ireq.rcv_wscale = rcv_wscale & 0xf;
 }
 
@@ -248,7 +254,7 @@ sock *tcp_create_openreq_child(const sock &sk, request_sock &req, sk_buff &skb)
 	newtp.tsoffset = treq.ts_off;
 	newtp.md5sig_info = nullptr;
 	if (current.host->features.openreq_child_md5 ? newtp.af_specific->md5_lookup(sk, *newsk)
-						     : tcp_v4_md5_lookup(sk, *newsk))
+	                                             : tcp_v4_md5_lookup(sk, *newsk))
 		newtp.tcp_header_len = static_cast<u16>(newtp.tcp_header_len + TCPOLEN_MD5SIG_ALIGNED);
 	if (skb.len >= TCP_MSS_DEFAULT + newtp.tcp_header_len)
 		newtp.icsk_ack.last_seg_size = static_cast<u16>(skb.len - newtp.tcp_header_len);
@@ -260,9 +266,11 @@ sock *tcp_create_openreq_child(const sock &sk, request_sock &req, sk_buff &skb)
 	return newsk;
 }
 
-// A segment for a request. Returns the child when the handshake is done; `sk` itself when the listener shall answer with a
-// reset; null when the segment is dealt with. `req_stolen`: another cpu made the child meanwhile.
-sock *tcp_check_req(sock &sk, sk_buff &skb, request_sock &req, [[maybe_unused]] bool fastopen, bool &req_stolen)
+// A segment for a request. Returns the child when the handshake is done; `sk` itself when the listener shall
+// answer with a reset; null when the segment is dealt with. `req_stolen`: another cpu made the child
+// meanwhile.
+sock *tcp_check_req(sock &sk, sk_buff &skb, request_sock &req, [[maybe_unused]] bool fastopen,
+                    bool &req_stolen)
 {
 	TRACE(skb, sk);
 	assert(!fastopen); // no data is taken with a SYN, so no child exists before the handshake is done
@@ -281,7 +289,8 @@ sock *tcp_check_req(sock &sk, sk_buff &skb, request_sock &req, [[maybe_unused]] 
 			if (tmp_opt.rcv_tsecr)
 				tmp_opt.rcv_tsecr -= treq.ts_off;
 			// When the stamp was taken is not stored; the request's age bounds it.
-			tmp_opt.ts_recent_stamp = static_cast<int>(ktime_get_seconds() - reqsk_timeout(req, TCP_RTO_MAX) / HZ);
+			tmp_opt.ts_recent_stamp =
+				static_cast<int>(ktime_get_seconds() - reqsk_timeout(req, TCP_RTO_MAX) / HZ);
 			paws_reject = tcp_paws_reject(tmp_opt, th.rst());
 		}
 	}
@@ -307,7 +316,7 @@ sock *tcp_check_req(sock &sk, sk_buff &skb, request_sock &req, [[maybe_unused]] 
 		return nullptr;
 	}
 	if (cb.seq == treq.rcv_isn)
-		flg &= static_cast<u8>(~TCPHDR_SYN); // it lies before the window
+		flg &= static_cast<u8>(~TCPHDR_SYN);        // it lies before the window
 	if ((flg & TCPHDR_RST) && cb.seq != treq.rcv_nxt) { // RFC 5961, section 3.2
 		tcp_reqsk_send_challenge_ack(sk, skb, req);
 		return nullptr;
@@ -329,7 +338,8 @@ sock *tcp_check_req(sock &sk, sk_buff &skb, request_sock &req, [[maybe_unused]] 
 	if (!(flg & TCPHDR_ACK))
 		return nullptr;
 	// TCP_DEFER_ACCEPT: a bare ACK is not enough.
-	if (req.num_timeout < inet_csk(sk).icsk_accept_queue.rskq_defer_accept && cb.end_seq == treq.rcv_isn + 1) {
+	if (req.num_timeout < inet_csk(sk).icsk_accept_queue.rskq_defer_accept &&
+	    cb.end_seq == treq.rcv_isn + 1) {
 		treq.acked = 1;
 		NET_INC_STATS(net, LINUX_MIB_TCPDEFERACCEPTDROP);
 		return nullptr;
@@ -351,7 +361,8 @@ sock *tcp_check_req(sock &sk, sk_buff &skb, request_sock &req, [[maybe_unused]] 
 	return inet_csk_complete_hashdance(sk, *child, req, own_req);
 }
 
-// The child's first segment; it comes in locked and leaves unlocked and put. 1: answer with a reset, the skb is still there.
+// The child's first segment; it comes in locked and leaves unlocked and put. 1: answer with a reset, the skb
+// is still there.
 int tcp_child_process(sock &parent, sock &child, skb_ptr &skb)
 {
 	TRACE(child, skb);

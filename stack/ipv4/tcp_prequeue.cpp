@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The prequeue of linux-4.4 (net/ipv4/tcp_ipv4.c and tcp.c of that release; gone since 4.14): while a task sleeps in recv, its
-// segments wait for it in tcp_sock::ucopy and it processes them itself, so that ACKs are paced by the reader. Entered only
-// with the profile's feature `prequeue`.
+// The prequeue of linux-4.4 (net/ipv4/tcp_ipv4.c and tcp.c of that release; gone since 4.14): while a task
+// sleeps in recv, its segments wait for it in tcp_sock::ucopy and it processes them itself, so that ACKs are
+// paced by the reader. Entered only with the profile's feature `prequeue`.
 
 #include "stack/ipv4/tcp.h"
 
 namespace skbwalk {
 
-// Queues the segment for the reader that sleeps; wakes it with the first one, and processes all when they take more than the
-// receive buffer. False: not taken.
+// Queues the segment for the reader that sleeps; wakes it with the first one, and processes all when they
+// take more than the receive buffer. False: not taken.
 bool tcp_prequeue(sock &sk, skb_ptr &skb)
 {
 	TRACE(sk, skb);

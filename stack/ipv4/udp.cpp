@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/udp.c, second part: the way out, errors and options. udp_sendmsg finds destination and route; without a cork it
-// makes the datagram at once and takes no lock (ip_make_skb), else it appends to what is pending. udp_send_skb puts the header
-// on and sends. ICMP errors come in by udp_err and go to the socket that sent, where it is connected or asked for them. Hashes
-// are in udp_hash.cpp, the way in is in udp_input.cpp. Left out: UDP-Lite, encapsulation, control messages.
+// net/ipv4/udp.c, second part: the way out, errors and options. udp_sendmsg finds destination and route;
+// without a cork it makes the datagram at once and takes no lock (ip_make_skb), else it appends to what is
+// pending. udp_send_skb puts the header on and sends. ICMP errors come in by udp_err and go to the socket
+// that sent, where it is connected or asked for them. Hashes are in udp_hash.cpp, the way in is in
+// udp_input.cpp. Left out: UDP-Lite, encapsulation, control messages.
 #include <algorithm>
 
 #include "stack/ipv4/icmp.h"
@@ -25,8 +26,8 @@ int __udp4_lib_err(sk_buff &skb, u32 info, udp_table_t &udptable)
 	const u8 code = icmp_hdr(skb).code;
 	net &net = dev_net(*skb.dev);
 
-	sock *sk = __udp4_lib_lookup(net, iph.daddr, uh.dest, iph.saddr, uh.source, skb.dev->ifindex, inet_sdif(skb), udptable,
-				     nullptr);
+	sock *sk = __udp4_lib_lookup(net, iph.daddr, uh.dest, iph.saddr, uh.source, skb.dev->ifindex,
+	                             inet_sdif(skb), udptable, nullptr);
 	if (!sk || udp_sk(*sk).encap_type) {
 		ICMP_INC_STATS(net, ICMP_MIB_INERRORS);
 		return -ENOENT;
@@ -100,7 +101,8 @@ void udp_flush_pending_frames(sock &sk)
 	}
 }
 
-// The header's checksum is zero. Leaves the sum to the device, or where fragments were summed one by one, adds them up.
+// The header's checksum is zero. Leaves the sum to the device, or where fragments were summed one by one,
+// adds them up.
 void udp4_hwcsum(sk_buff &skb, be32 src, be32 dst)
 {
 	TRACE(skb);
@@ -112,7 +114,8 @@ void udp4_hwcsum(sk_buff &skb, be32 src, be32 dst)
 		skb.csum_start = skb.transport_header;
 		skb.csum_offset = offsetof(udphdr, check);
 		// Not folded to the end: the device adds the rest.
-		uh.check = std::bit_cast<be16>(static_cast<u16>(~csum_tcpudp_magic(src, dst, len, IPPROTO_UDP, 0).raw()));
+		uh.check = std::bit_cast<be16>(
+			static_cast<u16>(~csum_tcpudp_magic(src, dst, len, IPPROTO_UDP, 0).raw()));
 		return;
 	}
 	u32 hlen = len;
@@ -206,13 +209,14 @@ int udp_push_pending_frames(sock &sk)
 
 // Adds to the cork, and sends unless there is more to come. The socket is locked, and released here.
 // not traced: a part of its caller, as in the kernel
-static int append_data(sock &sk, flowi4 &fl4, msghdr &msg, int ulen, ipcm_cookie &ipc, rtable *&rt, bool corkreq)
+static int append_data(sock &sk, flowi4 &fl4, msghdr &msg, int ulen, ipcm_cookie &ipc, rtable *&rt,
+                       bool corkreq)
 {
 	udp_sock &up = udp_sk(sk);
 
 	up.len = static_cast<u16>(up.len + ulen);
 	int err = ip_append_data(sk, fl4, ip_generic_getfrag, &msg, ulen, sizeof(udphdr), ipc, rt,
-				 static_cast<u32>(corkreq ? msg.msg_flags | MSG_MORE : msg.msg_flags));
+	                         static_cast<u32>(corkreq ? msg.msg_flags | MSG_MORE : msg.msg_flags));
 	if (err)
 		udp_flush_pending_frames(sk);
 	else if (!corkreq)
@@ -300,7 +304,8 @@ int udp_sendmsg(sock &sk, msghdr &msg, std::size_t len)
 		connected = false;
 	}
 	u8 tos = get_rttos(ipc, inet);
-	if (sock_flag(sk, SOCK_LOCALROUTE) || (msg.msg_flags & MSG_DONTROUTE) || (ipc.opt && ipc.opt->is_strictroute)) {
+	if (sock_flag(sk, SOCK_LOCALROUTE) || (msg.msg_flags & MSG_DONTROUTE) ||
+	    (ipc.opt && ipc.opt->is_strictroute)) {
 		tos |= RTO_ONLINK;
 		connected = false;
 	}
@@ -320,8 +325,8 @@ int udp_sendmsg(sock &sk, msghdr &msg, std::size_t len)
 		rt = static_cast<rtable *>(sk_dst_check(sk, 0));
 	if (!rt) {
 		fl4 = &fl4_stack;
-		flowi4_init_output(*fl4, ipc.oif, ipc.mark, tos, RT_SCOPE_UNIVERSE, sk.sk_protocol, inet_sk_flowi_flags(sk), faddr,
-				   saddr, dport, inet.inet_sport, sk.sk_uid);
+		flowi4_init_output(*fl4, ipc.oif, ipc.mark, tos, RT_SCOPE_UNIVERSE, sk.sk_protocol,
+		                   inet_sk_flowi_flags(sk), faddr, saddr, dport, inet.inet_sport, sk.sk_uid);
 		security_sk_classify_flow(sk, *fl4);
 		const rt_or_err route = ip_route_output_flow(net, *fl4, &sk);
 
@@ -355,8 +360,8 @@ int udp_sendmsg(sock &sk, msghdr &msg, std::size_t len)
 	int err = 0;
 	if (!corkreq) {
 		inet_cork cork;
-		skb_ptr skb = ip_make_skb(sk, *fl4, ip_generic_getfrag, &msg, ulen, sizeof(udphdr), ipc, rt, cork,
-					  static_cast<u32>(msg.msg_flags), err);
+		skb_ptr skb = ip_make_skb(sk, *fl4, ip_generic_getfrag, &msg, ulen, sizeof(udphdr), ipc, rt,
+		                          cork, static_cast<u32>(msg.msg_flags), err);
 
 		if (skb)
 			err = udp_send_skb(std::move(skb), *fl4, cork);
@@ -445,7 +450,7 @@ static int udp_lib_hash(sock &)
 // --- options ---
 
 static int udp_lib_setsockopt(sock &sk, int, int optname, const void *optval, u32 optlen,
-			      int (*push_pending_frames)(sock &sk))
+                              int (*push_pending_frames)(sock &sk))
 {
 	TRACE(sk);
 	udp_sock &up = udp_sk(sk);
@@ -497,12 +502,23 @@ static int udp_lib_getsockopt(sock &sk, int, int optname, void *optval, int &opt
 		return -EINVAL;
 	const int len = std::min(optlen, static_cast<int>(sizeof(int)));
 	switch (optname) {
-	case UDP_CORK: val = up.corkflag; break;
-	case UDP_ENCAP: val = up.encap_type; break;
-	case UDP_NO_CHECK6_TX: val = up.no_check6 & 1; break;
-	case UDP_NO_CHECK6_RX: val = (up.no_check6 & 2) != 0; break;
-	case UDP_SEGMENT: val = up.gso_size; break;
-	default: return -ENOPROTOOPT;
+	case UDP_CORK:
+		val = up.corkflag;
+		break;
+	case UDP_ENCAP:
+		val = up.encap_type;
+		break;
+	case UDP_NO_CHECK6_TX:
+		val = up.no_check6 & 1;
+		break;
+	case UDP_NO_CHECK6_RX:
+		val = (up.no_check6 & 2) != 0;
+		break;
+	case UDP_SEGMENT:
+		val = up.gso_size;
+		break;
+	default:
+		return -ENOPROTOOPT;
 	}
 	optlen = len;
 	std::memcpy(optval, &val, static_cast<std::size_t>(len));

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// UDP (include/net/udp.h, include/linux/udp.h). Every bound socket stands in two hashes: by local port, and by local port and
-// address; a connected one has no table of its own, the lookup scores it above others. What was received is in
-// sk_receive_queue, which softirqs fill, and in reader_queue, to which a reader moves all of it at once.
+// UDP (include/net/udp.h, include/linux/udp.h). Every bound socket stands in two hashes: by local port, and
+// by local port and address; a connected one has no table of its own, the lookup scores it above others. What
+// was received is in sk_receive_queue, which softirqs fill, and in reader_queue, to which a reader moves all
+// of it at once.
 #pragma once
 
 #include "stack/core/netdevice.h"
@@ -21,11 +22,12 @@ struct udp_sock : inet_sock {
 };
 inline udp_sock &udp_sk(sock &sk) { return static_cast<udp_sock &>(sk); }
 inline const udp_sock &udp_sk(const sock &sk) { return static_cast<const udp_sock &>(sk); }
-constexpr int UDP_CORK = 1, UDP_ENCAP = 100, UDP_NO_CHECK6_TX = 101, UDP_NO_CHECK6_RX = 102, UDP_SEGMENT = 103, UDP_GRO = 104;
+constexpr int UDP_CORK = 1, UDP_ENCAP = 100, UDP_NO_CHECK6_TX = 101, UDP_NO_CHECK6_RX = 102,
+	      UDP_SEGMENT = 103, UDP_GRO = 104;
 constexpr int UDP_MAX_SEGMENTS = 1 << 7;
 
-// What a reader needs of a packet, kept where it need not look at the packet itself. Unlike the kernel, it stands in cb and
-// not over skb->dev, which a queued packet has no claim to (null).
+// What a reader needs of a packet, kept where it need not look at the packet itself. Unlike the kernel, it
+// stands in cb and not over skb->dev, which a queued packet has no claim to (null).
 struct udp_dev_scratch {
 	u32 _tsize_state; // truesize, and whether the head has no state to release
 	u16 len;
@@ -64,7 +66,10 @@ struct udp_table_t {
 };
 extern perhost<udp_table_t> udp_table;
 inline u32 udp_hashfn(const net &net, u32 num, u32 mask) { return (num + net_hash_mix(net)) & mask; }
-inline udp_hslot &udp_hashslot(udp_table_t &table, const net &net, u32 num) { return table.hash[udp_hashfn(net, num, table.mask)]; }
+inline udp_hslot &udp_hashslot(udp_table_t &table, const net &net, u32 num)
+{
+	return table.hash[udp_hashfn(net, num, table.mask)];
+}
 inline udp_hslot2 &udp_hashslot2(udp_table_t &table, u32 hash) { return table.hash2[hash & table.mask]; }
 inline bool udp_sk_bound_dev_eq(const net &, int bound_dev_if, int dif, int sdif)
 {
@@ -78,7 +83,7 @@ inline bool __udp_lib_checksum_complete(sk_buff &skb)
 {
 	TRACE_INLINE(skb);
 	return UDP_SKB_CB(skb).cscov == skb.len ? __skb_checksum_complete(skb)
-						: __skb_checksum_complete_head(skb, UDP_SKB_CB(skb).cscov);
+	                                        : __skb_checksum_complete_head(skb, UDP_SKB_CB(skb).cscov);
 }
 inline bool udp_lib_checksum_complete(sk_buff &skb)
 {
@@ -117,8 +122,8 @@ int udp_sendmsg(sock &sk, msghdr &msg, std::size_t len);
 int udp_recvmsg(sock &sk, msghdr &msg, std::size_t len, int flags, int &addr_len);
 u32 udp_poll(file &file, socket &sock, poll_table *wait);
 void udp_init();
-sock *__udp4_lib_lookup(net &net, be32 saddr, be16 sport, be32 daddr, be16 dport, int dif, int sdif, udp_table_t &udptable,
-			sk_buff *skb);
+sock *__udp4_lib_lookup(net &net, be32 saddr, be16 sport, be32 daddr, be16 dport, int dif, int sdif,
+                        udp_table_t &udptable, sk_buff *skb);
 u32 udp_ehashfn(const net &net, be32 laddr, u16 lport, be32 faddr, be16 fport);
 int udp_v4_get_port(sock &sk, u16 snum);
 int udp_lib_get_port(sock &sk, u16 snum, u32 hash2_nulladdr);
@@ -139,7 +144,8 @@ skb_ptr __skb_recv_udp(sock &sk, u32 flags, int &off, int &err);
 void skb_consume_udp(sock &sk, skb_ptr skb, int len);
 int __udp_enqueue_schedule_skb(sock &sk, skb_ptr &skb); // takes the skb when 0
 bool udp_sk_rx_dst_set(sock &sk, dst_entry &dst);
-bool __udp_is_mcast_sock(net &net, const sock &sk, be16 loc_port, be32 loc_addr, be16 rmt_port, be32 rmt_addr, int dif, int sdif,
-			 u16 hnum); // static inline in udp.c
+bool __udp_is_mcast_sock(net &net, const sock &sk, be16 loc_port, be32 loc_addr, be16 rmt_port, be32 rmt_addr,
+                         int dif, int sdif,
+                         u16 hnum); // static inline in udp.c
 
 } // namespace skbwalk

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/udp.c, first part: where sockets are found. A bind takes a port (udp_lib_get_port): the one asked for when nobody
-// conflicts, else a random one whose chain has it free. A packet's socket is the one of highest score (compute_score): first
-// among those bound to its address, then among those bound to any.
+// net/ipv4/udp.c, first part: where sockets are found. A bind takes a port (udp_lib_get_port): the one asked
+// for when nobody conflicts, else a random one whose chain has it free. A packet's socket is the one of
+// highest score (compute_score): first among those bound to its address, then among those bound to any.
 #include <bitset>
 
 #include "stack/core/sock_reuseport.h"
@@ -48,13 +48,15 @@ static bool conflicts(const net &net, const sock &sk2, const sock &sk)
 	       (!sk2.sk_bound_dev_if || !sk.sk_bound_dev_if || sk2.sk_bound_dev_if == sk.sk_bound_dev_if);
 }
 
-static bool udp_lib_lport_inuse(const net &net, u16 num, udp_hslot &hslot, port_bitmap *bitmap, sock &sk, u32 log)
+static bool udp_lib_lport_inuse(const net &net, u16 num, udp_hslot &hslot, port_bitmap *bitmap, sock &sk,
+                                u32 log)
 {
 	TRACE(sk);
 	const u32 uid = sock_i_uid(sk);
 
 	for (udp_sock &sk2 : hslot.head) {
-		if (!conflicts(net, sk2, sk) || !(bitmap || sk2.udp_port_hash == num) || !inet_rcv_saddr_equal(sk, sk2, true))
+		if (!conflicts(net, sk2, sk) || !(bitmap || sk2.udp_port_hash == num) ||
+		    !inet_rcv_saddr_equal(sk, sk2, true))
 			continue;
 		if (sk2.sk_reuseport && sk.sk_reuseport && !sk.sk_reuseport_cb && uid == sock_i_uid(sk2)) {
 			if (!bitmap)
@@ -77,7 +79,8 @@ static bool udp_lib_lport_inuse2(const net &net, u16 num, udp_hslot2 &hslot2, so
 
 	spin_lock(hslot2.lock);
 	for (udp_sock &sk2 : hslot2.head) {
-		if (!conflicts(net, sk2, sk) || sk2.udp_port_hash != num || !inet_rcv_saddr_equal(sk, sk2, true))
+		if (!conflicts(net, sk2, sk) || sk2.udp_port_hash != num ||
+		    !inet_rcv_saddr_equal(sk, sk2, true))
 			continue;
 		res = !(sk2.sk_reuseport && sk.sk_reuseport && !sk.sk_reuseport_cb && uid == sock_i_uid(sk2));
 		break;
@@ -131,7 +134,8 @@ static bool choose_port(sock &sk, u16 &snum)
 
 	inet_sk_get_local_port_range(sk, low, high);
 	u32 rand = get_random_u32();
-	u16 first = static_cast<u16>(reciprocal_scale(rand, static_cast<u32>(high - low) + 1) + static_cast<u32>(low));
+	u16 first = static_cast<u16>(reciprocal_scale(rand, static_cast<u32>(high - low) + 1) +
+	                             static_cast<u32>(low));
 	// An odd multiple of the table's size: all ports of a chain come up.
 	rand = (rand | 1) * (table.mask + 1);
 	const u16 last = static_cast<u16>(first + table.mask + 1);
@@ -278,7 +282,8 @@ void udp_v4_rehash(sock &sk)
 
 // --- lookup ---
 
-static int compute_score(const sock &sk, const net &net, be32 saddr, be16 sport, be32 daddr, u16 hnum, int dif, int sdif)
+static int compute_score(const sock &sk, const net &net, be32 saddr, be16 sport, be32 daddr, u16 hnum,
+                         int dif, int sdif)
 {
 	TRACE(sk);
 	const inet_sock &inet = inet_sk(sk);
@@ -314,12 +319,13 @@ u32 udp_ehashfn(const net &net, be32 laddr, u16 lport, be32 faddr, be16 fport)
 
 	if (!secret)
 		secret = get_random_u32() | 1;
-	return jhash_3words(laddr.raw(), faddr.raw(), static_cast<u32>(lport) << 16 | fport.raw(), secret + net_hash_mix(net));
+	return jhash_3words(laddr.raw(), faddr.raw(), static_cast<u32>(lport) << 16 | fport.raw(),
+	                    secret + net_hash_mix(net));
 }
 
 // By port alone.
 static sock *udp4_lib_lookup1(const net &net, be32 saddr, be16 sport, be32 daddr, u16 hnum, int dif, int sdif,
-			      udp_table_t &udptable)
+                              udp_table_t &udptable)
 {
 	TRACE();
 	sock *result = nullptr;
@@ -336,8 +342,8 @@ static sock *udp4_lib_lookup1(const net &net, be32 saddr, be16 sport, be32 daddr
 	return result;
 }
 
-static sock *udp4_lib_lookup2(net &net, be32 saddr, be16 sport, be32 daddr, u16 hnum, int dif, int sdif, udp_hslot2 &hslot2,
-			      sk_buff *skb)
+static sock *udp4_lib_lookup2(net &net, be32 saddr, be16 sport, be32 daddr, u16 hnum, int dif, int sdif,
+                              udp_hslot2 &hslot2, sk_buff *skb)
 {
 	TRACE(skb);
 	sock *result = nullptr;
@@ -353,7 +359,8 @@ static sock *udp4_lib_lookup2(net &net, be32 saddr, be16 sport, be32 daddr, u16 
 			result = &sk;
 			continue;
 		}
-		result = inet_lookup_reuseport(net, sk, skb, sizeof(udphdr), saddr, sport, daddr, hnum, udp_ehashfn);
+		result = inet_lookup_reuseport(net, sk, skb, sizeof(udphdr), saddr, sport, daddr, hnum,
+		                               udp_ehashfn);
 		if (!result) {
 			result = &sk;
 			continue;
@@ -368,34 +375,36 @@ static sock *udp4_lib_lookup2(net &net, be32 saddr, be16 sport, be32 daddr, u16 
 	return result;
 }
 
-sock *__udp4_lib_lookup(net &net, be32 saddr, be16 sport, be32 daddr, be16 dport, int dif, int sdif, udp_table_t &udptable,
-			sk_buff *skb)
+sock *__udp4_lib_lookup(net &net, be32 saddr, be16 sport, be32 daddr, be16 dport, int dif, int sdif,
+                        udp_table_t &udptable, sk_buff *skb)
 {
 	TRACE(skb);
 	const u16 hnum = ntohs(dport);
 
 	sock *result = udp4_lib_lookup2(net, saddr, sport, daddr, hnum, dif, sdif,
-					udp_hashslot2(udptable, ipv4_portaddr_hash(net, daddr, hnum)), skb);
+	                                udp_hashslot2(udptable, ipv4_portaddr_hash(net, daddr, hnum)), skb);
 	if (result)
 		return result;
 	result = udp4_lib_lookup2(net, saddr, sport, be32{}, hnum, dif, sdif,
-				  udp_hashslot2(udptable, ipv4_portaddr_hash(net, be32{}, hnum)), skb);
+	                          udp_hashslot2(udptable, ipv4_portaddr_hash(net, be32{}, hnum)), skb);
 	if (result)
 		return result;
 	// A socket that connects has its address already and its second hash not yet.
 	return udp4_lib_lookup1(net, saddr, sport, daddr, hnum, dif, sdif, udptable);
 }
 
-bool __udp_is_mcast_sock(net &net, const sock &sk, be16 loc_port, be32 loc_addr, be16 rmt_port, be32 rmt_addr, int dif, int sdif,
-			 u16 hnum)
+bool __udp_is_mcast_sock(net &net, const sock &sk, be16 loc_port, be32 loc_addr, be16 rmt_port, be32 rmt_addr,
+                         int dif, int sdif, u16 hnum)
 {
 	TRACE_INLINE(sk);
 	const inet_sock &inet = inet_sk(sk);
 
 	static_cast<void>(loc_port);
-	if (!net_eq(sock_net(sk), net) || udp_sk(sk).udp_port_hash != hnum || (inet.inet_daddr && inet.inet_daddr != rmt_addr) ||
-	    (inet.inet_dport != rmt_port && inet.inet_dport) || (inet.inet_rcv_saddr && inet.inet_rcv_saddr != loc_addr) ||
-	    sk.skc_ipv6only || !udp_sk_bound_dev_eq(net, sk.sk_bound_dev_if, dif, sdif))
+	if (!net_eq(sock_net(sk), net) || udp_sk(sk).udp_port_hash != hnum ||
+	    (inet.inet_daddr && inet.inet_daddr != rmt_addr) ||
+	    (inet.inet_dport != rmt_port && inet.inet_dport) ||
+	    (inet.inet_rcv_saddr && inet.inet_rcv_saddr != loc_addr) || sk.skc_ipv6only ||
+	    !udp_sk_bound_dev_eq(net, sk.sk_bound_dev_if, dif, sdif))
 		return false;
 	return ip_mc_sf_allow(sk, loc_addr, rmt_addr, dif, sdif);
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/ipv4/udp.c, third part: the way in. __udp4_lib_rcv checks the header, finds the socket (early demux may have) and queues
-// the packet there (__udp_enqueue_schedule_skb accounts for its memory and wakes the reader); with no socket, an ICMP error
-// goes back. Multicast and broadcast go to every socket that listens. A reader takes from its own queue and fills that from
-// the one that softirqs use; memory goes back in lots, when a quarter of the buffer was read.
+// net/ipv4/udp.c, third part: the way in. __udp4_lib_rcv checks the header, finds the socket (early demux may
+// have) and queues the packet there (__udp_enqueue_schedule_skb accounts for its memory and wakes the
+// reader); with no socket, an ICMP error goes back. Multicast and broadcast go to every socket that listens.
+// A reader takes from its own queue and fills that from the one that softirqs use; memory goes back in lots,
+// when a quarter of the buffer was read.
 #include <algorithm>
 
 #include "stack/core/xfrm.h"
@@ -386,7 +387,7 @@ int udp_recvmsg(sock &sk, msghdr &msg, std::size_t len, int flags, int &addr_len
 		}
 		if (bad) {
 			if (!__sk_queue_drop_skb(sk, udp_sk(sk).reader_queue, *skb, static_cast<u32>(flags),
-						 udp_skb_destructor)) {
+			                         udp_skb_destructor)) {
 				UDP_INC_STATS(sock_net(sk), UDP_MIB_CSUMERRORS);
 				UDP_INC_STATS(sock_net(sk), UDP_MIB_INERRORS);
 			}
@@ -436,7 +437,8 @@ static int __udp_queue_rcv_skb(sock &sk, skb_ptr skb)
 	if (rc >= 0)
 		return 0;
 	UDP_INC_STATS(sock_net(sk), rc == -ENOMEM ? UDP_MIB_RCVBUFERRORS : UDP_MIB_MEMERRORS);
-	drop(std::move(skb), sock_net(sk), rc == -ENOMEM ? SKB_DROP_REASON_SOCKET_RCVBUFF : SKB_DROP_REASON_PROTO_MEM);
+	drop(std::move(skb), sock_net(sk),
+	     rc == -ENOMEM ? SKB_DROP_REASON_SOCKET_RCVBUFF : SKB_DROP_REASON_PROTO_MEM);
 	return -1;
 }
 
@@ -491,7 +493,8 @@ static int udp_unicast_rcv_skb(sock &sk, skb_ptr skb, const udphdr &uh)
 }
 
 // One copy to each socket that listens; the skb itself to the first.
-static int __udp4_lib_mcast_deliver(net &net, skb_ptr skb, const udphdr &uh, be32 saddr, be32 daddr, udp_table_t &udptable)
+static int __udp4_lib_mcast_deliver(net &net, skb_ptr skb, const udphdr &uh, be32 saddr, be32 daddr,
+                                    udp_table_t &udptable)
 {
 	TRACE(skb);
 	const u16 hnum = ntohs(uh.dest);
@@ -592,8 +595,8 @@ int __udp4_lib_rcv(skb_ptr skb, udp_table_t &udptable, u8 proto)
 	}
 	if (rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST))
 		return __udp4_lib_mcast_deliver(net, std::move(skb), uh, saddr, daddr, udptable);
-	if (sock *sk = __udp4_lib_lookup(net, saddr, uh.source, daddr, uh.dest, inet_iif(*skb), inet_sdif(*skb), udptable,
-					 skb.get()))
+	if (sock *sk = __udp4_lib_lookup(net, saddr, uh.source, daddr, uh.dest, inet_iif(*skb),
+	                                 inet_sdif(*skb), udptable, skb.get()))
 		return udp_unicast_rcv_skb(*sk, std::move(skb), uh);
 
 	if (!xfrm4_policy_check(nullptr, XFRM_POLICY_IN, *skb))
@@ -618,7 +621,8 @@ int udp_rcv(skb_ptr skb)
 // --- early demux ---
 
 // Only where a single socket matches.
-static sock *__udp4_lib_mcast_demux_lookup(net &net, be16 loc_port, be32 loc_addr, be16 rmt_port, be32 rmt_addr, int dif, int sdif)
+static sock *__udp4_lib_mcast_demux_lookup(net &net, be16 loc_port, be32 loc_addr, be16 rmt_port,
+                                           be32 rmt_addr, int dif, int sdif)
 {
 	TRACE();
 	const u16 hnum = ntohs(loc_port);
@@ -638,7 +642,8 @@ static sock *__udp4_lib_mcast_demux_lookup(net &net, be16 loc_port, be32 loc_add
 }
 
 // Connected sockets only, and only the first of a chain, which may be long.
-static sock *__udp4_lib_demux_lookup(net &net, be16 loc_port, be32 loc_addr, be16 rmt_port, be32 rmt_addr, int dif, int sdif)
+static sock *__udp4_lib_demux_lookup(net &net, be16 loc_port, be32 loc_addr, be16 rmt_port, be32 rmt_addr,
+                                     int dif, int sdif)
 {
 	TRACE();
 	const u16 hnum = ntohs(loc_port);
@@ -659,7 +664,8 @@ void udp_v4_early_demux(sk_buff &skb)
 	const int sdif = inet_sdif(skb);
 	sock *sk = nullptr;
 
-	if (!pskb_may_pull(skb, static_cast<u32>(skb_transport_offset(skb)) + static_cast<u32>(sizeof(udphdr))))
+	if (!pskb_may_pull(skb,
+	                   static_cast<u32>(skb_transport_offset(skb)) + static_cast<u32>(sizeof(udphdr))))
 		return;
 	const iphdr &iph = ip_hdr(skb);
 	const udphdr &uh = udp_hdr(skb);

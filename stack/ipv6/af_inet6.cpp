@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The AF_INET6 family (net/ipv6/af_inet6.c, ipv6_sockglue.c) for stream sockets: making them, binding them to any address or to an
-// IPv4-mapped one, telling their addresses in IPv6's form. Left out: IPv6 itself.
+// The AF_INET6 family (net/ipv6/af_inet6.c, ipv6_sockglue.c) for stream sockets: making them, binding them to
+// any address or to an IPv4-mapped one, telling their addresses in IPv6's form. Left out: IPv6 itself.
 
 #include "stack/ipv6/ipv6.h"
 
@@ -64,7 +64,8 @@ static int inet6_create(net &net, socket &parent, int protocol, bool kern)
 	sk.sk_protocol = IPPROTO_TCP;
 	sk.sk_backlog_rcv = sk.sk_prot->backlog_rcv;
 	sk.sk_txrehash = static_cast<u8>(net.core.sysctl_txrehash);
-	inet.pmtudisc = static_cast<u8>(net.ipv4.sysctl_ip_no_pmtu_disc ? IP_PMTUDISC_DONT : IP_PMTUDISC_WANT);
+	inet.pmtudisc =
+		static_cast<u8>(net.ipv4.sysctl_ip_no_pmtu_disc ? IP_PMTUDISC_DONT : IP_PMTUDISC_WANT);
 	const int err = sk.sk_prot->init(sk);
 	if (err) {
 		sk_common_release(sk);
@@ -92,8 +93,8 @@ static int __inet6_bind(sock &sk, sockaddr_storage &uaddr, int)
 				return -EINVAL;
 			v4addr = ipv6_addr_v4(addr.sin6_addr);
 			const u32 kind = inet_addr_type_dev_table(net, nullptr, v4addr);
-			if (!inet_can_nonlocal_bind(net, inet) && v4addr && kind != RTN_LOCAL && kind != RTN_MULTICAST &&
-			    kind != RTN_BROADCAST)
+			if (!inet_can_nonlocal_bind(net, inet) && v4addr && kind != RTN_LOCAL &&
+			    kind != RTN_MULTICAST && kind != RTN_BROADCAST)
 				return -EADDRNOTAVAIL;
 		} else if (!ipv6_addr_any(addr.sin6_addr)) {
 			return -EADDRNOTAVAIL; // no device has an IPv6 address

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// AF_INET6 as far as IPv4 needs it (include/net/ipv6.h): TCP sockets that speak IPv4 under IPv4-mapped addresses, so that one
-// listener serves both. There is no IPv6 itself: a native address is one that the host does not have.
+// AF_INET6 as far as IPv4 needs it (include/net/ipv6.h): TCP sockets that speak IPv4 under IPv4-mapped
+// addresses, so that one listener serves both. There is no IPv6 itself: a native address is one that the host
+// does not have.
 #pragma once
 
 #include "stack/ipv4/tcp.h"

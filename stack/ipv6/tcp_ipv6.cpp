@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// TCP of AF_INET6 sockets over IPv4 (net/ipv6/tcp_ipv6.c). A listener's operations hand an IPv4 segment to tcp_ipv4's and make
-// the child a mapped one (ipv6_mapped); connect to an IPv4-mapped address turns the socket into one. Left out: TCP over IPv6.
+// TCP of AF_INET6 sockets over IPv4 (net/ipv6/tcp_ipv6.c). A listener's operations hand an IPv4 segment to
+// tcp_ipv4's and make the child a mapped one (ipv6_mapped); connect to an IPv4-mapped address turns the
+// socket into one. Left out: TCP over IPv6.
 
 #include "stack/ipv4/ip.h"
 #include "stack/ipv6/ipv6.h"
@@ -89,8 +90,8 @@ static void tcp_v6_mapped_child_init(sock &newsk, const sock &)
 	map_child(newsk);
 }
 
-static sock *tcp_v6_syn_recv_sock(const sock &sk, sk_buff &skb, request_sock &req, dst_entry *dst, request_sock *req_unhash,
-				  bool &own_req, child_init_fn)
+static sock *tcp_v6_syn_recv_sock(const sock &sk, sk_buff &skb, request_sock &req, dst_entry *dst,
+                                  request_sock *req_unhash, bool &own_req, child_init_fn)
 {
 	TRACE(sk, skb);
 	assert(skb.protocol == htons(ETH_P_IP));
@@ -129,7 +130,8 @@ static int inet6_hash(sock &sk)
 	return sk.sk_state == TCP_CLOSE ? 0 : __inet_hash(sk, nullptr);
 }
 
-// Before a connection is mapped nothing can be sent; the functions of IPv4 stand where only a mapped socket gets.
+// Before a connection is mapped nothing can be sent; the functions of IPv4 stand where only a mapped socket
+// gets.
 const inet_connection_sock_af_ops ipv6_specific = {
 	.queue_xmit = ip_queue_xmit,
 	.send_check = tcp_v4_send_check,

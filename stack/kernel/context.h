@@ -57,9 +57,9 @@ struct profile_features {
 	bool selinux_ipv4_hooks = false;      // D10
 	bool split_seq_and_ts_off = false;    // D11: secure_tcp_seq and secure_tcp_ts_off apart
 	bool openreq_child_md5 = false;       // D12
-	bool mapped_child_late = false;       // D15: a child gets its mapped operations after tcp_v4_syn_recv_sock
-	bool conn_request_44 = false;         // D13: order in tcp_conn_request and in the child's set-up
-	bool prequeue = false;                // D14
+	bool mapped_child_late = false; // D15: a child gets its mapped operations after tcp_v4_syn_recv_sock
+	bool conn_request_44 = false;   // D13: order in tcp_conn_request and in the child's set-up
+	bool prequeue = false;          // D14
 };
 
 // Objects that live once a cpu or once a host are declared at namespace scope as percpu<T> / perhost<T>

@@ -90,8 +90,9 @@ timespec64 timespec64_add_safe(const timespec64 &lhs, const timespec64 &rhs)
 	timespec64 res;
 	constexpr s64 second = static_cast<s64>(NSEC_PER_SEC);
 
-	set_normalized_timespec64(res, static_cast<s64>(static_cast<u64>(lhs.tv_sec) + static_cast<u64>(rhs.tv_sec)),
-	                          lhs.tv_nsec + rhs.tv_nsec);
+	set_normalized_timespec64(
+		res, static_cast<s64>(static_cast<u64>(lhs.tv_sec) + static_cast<u64>(rhs.tv_sec)),
+		lhs.tv_nsec + rhs.tv_nsec);
 	if (res.tv_sec < lhs.tv_sec || res.tv_sec < rhs.tv_sec || res.tv_sec > INT64_MAX / second - 1)
 		res = {INT64_MAX / second - 1, 0};
 	return res;

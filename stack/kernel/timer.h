@@ -47,7 +47,10 @@ struct timespec64 {
 void ktime_get_ts64(timespec64 &ts); // monotonic
 void set_normalized_timespec64(timespec64 &ts, s64 sec, s64 nsec);
 timespec64 timespec64_add_safe(const timespec64 &lhs, const timespec64 &rhs); // at the end of time it stays
-inline ktime_t timespec64_to_ktime(const timespec64 &ts) { return ts.tv_sec * static_cast<s64>(NSEC_PER_SEC) + ts.tv_nsec; }
+inline ktime_t timespec64_to_ktime(const timespec64 &ts)
+{
+	return ts.tv_sec * static_cast<s64>(NSEC_PER_SEC) + ts.tv_nsec;
+}
 
 struct timer_list {
 	using callback = void (*)(timer_list &);

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Recording. TRACE() is the first line of every modelled function: it takes the function's name from the function itself
-// and, where given, the objects that it is about (skb, sk, dev: pointer or reference), for ids and probes. Off, it costs one
-// predictable branch on the word `armed`. On, one record of 32 bytes into a preallocated ring, no formatting.
+// Recording. TRACE() is the first line of every modelled function: it takes the function's name from the
+// function itself and, where given, the objects that it is about (skb, sk, dev: pointer or reference), for
+// ids and probes. Off, it costs one predictable branch on the word `armed`. On, one record of 32 bytes into a
+// preallocated ring, no formatting.
 //
 //   int ip_rcv(skb_ptr skb, net_device &dev, ...)
 //   {
 //           TRACE(skb, dev);
 //
-// TRACE_INLINE() is the same for functions that the kernel has in headers. TRACE_PART() stands inside a function whose rest
-// the compiler moved out of line (ftrace shows NAME.part.0): from there to the end of the block counts as that part.
-// What a view shows of all this is decided when a trace is written, never here.
+// TRACE_INLINE() is the same for functions that the kernel has in headers. TRACE_PART() stands inside a
+// function whose rest the compiler moved out of line (ftrace shows NAME.part.0): from there to the end of the
+// block counts as that part. What a view shows of all this is decided when a trace is written, never here.
 #pragma once
 
 #include <source_location>
@@ -27,9 +28,10 @@ namespace skbwalk::trace {
 
 enum class site_kind : u8 { function, header_inline, part };
 
-// One per traced function, in a linker section of its own so that all can be listed without running any (hence the
-// alignment: elements of a section must lie without gaps). The sites of inline functions, which the linker merges, cannot
-// share a section (g++ would make one group of all that a file uses): a section of pointers to them stands in.
+// One per traced function, in a linker section of its own so that all can be listed without running any
+// (hence the alignment: elements of a section must lie without gaps). The sites of inline functions, which
+// the linker merges, cannot share a section (g++ would make one group of all that a file uses): a section of
+// pointers to them stands in.
 struct alignas(32) site {
 	const char *name;
 	const char *file;
@@ -50,7 +52,8 @@ struct objects {
 void enter(const site &s, const objects &o);
 void leave(const site &s);
 
-// Collect pick() of each argument. Overloads for sk_buff, skb_ptr, sock and net_device stand beside those types.
+// Collect pick() of each argument. Overloads for sk_buff, skb_ptr, sock and net_device stand beside those
+// types.
 inline void pick(objects &o, const sk_buff *skb) { o.skb = skb; }
 inline void pick(objects &o, const sk_buff &skb) { o.skb = &skb; }
 inline void pick(objects &o, const sock *sk) { o.sk = sk; }
@@ -58,11 +61,8 @@ inline void pick(objects &o, const sock &sk) { o.sk = &sk; }
 inline void pick(objects &o, const net_device *dev) { o.dev = dev; }
 inline void pick(objects &o, const net_device &dev) { o.dev = &dev; }
 template <class T>
-	requires requires(const T &t) { trace_object(t); }
-inline void pick(objects &o, const T &t)
-{
-	pick(o, trace_object(t));
-}
+requires requires(const T &t) { trace_object(t); }
+inline void pick(objects &o, const T &t) { pick(o, trace_object(t)); }
 
 class scope {
 public:
@@ -94,17 +94,18 @@ private:
 #define TRACE_INLINE(...) static_cast<void>(0)
 #define TRACE_PART() static_cast<void>(0)
 #else
-#define SKBWALK_TRACE_SITE(sect, kind, var, ...)                                                                   \
-	[[gnu::section(sect), gnu::used]] static constexpr ::skbwalk::trace::site var##_site{__func__, __FILE__,   \
-											  __LINE__, kind};                      \
+#define SKBWALK_TRACE_SITE(sect, kind, var, ...)                                              \
+	[[gnu::section(sect), gnu::used]] static constexpr ::skbwalk::trace::site var##_site{ \
+		__func__, __FILE__, __LINE__, kind};                                          \
 	const ::skbwalk::trace::scope var { var##_site __VA_OPT__(, ) __VA_ARGS__ }
-#define TRACE(...) SKBWALK_TRACE_SITE("skbwalk_sites", ::skbwalk::trace::site_kind::function, trace_scope_, __VA_ARGS__)
-#define TRACE_INLINE(...)                                                                                           \
-	static constexpr ::skbwalk::trace::site trace_scope__site{                                                  \
-	    __func__, __FILE__, __LINE__, ::skbwalk::trace::site_kind::header_inline};                              \
-	asm inline(".pushsection skbwalk_inline_refs,\"aw\",@progbits\n\t.quad %c0\n\t.popsection"                  \
-		   :                                                                                                \
-		   : "i"(&trace_scope__site));                                                                      \
+#define TRACE(...) \
+	SKBWALK_TRACE_SITE("skbwalk_sites", ::skbwalk::trace::site_kind::function, trace_scope_, __VA_ARGS__)
+#define TRACE_INLINE(...)                                                                          \
+	static constexpr ::skbwalk::trace::site trace_scope__site{                                 \
+		__func__, __FILE__, __LINE__, ::skbwalk::trace::site_kind::header_inline};         \
+	asm inline(".pushsection skbwalk_inline_refs,\"aw\",@progbits\n\t.quad %c0\n\t.popsection" \
+	           :                                                                               \
+	           : "i"(&trace_scope__site));                                                     \
 	const ::skbwalk::trace::scope trace_scope_ { trace_scope__site __VA_OPT__(, ) __VA_ARGS__ }
 #define TRACE_PART() SKBWALK_TRACE_SITE("skbwalk_sites", ::skbwalk::trace::site_kind::part, trace_part_)
 #endif

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The internet checksum (RFC 1071; include/net/checksum.h, lib/checksum.c). A __wsum is a 32-bit ones'-complement sum of
-// 16-bit words taken from memory as they lie (so it is independent of the host's byte order once folded and stored).
+// The internet checksum (RFC 1071; include/net/checksum.h, lib/checksum.c). A __wsum is a 32-bit
+// ones'-complement sum of 16-bit words taken from memory as they lie (so it is independent of the host's byte
+// order once folded and stored).
 #pragma once
 
 #include "stack/wire/headers.h"
@@ -15,7 +16,11 @@ __wsum csum_partial_copy_nocheck(const void *src, void *dst, u32 len);
 // From and to a caller's memory.
 __wsum csum_and_copy_from_user(const void *src, void *dst, u32 len);
 __wsum csum_and_copy_to_user(const void *src, void *dst, u32 len);
-inline __wsum csum_add(__wsum a, __wsum b) { const u32 r = a + b; return r + (r < b); }
+inline __wsum csum_add(__wsum a, __wsum b)
+{
+	const u32 r = a + b;
+	return r + (r < b);
+}
 inline __wsum csum_sub(__wsum a, __wsum b) { return csum_add(a, ~b); }
 // Adds `b`, computed over data that starts at an odd or even `offset` of the whole.
 inline __wsum csum_block_add(__wsum a, __wsum b, u32 offset)

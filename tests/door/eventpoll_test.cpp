@@ -4,10 +4,7 @@
 namespace skbwalk::test {
 namespace {
 
-int epoll_create()
-{
-	return static_cast<int>(sys(sys_nr::epoll_create1, 0));
-}
+int epoll_create() { return static_cast<int>(sys(sys_nr::epoll_create1, 0)); }
 long ctl(int ep, int op, int fd, u32 events = 0)
 {
 	epoll_event ev{events, static_cast<u64>(fd) + 100};
@@ -106,11 +103,11 @@ TEST_F(eventpoll_test, one_arrival_wakes_one_of_two_sleepers)
 	int woken = 0;
 
 	d.task(
-	    [] {
-		    const int fd = udp_socket(4000), ep = epoll_create();
-		    ctl(ep, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLET);
-	    },
-	    files);
+		[] {
+			const int fd = udp_socket(4000), ep = epoll_create();
+			ctl(ep, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLET);
+		},
+		files);
 	d.run_ms(1);
 	for (int i = 0; i < 2; ++i)
 		d.task([&] { woken += wait(1, -1) == "0:1"; }, files);

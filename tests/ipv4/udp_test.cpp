@@ -35,7 +35,8 @@ TEST_F(udp_test, datagram_arrives_whole_with_its_senders_address)
 		EXPECT_EQ(from.sin_addr, htonl(INADDR_LOOPBACK));
 		EXPECT_EQ(ntohs(from.sin_port), sk(a).inet_num) << "bound when it sent";
 		EXPECT_GE(sk(a).inet_num, 32768);
-		EXPECT_EQ(sk(b).sk_forward_alloc % SK_MEM_QUANTUM, 0) << "nothing is held for a queue that is empty";
+		EXPECT_EQ(sk(b).sk_forward_alloc % SK_MEM_QUANTUM, 0)
+			<< "nothing is held for a queue that is empty";
 		EXPECT_EQ(sk_rmem_alloc_get(sk(b)), 0);
 	});
 	EXPECT_EQ(mib(UDP_MIB_OUTDATAGRAMS), 1u);
@@ -51,7 +52,8 @@ TEST_F(udp_test, reader_with_little_room_gets_the_head_and_the_rest_is_gone)
 		send_to(fd, 4000, "again");
 		EXPECT_EQ(receive(fd, MSG_DONTWAIT | MSG_PEEK, 2), "he");
 		char two[2];
-		EXPECT_EQ(sys(sys_nr::recvfrom, fd, two, 2, MSG_TRUNC, nullptr, nullptr), 5) << "the length it had";
+		EXPECT_EQ(sys(sys_nr::recvfrom, fd, two, 2, MSG_TRUNC, nullptr, nullptr), 5)
+			<< "the length it had";
 		EXPECT_EQ(receive(fd), "again");
 		EXPECT_EQ(receive(fd), std::to_string(-EAGAIN));
 	});
@@ -71,11 +73,13 @@ TEST_F(udp_test, connected_socket_hears_its_peer_only_and_comes_before_one_that_
 {
 	d.in_task([] {
 		const int one = 1;
-		const int any = static_cast<int>(sys(sys_nr::socket, AF_INET, SOCK_DGRAM, 0)), conn = udp_socket();
+		const int any = static_cast<int>(sys(sys_nr::socket, AF_INET, SOCK_DGRAM, 0)),
+			  conn = udp_socket();
 		const sockaddr_in wild = at(INADDR_ANY, 4000), own = at(INADDR_LOOPBACK, 4000);
 
 		for (int fd : {any, conn})
-			EXPECT_EQ(sys(sys_nr::setsockopt, fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
+			EXPECT_EQ(sys(sys_nr::setsockopt, fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)),
+			          0);
 		EXPECT_EQ(sys(sys_nr::bind, any, &wild, sizeof(wild)), 0);
 		EXPECT_EQ(sys(sys_nr::bind, conn, &own, sizeof(own)), 0);
 		EXPECT_EQ(connect_to(conn, 5000), 0);

@@ -26,7 +26,13 @@ template <class... A> long sys(sys_nr nr, A... args)
 	const std::array<u64, sizeof...(A)> given{word(args)...};
 	std::array<u64, 6> a{};
 	std::copy(given.begin(), given.end(), a.begin());
-	pt_regs regs{.di = a[0], .si = a[1], .dx = a[2], .r10 = a[3], .r8 = a[4], .r9 = a[5], .orig_ax = static_cast<u64>(nr)};
+	pt_regs regs{.di = a[0],
+	             .si = a[1],
+	             .dx = a[2],
+	             .r10 = a[3],
+	             .r8 = a[4],
+	             .r9 = a[5],
+	             .orig_ax = static_cast<u64>(nr)};
 
 	entry_SYSCALL_64_after_hwframe(regs);
 	return static_cast<long>(regs.ax);
@@ -96,7 +102,8 @@ public:
 	{
 		const enter_cpu in(cpu());
 
-		tasks_.push_back(std::make_unique<task_struct>(cpu(), "t" + std::to_string(tasks_.size()), std::move(body)));
+		tasks_.push_back(std::make_unique<task_struct>(cpu(), "t" + std::to_string(tasks_.size()),
+		                                               std::move(body)));
 		tasks_.back()->nsproxy_net = &init_net();
 		tasks_.back()->files = std::move(files);
 		task_start(*tasks_.back());
