@@ -147,6 +147,9 @@ u64 world::call_at(u64 when_ns, std::function<void()> fn)
 void world::run_cpu(cpu &c)
 {
 	c.run_until_ns = next_event_ns();
+	// Another cpu that runs at the same time gives way to this one as this one to it: somebody must go.
+	if (!queue_.empty() && queue_.front().kind == event_kind::run && c.run_until_ns <= c.now_ns)
+		c.run_until_ns = c.now_ns + 1;
 	cpu_run(c);
 	c.run_until_ns = ~u64{0};
 	if (cpu_has_work(c))
