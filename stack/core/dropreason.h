@@ -6,6 +6,7 @@
 
 namespace skbwalk {
 
+// clang-format off
 #define SKBWALK_DROP_REASONS(FN)                                                                             \
 	FN(NOT_SPECIFIED)                                                                                    \
 	FN(NO_SOCKET) FN(PKT_TOO_SMALL) FN(TCP_CSUM) FN(SOCKET_FILTER) FN(UDP_CSUM) FN(NETFILTER_DROP) FN(   \
@@ -29,6 +30,7 @@ namespace skbwalk {
 										FN(IP_INNOROUTES) FN(        \
 											PKT_TOO_BIG)         \
 											FN(TC_CHAIN_NOTFOUND)
+// clang-format on
 
 enum skb_drop_reason {
 	SKB_NOT_DROPPED_YET = 0, // consumed, not dropped
