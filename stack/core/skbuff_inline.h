@@ -148,7 +148,8 @@ inline u8 *skb_put_data(sk_buff &skb, const void *data, u32 len)
 {
 	u8 *tmp = skb_put(skb, len);
 
-	std::memcpy(tmp, data, len);
+	if (len)
+		std::memcpy(tmp, data, len);
 	return tmp;
 }
 inline u8 *__skb_push(sk_buff &skb, u32 len)

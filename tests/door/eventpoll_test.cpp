@@ -100,7 +100,7 @@ TEST_F(eventpoll_test, sleeper_is_woken_by_an_arrival_and_by_its_timeout)
 TEST_F(eventpoll_test, one_arrival_wakes_one_of_two_sleepers)
 {
 	auto files = std::make_shared<files_struct>();
-	int woken = 0;
+	auto woken = std::make_shared<int>(0); // outlives the test: the second sleeper ends with the host
 
 	d.task(
 		[] {
@@ -110,12 +110,12 @@ TEST_F(eventpoll_test, one_arrival_wakes_one_of_two_sleepers)
 		files);
 	d.run_ms(1);
 	for (int i = 0; i < 2; ++i)
-		d.task([&] { woken += wait(1, -1) == "0:1"; }, files);
+		d.task([woken] { *woken += wait(1, -1) == "0:1"; }, files);
 	d.run_ms(10);
 	d.task([] { send_to(0, 4000, "a"); }, files);
 	files.reset();
 	d.run_ms(10);
-	EXPECT_EQ(woken, 1);
+	EXPECT_EQ(*woken, 1);
 }
 
 TEST_F(eventpoll_test, ready_files_take_turns)
