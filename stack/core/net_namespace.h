@@ -33,7 +33,9 @@ struct netns_nf {
 	std::array<nf_hook_entries *, 5> hooks_ipv6{};
 	std::array<nf_hook_entries *, 3> hooks_arp{};
 	std::array<nf_hook_entries *, 5> hooks_bridge{};
+	u32 defrag_ipv4_users = 0;
 };
+struct netns_ct; // connection tracking's part (include/net/netns/conntrack.h), where it is loaded
 
 struct net {
 	net() = default;
@@ -55,6 +57,7 @@ struct net {
 	netns_core core;
 	netns_xfrm xfrm;
 	netns_nf nf;
+	std::shared_ptr<netns_ct> ct;
 	std::vector<std::shared_ptr<void>> gen; // net_generic
 };
 

@@ -398,6 +398,17 @@ void nf_ct_attach(sk_buff &nskb, const sk_buff &skb)
 		ct_hook->attach(nskb, skb);
 }
 
+void nf_ct_set_closing(nf_conntrack *nfct)
+{
+	TRACE();
+	if (!nfct)
+		return;
+	const nf_ct_hook *ct_hook = skbuff_host->ct_hook;
+
+	if (ct_hook && ct_hook->set_closing)
+		ct_hook->set_closing(*nfct);
+}
+
 void nf_ct_set_hook(const nf_ct_hook *hook)
 {
 	TRACE();

@@ -467,10 +467,12 @@ struct nf_conntrack {
 struct nf_ct_hook {
 	void (*destroy)(nf_conntrack &nfct);
 	void (*attach)(sk_buff &nskb, const sk_buff &skb); // a reply is made for skb
+	void (*set_closing)(nf_conntrack &nfct);           // its connection was refused
 };
 void nf_conntrack_destroy(nf_conntrack &nfct); // no reference is left
 void nf_ct_set_hook(const nf_ct_hook *hook);   // conntrack comes to the current host, or goes
 void nf_ct_attach(sk_buff &nskb, const sk_buff &skb);
+void nf_ct_set_closing(nf_conntrack *nfct);
 
 struct nf_bridge_info {
 	u8 orig_proto = 0;
