@@ -109,7 +109,7 @@ sock_common *walk_chain(const inet_hashinfo &h, u32 hash, Match match, void (*pu
 			if (READ_ONCE(sk.sk_hash) == hash && match(sk)) {
 				if (!refcount_inc_not_zero(sk.sk_refcnt))
 					return nullptr;
-				if (match(sk))
+				if (!hlist_nulls_unhashed(sk.skc_nulls_node) && match(sk))
 					return &sk;
 				put(sk);
 				again = true;
