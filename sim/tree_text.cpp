@@ -1,214 +1,97 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The parser. In function_graph text depth is counted by braces, for each task (or each cpu where no task is
-// printed; a banner then says which task it is), and never falls below the outermost level: a buffer that
-// wrapped begins with orphan braces. After lost events depth is taken from the indentation of the next line.
+// Tells the forms apart, reads the tree text, and says of what is none of them what it seems to be.
 #include "sim/tree_text.h"
 
 #include <algorithm>
 #include <fstream>
-#include <optional>
+#include <map>
 #include <sstream>
 
 #include <fmt/format.h>
 
+#include "sim/graph_line.h"
+#include "sim/graph_text.h"
 #include "sim/trace_selection.h"
 
 namespace skbwalk::sim {
 
 namespace {
 
-enum class line_kind : u8 { open, leaf, close, other };
+constexpr auto npos = std::string_view::npos;
 
 bool is_name_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_name_char(char c) { return is_name_start(c) || is_digit(c) || c == '.'; }
-bool is_space(char c) { return c == ' ' || c == '\t'; }
+bool is_name_char(char c) { return is_name_start(c) || (c >= '0' && c <= '9') || c == '.'; }
 
-std::string_view trim(std::string_view s)
+std::string what_binary(std::string_view text)
 {
-	while (!s.empty() && (is_space(s.front()) || s.front() == '\r'))
-		s.remove_prefix(1);
-	while (!s.empty() && (is_space(s.back()) || s.back() == '\r'))
-		s.remove_suffix(1);
-	return s;
+	if (text.starts_with("\x17\x08\x44tracing"))
+		return "trace-cmd's data: expected text, as `trace-cmd report -i FILE` prints it";
+	if (text.starts_with("\x1f\x8b") ||
+	    text.starts_with("\xfd"
+	                     "7zXZ") ||
+	    text.starts_with("\x28\xb5\x2f\xfd"))
+		return "compressed data: expected the text in it";
+	if (text.starts_with("PERFILE2"))
+		return "perf's data: expected a call tree or function_graph text";
+	return "a binary file, not a trace: expected a call tree or function_graph text";
 }
 
-// Without a note `/* ... */` at the end.
-std::string_view without_note(std::string_view s)
+// A form that is a trace, but not one that has a tree.
+std::string what_else(std::string_view text)
 {
-	s = trim(s);
-	if (s.ends_with("*/"))
-		if (const std::size_t begin = s.find("/*"); begin != std::string_view::npos)
-			s = trim(s.substr(0, begin));
-	return s;
-}
-
-struct graph_line {
-	line_kind kind = line_kind::other;
-	std::string_view name;
-	std::size_t column = 0; // where the name or brace stands
-};
-
-// `name [module]` in front of position `end` of `s`.
-std::optional<std::string_view> name_before(std::string_view s, std::size_t end)
-{
-	std::string_view head = trim(s.substr(0, end));
-	if (head.ends_with(']')) {
-		const std::size_t bracket = head.rfind('[');
-		if (bracket == std::string_view::npos)
-			return std::nullopt;
-		head = trim(head.substr(0, bracket));
+	static constexpr std::string_view head = "# tracer: ";
+	if (const std::size_t at = text.find(head); at != npos) {
+		const std::string_view rest = text.substr(at + head.size());
+		const std::string_view tracer = trim(rest.substr(0, rest.find('\n')));
+		if (tracer != "function_graph")
+			return fmt::format("text of the tracer '{}'", tracer.substr(0, 40));
 	}
-	std::size_t begin = head.size();
-	while (begin && is_name_char(head[begin - 1]))
-		--begin;
-	while (begin < head.size() && is_digit(head[begin]) && !head.substr(begin).starts_with("0x"))
-		++begin;
-	if (begin == head.size() || (!is_name_start(head[begin]) && !head.substr(begin).starts_with("0x")))
-		return std::nullopt;
-	return head.substr(begin);
+	if (text.find("]") != npos && text.find(": function: ") != npos)
+		return "a report of the function tracer";
+	return {};
 }
 
-graph_line read_graph_line(std::string_view line)
-{
-	graph_line out;
-	std::string_view body = without_note(line);
-	const bool opens = body.ends_with('{');
-	const bool leaf = body.ends_with(';');
-
-	if (opens || leaf) {
-		body = trim(body.substr(0, body.size() - 1));
-		// Newer kernels print arguments between the parentheses; a module's tag stands before or
-		// behind them.
-		if (body.ends_with(']') && body.rfind(')') != std::string_view::npos)
-			body = body.substr(0, body.rfind(')') + 1);
-		if (!body.ends_with(')'))
-			return out;
-		// The columns may have a cpu's `)`, so look for the parenthesis that this one closes.
-		std::size_t at = body.size();
-		int nesting = 0;
-		while (at-- > 0) {
-			nesting += body[at] == ')' ? 1 : body[at] == '(' ? -1 : 0;
-			if (!nesting)
-				break;
-		}
-		if (nesting || at == std::string_view::npos)
-			return out;
-		const auto name = name_before(body, at);
-		if (!name)
-			return out;
-		out.name = *name;
-		out.kind = opens ? line_kind::open : line_kind::leaf;
-		out.column = static_cast<std::size_t>(name->data() - line.data());
-	} else if (body.ends_with('}')) {
-		out.kind = line_kind::close;
-		out.column = static_cast<std::size_t>(body.data() - line.data()) + body.size() - 1;
-	}
-	return out;
-}
-
-// The word that ends at `end` when it is TASK-PID.
-std::string_view task_word(std::string_view line, std::size_t end)
-{
-	while (end && is_space(line[end - 1]))
-		--end;
-	std::size_t digits = end;
-	while (digits && is_digit(line[digits - 1]))
-		--digits;
-	if (digits == end || !digits || line[digits - 1] != '-')
-		return {};
-	std::size_t begin = digits - 1;
-	while (begin && !is_space(line[begin - 1]))
-		--begin;
-	return begin == digits - 1 ? std::string_view{} : line.substr(begin, end - begin);
-}
-
-// ` 12) ` at the begin, or behind the time and its bar; the number, or empty.
-std::string_view cpu_word(std::string_view line)
-{
-	const std::size_t close = line.find(')');
-	if (close == std::string_view::npos || !close || !is_digit(line[close - 1]))
-		return {};
-	std::size_t begin = close;
-	while (begin && is_digit(line[begin - 1]))
-		--begin;
-	if (line.substr(0, begin).find_first_not_of(" \t0123456789.|") != std::string_view::npos)
-		return {};
-	return line.substr(begin, close - begin);
-}
-
-class parser {
+class tree_reader {
 public:
-	parser(std::string_view text, std::string_view file) : text_(text), file_(file) {}
+	tree_reader(const std::vector<std::string_view> &lines, std::string_view file, bool whole)
+		: lines_(lines), file_(file), whole_(whole)
+	{}
 
-	text_tree parse()
+	text_tree read()
 	{
-		if (text_.find('\0') != std::string_view::npos)
-			throw bad_trace(fmt::format("{}: a binary file, not a trace", file_));
-		split();
-		const bool graph = std::ranges::any_of(lines_, [](std::string_view l) {
-			if (trim(l).starts_with('#'))
-				return false;
-			const line_kind kind = read_graph_line(l).kind;
-			return kind == line_kind::open || kind == line_kind::leaf;
-		});
-		for (std::size_t i = 0; i < lines_.size(); ++i) {
-			number_ = static_cast<u32>(i + 1);
-			const std::string_view line = lines_[i];
-			if (trim(line).empty())
-				continue;
-			if (trim(line).starts_with('#'))
-				comment(trim(line));
-			else if (graph)
-				graph_text(line);
+		for (std::size_t i = 0; i < lines_.size(); ++i)
+			if (!trim(lines_[i]).empty() && !trim(lines_[i]).starts_with('#'))
+				take(lines_[i], static_cast<u32>(i + 1));
 			else
-				tree_line(line);
-		}
-		if (tree_.nodes.empty())
-			throw bad_trace(fmt::format(
-				"{}: no functions in it: expected a call tree or function_graph text",
-				file_));
+				comment(trim(lines_[i]));
 		return std::move(tree_);
 	}
 
+	// Only what `#` begins.
+	void comments(text_tree &into)
+	{
+		for (const std::string_view line : lines_)
+			if (trim(line).starts_with('#'))
+				comment(trim(line));
+		into.directives = std::move(tree_.directives);
+		into.lost += tree_.lost;
+	}
+
 private:
-	void split()
-	{
-		std::string_view rest = text_;
-		while (!rest.empty()) {
-			const std::size_t end = std::min(rest.find('\n'), rest.size());
-			lines_.push_back(rest.substr(0, end));
-			rest.remove_prefix(std::min(end + 1, rest.size()));
-		}
-	}
-
-	[[noreturn]] void fail(std::string_view expected, std::string_view line) const
-	{
-		const bool cut = number_ == lines_.size() && !text_.ends_with('\n');
-		throw bad_trace(fmt::format("{}:{}: expected {}{}: '{}'", file_, number_, expected,
-		                            cut ? " (the file ends within the line)" : "",
-		                            line.substr(0, 80)));
-	}
-
 	u32 task(std::string_view name)
 	{
 		const auto it = std::ranges::find(tree_.tasks, name);
 		if (it != tree_.tasks.end())
 			return static_cast<u32>(it - tree_.tasks.begin());
 		tree_.tasks.emplace_back(name);
-		states_.emplace_back();
 		return static_cast<u32>(tree_.tasks.size() - 1);
-	}
-
-	void add(std::string_view symbol, u32 depth, u32 who)
-	{
-		tree_.nodes.push_back(
-			{std::string{clean_name(symbol)}, std::string{symbol}, depth, who, number_});
 	}
 
 	void comment(std::string_view line)
 	{
+		if (line.empty())
+			return;
 		const std::string_view body = trim(line.substr(1));
 		const std::string_view word =
 			body.substr(0, std::min(body.find_first_of(" \t:"), body.size()));
@@ -223,16 +106,7 @@ private:
 			                                  std::string{trim(rest.substr(1))});
 	}
 
-	static u64 number_in(std::string_view s)
-	{
-		u64 out = 0;
-		const std::size_t digits = s.find_first_of("0123456789");
-		for (std::size_t i = digits; i < s.size() && is_digit(s[i]); ++i)
-			out = out * 10 + static_cast<u64>(s[i] - '0');
-		return out;
-	}
-
-	void tree_line(std::string_view line)
+	void take(std::string_view line, u32 number)
 	{
 		std::size_t indent = 0;
 		while (indent < line.size() && line[indent] == ' ')
@@ -242,119 +116,79 @@ private:
 			++end;
 		const std::string_view name = line.substr(indent, end - indent);
 		const std::string_view rest = trim(line.substr(end));
-		if (name.empty() || !is_name_start(name.front()) || (!rest.empty() && !rest.starts_with('#')))
-			fail("one function's name, indented by two spaces a level", line);
+		const bool cut = number == lines_.size() && !whole_;
+		if (name.empty() || !is_name_start(name.front()) ||
+		    (!rest.empty() && !rest.starts_with('#')) || cut)
+			throw bad_trace(fmt::format(
+				"{}:{}: expected one function's name, indented by two spaces a level{}: '{}'",
+				file_, number, cut ? " (the file ends within the line)" : "",
+				line.substr(0, 80)));
 		if (now_ == nobody)
 			now_ = task("");
-		add(name, static_cast<u32>(indent / 2), now_);
-	}
-
-	struct state {
-		u32 depth = 0;
-		bool resync = false; // after lost events: take the depth from the indentation
-	};
-
-	// Who a line belongs to: the task that it names, else the one that a banner said runs on its cpu,
-	// else the cpu.
-	u32 who(std::string_view line)
-	{
-		for (std::size_t bar = line.find('|'); bar != std::string_view::npos;
-		     bar = line.find('|', bar + 1))
-			if (const std::string_view word = task_word(line, bar); !word.empty())
-				return task(word);
-		// trace-cmd: `TASK-PID [CPU] TIME: funcgraph_...:`
-		if (const std::size_t bracket = line.find('['); bracket != std::string_view::npos)
-			if (const std::string_view word = task_word(line, bracket);
-			    !word.empty() && bracket + 1 < line.size() && is_digit(line[bracket + 1]))
-				return task(word);
-		const std::string cpu{cpu_word(line)};
-		const auto it = running_.find(cpu);
-		return task(it == running_.end() ? cpu : it->second);
-	}
-
-	void graph_text(std::string_view line)
-	{
-		const graph_line l = read_graph_line(line);
-		if (l.kind == line_kind::other) {
-			other_line(line);
-			return;
-		}
-		const u32 index = who(line);
-		state &s = states_[index];
-		const std::size_t bar = line.rfind('|', l.column);
-		if (s.resync && bar != std::string_view::npos && l.column >= bar + 3) {
-			s.depth = static_cast<u32>((l.column - bar - 3) / 2) + (l.kind == line_kind::close);
-			s.resync = false;
-		}
-		if (l.kind == line_kind::close) {
-			s.depth -= s.depth != 0;
-			return;
-		}
-		add(l.name, s.depth, index);
-		s.depth += l.kind == line_kind::open;
-	}
-
-	// What is neither call nor return: rules, banners, arrows, remarks, losses, other events.
-	void other_line(std::string_view line)
-	{
-		const std::string_view body = trim(line);
-		if (body.find_first_not_of('-') == std::string_view::npos)
-			return;
-		if (const std::size_t arrow = body.find(" => "); arrow != std::string_view::npos) {
-			const std::size_t bar = body.starts_with('|') ? 1 : 0;
-			const std::string cpu{cpu_word(body.substr(bar))};
-			const std::string_view from = task_word(body, arrow);
-			const std::string_view to = task_word(body, body.size());
-			if (!cpu.empty() && !from.empty() && !to.empty()) {
-				// What stood before the first banner was the former task's.
-				if (!running_.contains(cpu) &&
-				    std::ranges::find(tree_.tasks, from) == tree_.tasks.end())
-					std::ranges::replace(tree_.tasks, cpu, std::string{from});
-				running_[cpu] = std::string{to};
-				return;
-			}
-		}
-		if (body.find("==========>") != std::string_view::npos ||
-		    body.find("<==========") != std::string_view::npos)
-			return;
-		if (const std::size_t lost = body.find("LOST "); lost != std::string_view::npos) {
-			tree_.lost += number_in(body.substr(lost));
-			for (state &s : states_)
-				s.resync = true;
-			return;
-		}
-		if (body.ends_with("*/") && body.find("/*") != std::string_view::npos)
-			return;
-		if (body.starts_with("CPU") || body.starts_with("cpus=") || body.starts_with("version =") ||
-		    body.starts_with("(Overruns:"))
-			return;
-		// Another event in a report: `TASK-PID [CPU] TIME: event: ...`
-		if (const std::size_t bracket = body.find('[');
-		    bracket != std::string_view::npos && !task_word(body, bracket).empty() &&
-		    body.find(": ", bracket) != std::string_view::npos)
-			return;
-		fail("a line of function_graph text", line);
+		tree_.nodes.push_back({.name = std::string{clean_name(name)},
+		                       .symbol = std::string{name},
+		                       .depth = static_cast<u32>(indent / 2),
+		                       .task = now_,
+		                       .line = number});
 	}
 
 	static constexpr u32 nobody = ~u32{0};
 
-	std::string_view text_;
+	const std::vector<std::string_view> &lines_;
 	std::string_view file_;
+	bool whole_;
 	text_tree tree_;
-	std::vector<std::string_view> lines_;
-	std::vector<state> states_;
-	std::map<std::string, std::string> running_; // by cpu
-	u32 number_ = 0;
 	u32 now_ = nobody;
 };
+
+std::vector<std::string_view> lines_of(std::string_view text)
+{
+	std::vector<std::string_view> out;
+	while (!text.empty()) {
+		const std::size_t end = std::min(text.find('\n'), text.size());
+		out.push_back(text.substr(0, end));
+		text.remove_prefix(std::min(end + 1, text.size()));
+	}
+	return out;
+}
+
+bool is_binary(std::string_view text)
+{
+	return std::ranges::any_of(text, [](char c) {
+		return static_cast<unsigned char>(c) < 9 || (c > 13 && c < 32 && c != 27);
+	});
+}
 
 } // namespace
 
 text_tree parse_tree_text(std::string_view text, std::string_view file)
 {
 	if (text.empty())
-		throw bad_trace(fmt::format("{}: the file is empty", file));
-	return parser{text, file}.parse();
+		throw bad_trace(fmt::format(
+			"{}: the file is empty: expected a call tree or function_graph text", file));
+	if (is_binary(text))
+		throw bad_trace(fmt::format("{}: {}", file, what_binary(text)));
+	const std::vector<std::string_view> texts = lines_of(text);
+	const bool whole = text.ends_with('\n');
+	std::vector<graph_line> lines;
+	lines.reserve(texts.size());
+	for (const std::string_view line : texts)
+		lines.push_back(read_graph_line(line));
+
+	text_tree tree;
+	if (is_graph_text(lines)) {
+		tree = read_graph_text(lines, texts, file, whole);
+		tree_reader{texts, file, whole}.comments(tree);
+	} else {
+		if (const std::string what = what_else(text); !what.empty())
+			throw bad_trace(fmt::format("{}: {}: expected a call tree or function_graph text",
+			                            file, what));
+		tree = tree_reader{texts, file, whole}.read();
+	}
+	if (tree.nodes.empty())
+		throw bad_trace(fmt::format(
+			"{}: no functions in it: expected a call tree or function_graph text", file));
+	return tree;
 }
 
 text_tree parse_tree_file(const std::string &path)

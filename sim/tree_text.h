@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Call trees read from text, whoever wrote it: the tree text, ftrace's function_graph text in all its option
-// combinations (columns or none, arrows of interrupts, banners of task switches, lost events, module tags,
-// notes of newer kernels behind a name), and trace-cmd's report of it. The forms are told apart by
-// themselves.
+// Call trees read from text, whoever wrote it: the tree text (read here), ftrace's function_graph text in all
+// its option combinations (columns or none, arrows of interrupts, banners of task switches, lost events,
+// module tags, notes and arguments of newer kernels), and trace-cmd's report of it (both in graph_text.h).
+// The forms are told apart by what is in them.
 #pragma once
 
 #include <map>
@@ -27,6 +27,7 @@ struct text_node {
 	u32 depth;
 	u32 task; // index in text_tree::tasks
 	u32 line;
+	bool irq = false; // within an interrupt, as the recorder's arrows say
 };
 
 // Calls in the order of entry, depth within their task.
