@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "stack/kernel/types.h"
+
 namespace skbwalk::sim {
 
 // What `skbwalk run ARGS...` would print to its output. Throws std::exception with a message for people.
@@ -23,9 +25,16 @@ struct conform_args {
 [[nodiscard]] int cmd_conform(const conform_args &args, const run_to_tree &run);
 
 struct diff_args {
-	std::string a; // a file with a call tree, or a scenario with options of `run` behind it
+	// A file with a call tree (`-`: standard input), or a scenario as NAME, NAME@PROFILE or FILE.json,
+	// with options of `run` behind it.
+	std::string a;
 	std::string b;
-	std::string scope; // a file with a function's name a line; empty: the network's functions
+	std::string scope;     // a file with a function's name a line; empty: the network's functions
+	std::string profile_a; // of runs; empty: as the operand says
+	std::string profile_b;
+	std::string phase;          // of runs
+	std::string match = "auto"; // whole, calls or packets
+	u32 width = 0;              // columns of output; 0: a default
 	bool colour = false;
 	bool all = false; // equal parts too
 };

@@ -192,42 +192,6 @@ private:
 	std::map<T, u32> numbers_;
 };
 
-std::size_t common_length(std::vector<u32> a, std::vector<u32> b)
-{
-	std::size_t same = 0, tail = 0;
-	while (same < std::min(a.size(), b.size()) && a[same] == b[same])
-		++same;
-	while (tail < std::min(a.size(), b.size()) - same && a[a.size() - 1 - tail] == b[b.size() - 1 - tail])
-		++tail;
-	a = {a.begin() + static_cast<std::ptrdiff_t>(same), a.end() - static_cast<std::ptrdiff_t>(tail)};
-	b = {b.begin() + static_cast<std::ptrdiff_t>(same), b.end() - static_cast<std::ptrdiff_t>(tail)};
-
-	const std::size_t words = (a.size() + 63) / 64;
-	std::unordered_map<u32, std::vector<u64>> masks;
-	for (std::size_t i = 0; i < a.size(); ++i) {
-		std::vector<u64> &mask = masks.try_emplace(a[i], words).first->second;
-		mask[i / 64] |= u64{1} << i % 64;
-	}
-	// Each set bit of the row is a place where the length grows; see Hyyro (2004).
-	std::vector<u64> row(words);
-	for (const u32 y : b) {
-		const auto it = masks.find(y);
-		u64 shifted_in = 1, borrow = 0;
-		for (std::size_t w = 0; w < words; ++w) {
-			const u64 match = row[w] | (it == masks.end() ? 0 : it->second[w]);
-			const u64 shifted = row[w] << 1 | shifted_in;
-			shifted_in = row[w] >> 63;
-			const u64 less = match - shifted;
-			const u64 difference = less - borrow;
-			borrow = (match < shifted) | (less < borrow);
-			row[w] = match & ~difference;
-		}
-	}
-	for (const u64 w : row)
-		same += static_cast<std::size_t>(std::popcount(w));
-	return same + tail;
-}
-
 // Lengths of the common subsequences of a with every prefix of b.
 template <class It, class Out> void prefix_lengths(It a, It a_end, It b, It b_end, Out &row)
 {
@@ -317,13 +281,12 @@ embed_result embed_sequence(const text_tree &reference, const text_tree &model)
 		a.push_back(numbers.of(n.name));
 	for (const text_node &n : model.nodes)
 		b.push_back(numbers.of(n.name));
-	alignment both{a, b};
-	both.run(0, a.size(), 0, b.size());
+	const auto pairs = align(a, b);
 	embed_result out;
 	out.found.resize(a.size());
-	for (const auto &[i, j] : both.pairs)
+	for (const auto &[i, j] : pairs)
 		out.found[i] = true;
-	out.matched = both.pairs.size();
+	out.matched = pairs.size();
 	return out;
 }
 
@@ -366,6 +329,49 @@ std::vector<edge> edges_in_scope(const text_tree &tree, const std::set<std::stri
 	return out;
 }
 
+std::size_t common_length(std::vector<u32> a, std::vector<u32> b)
+{
+	std::size_t same = 0, tail = 0;
+	while (same < std::min(a.size(), b.size()) && a[same] == b[same])
+		++same;
+	while (tail < std::min(a.size(), b.size()) - same && a[a.size() - 1 - tail] == b[b.size() - 1 - tail])
+		++tail;
+	a = {a.begin() + static_cast<std::ptrdiff_t>(same), a.end() - static_cast<std::ptrdiff_t>(tail)};
+	b = {b.begin() + static_cast<std::ptrdiff_t>(same), b.end() - static_cast<std::ptrdiff_t>(tail)};
+
+	const std::size_t words = (a.size() + 63) / 64;
+	std::unordered_map<u32, std::vector<u64>> masks;
+	for (std::size_t i = 0; i < a.size(); ++i) {
+		std::vector<u64> &mask = masks.try_emplace(a[i], words).first->second;
+		mask[i / 64] |= u64{1} << i % 64;
+	}
+	// Each set bit of the row is a place where the length grows; see Hyyro (2004).
+	std::vector<u64> row(words);
+	for (const u32 y : b) {
+		const auto it = masks.find(y);
+		u64 shifted_in = 1, borrow = 0;
+		for (std::size_t w = 0; w < words; ++w) {
+			const u64 match = row[w] | (it == masks.end() ? 0 : it->second[w]);
+			const u64 shifted = row[w] << 1 | shifted_in;
+			shifted_in = row[w] >> 63;
+			const u64 less = match - shifted;
+			const u64 difference = less - borrow;
+			borrow = (match < shifted) | (less < borrow);
+			row[w] = match & ~difference;
+		}
+	}
+	for (const u64 w : row)
+		same += static_cast<std::size_t>(std::popcount(w));
+	return same + tail;
+}
+
+std::vector<std::pair<u32, u32>> align(const std::vector<u32> &a, const std::vector<u32> &b)
+{
+	alignment both{a, b};
+	both.run(0, a.size(), 0, b.size());
+	return std::move(both.pairs);
+}
+
 double match_result::recall() const { return ratio(common, reference); }
 double match_result::precision() const { return ratio(common, model); }
 double match_result::f1() const { return ratio(2 * common, reference + model); }
@@ -379,9 +385,7 @@ match_result match(const std::vector<edge> &reference, const std::vector<edge> &
 std::vector<std::pair<u32, u32>> align(const std::vector<edge> &reference, const std::vector<edge> &model)
 {
 	const auto [a, b] = numbered(reference, model);
-	alignment both{a, b};
-	both.run(0, a.size(), 0, b.size());
-	return std::move(both.pairs);
+	return align(a, b);
 }
 
 } // namespace skbwalk::sim

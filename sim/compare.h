@@ -69,17 +69,33 @@ struct match_result {
 [[nodiscard]] std::vector<std::pair<u32, u32>> align(const std::vector<edge> &reference,
                                                      const std::vector<edge> &model);
 
-// One line a function: `  ` in both, `- ` in the left only, `+ ` in the right only. With `colour`, ANSI
-// colours. Where more than `context` equal lines stand between differences, they are left out and counted; 0
-// keeps all.
+// The same for sequences of numbers.
+[[nodiscard]] std::size_t common_length(std::vector<u32> a, std::vector<u32> b);
+[[nodiscard]] std::vector<std::pair<u32, u32>> align(const std::vector<u32> &a, const std::vector<u32> &b);
+
+// One line a function: `  ` in both, `- ` in the left only, `+ ` in the right only, `-~` and `+~` where that
+// is noise (noise.h). With `colour`, ANSI colours. Where more than `context` equal lines stand between
+// differences, they are left out and counted; 0 keeps all. What is too wide for a column loses its begin.
 struct side_by_side_options {
 	std::string left = "reference";
 	std::string right = "model";
 	bool colour = false;
 	u32 context = 0;
-	u32 width = 56; // of the left column
+	u32 width = 56;      // of the left column
+	u32 right_width = 0; // 0: as wide as it takes
+	bool noise = false;  // tell noise from other differences
 };
 [[nodiscard]] std::string side_by_side(const std::vector<edge> &left, const std::vector<edge> &right,
+                                       const side_by_side_options &options);
+
+// Several pairs, each under its title; one without a partner (null) is said in a line, unless `context` is 0.
+struct compared_pair {
+	std::string left_title;
+	std::string right_title;
+	const std::vector<edge> *left = nullptr;
+	const std::vector<edge> *right = nullptr;
+};
+[[nodiscard]] std::string side_by_side(const std::vector<compared_pair> &pairs,
                                        const side_by_side_options &options);
 
 } // namespace skbwalk::sim

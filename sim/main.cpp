@@ -5,9 +5,11 @@
 // the environment, 4 internal, 130 interrupted.
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <fstream>
 #include <iostream>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -213,6 +215,20 @@ int check(const std::vector<std::string> &names)
 	return 0;
 }
 
+// On a terminal, unless the user's environment forbids it (no-color.org).
+bool wants_colour()
+{
+	const char *no_colour = std::getenv("NO_COLOR");
+	return isatty(STDOUT_FILENO) != 0 && (!no_colour || !*no_colour);
+}
+
+// 0: stdout is no terminal.
+u32 terminal_width()
+{
+	winsize size{};
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
 int command_line(int argc, char **argv)
 {
 	CLI::App app{"Walks a packet through the Linux network stack, in userspace."};
@@ -239,12 +255,22 @@ int command_line(int argc, char **argv)
 	add_tap_options(*tap_command, tap);
 
 	diff_args diff;
-	CLI::App *diff_command =
-		app.add_subcommand("diff", "compare two call trees: files, or scenarios with options of run");
+	CLI::App *diff_command = app.add_subcommand(
+		"diff", "compare two call trees: files, or scenarios (NAME, NAME@PROFILE)");
 	diff_command->add_option("A", diff.a)->required();
 	diff_command->add_option("B", diff.b)->required();
 	diff_command->add_option("--scope", diff.scope,
 	                         "a file of function names; else the network's functions");
+	diff_command->add_option("--profile-a", diff.profile_a,
+	                         "the kernel release of A, if it is a scenario");
+	diff_command->add_option("--profile-b", diff.profile_b,
+	                         "the kernel release of B, if it is a scenario");
+	diff_command->add_option("--phase", diff.phase, "of scenarios, this phase alone");
+	diff_command
+		->add_option("--match", diff.match,
+	                     "whole, calls or packets; auto (default): whole if the calls are the same")
+		->check(CLI::IsMember({"auto", "whole", "calls", "packets"}));
+	diff_command->add_option("--width", diff.width, "columns of output")->check(CLI::Range(40U, 1000U));
 	diff_command->add_flag("--all", diff.all, "equal parts too");
 
 	conform_args conform;
@@ -262,7 +288,9 @@ int command_line(int argc, char **argv)
 		app.exit(e, std::cerr, std::cerr);
 		return exit_usage;
 	}
-	diff.colour = conform.colour = isatty(STDOUT_FILENO) != 0;
+	diff.colour = conform.colour = wants_colour();
+	if (!diff.width)
+		diff.width = terminal_width();
 	if (*run_command)
 		return run(run_options);
 	if (*check_command)
