@@ -9,6 +9,7 @@
 
 #include "sim/setup_command.h"
 #include "stack/core/neighbour.h"
+#include "stack/ipv4/inet_frag.h"
 #include "stack/ipv4/route.h"
 #include "stack/ipv4/tcp.h"
 
@@ -113,11 +114,34 @@ std::optional<setting> neigh_setting(net &space, const std::string &rest)
 		       }};
 }
 
+// Reassembly's limits: those that must stand in order are refused by the stack.
+std::optional<setting> fragment_setting(net &space, const std::string &rest)
+{
+	const fqdir &limits = *space.ipv4.frags;
+	std::function<long()> read;
+	if (rest == "ipfrag_high_thresh")
+		read = [&limits] { return limits.high_thresh; };
+	else if (rest == "ipfrag_low_thresh")
+		read = [&limits] { return limits.low_thresh; };
+	else if (rest == "ipfrag_time")
+		read = [&limits] { return limits.timeout / static_cast<long>(HZ); };
+	else if (rest == "ipfrag_max_dist")
+		read = [&limits] { return limits.max_dist; };
+	else
+		return {};
+	return setting{[read] { return fmt::format("{}", read()); },
+	               [&space, rest](const std::vector<long> &v) {
+			       return ip4_frags_sysctl_write(space, rest, v[0]);
+		       }};
+}
+
 std::optional<setting> ipv4_setting(net &space, const std::string &rest)
 {
 	netns_ipv4 &v4 = space.ipv4;
 	if (rest.starts_with("neigh."))
 		return neigh_setting(space, rest.substr(6));
+	if (rest.starts_with("ipfrag_"))
+		return fragment_setting(space, rest);
 	if (rest == "tcp_rmem")
 		return numbers(v4.sysctl_tcp_rmem);
 	if (rest == "tcp_wmem")

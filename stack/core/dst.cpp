@@ -39,7 +39,9 @@ int dst_discard_out(net &, sock *, skb_ptr skb)
 int dst_discard(skb_ptr skb)
 {
 	TRACE_INLINE(skb);
-	return dst_discard_out(init_net(), skb->sk, std::move(skb));
+	sock *sk = skb->sk;
+
+	return dst_discard_out(init_net(), sk, std::move(skb));
 }
 
 void dst_init(dst_entry &dst, const dst_ops &ops, net_device *dev, int refs, s16 obsolete, u16 flags)

@@ -182,7 +182,7 @@ int __udp_enqueue_schedule_skb(sock &sk, skb_ptr &skb)
 		spin_unlock(list.lock);
 	}
 	if (err) {
-		rmem_alloc -= static_cast<int>(skb->truesize);
+		rmem_alloc -= size;
 		sk.sk_drops.fetch_add(1, std::memory_order_relaxed);
 	} else if (!sock_flag(sk, SOCK_DEAD)) {
 		sk.sk_data_ready(sk);

@@ -136,6 +136,10 @@ TEST_F(setup, sysctls_are_read_and_written)
 	EXPECT_EQ(run("sysctl net.ipv4.tcp_rmem"), "net.ipv4.tcp_rmem = 4096\t65536\t131072\n");
 	run("sysctl -w net.ipv4.neigh.default.gc_stale_time=120");
 	EXPECT_EQ(run("sysctl -n net.ipv4.neigh.default.gc_stale_time"), "120\n");
+	run("sysctl -w net.ipv4.ipfrag_time=7");
+	EXPECT_EQ(run("sysctl -n net.ipv4.ipfrag_time"), "7\n");
+	EXPECT_THAT(failure("sysctl -w net.ipv4.ipfrag_low_thresh=999999999"), HasSubstr("Invalid argument"))
+		<< "above the high one";
 	run("sysctl -w net.core.somaxconn=16");
 	EXPECT_EQ(run("sysctl -n net.core.somaxconn"), "16\n");
 }
