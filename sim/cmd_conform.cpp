@@ -83,15 +83,6 @@ std::map<std::string, std::string> read_ceiling(const std::filesystem::path &pat
 	return out;
 }
 
-std::filesystem::path reference_folder(const std::string &asked)
-{
-	if (!asked.empty())
-		return asked;
-	const std::filesystem::path here = "tests/reference";
-	return std::filesystem::exists(here / "map.tsv") ? here
-	                                                 : std::filesystem::path{SKBWALK_SOURCE_DIR} / here;
-}
-
 class conform {
 public:
 	conform(const conform_args &args, const run_to_tree &run)
@@ -230,6 +221,15 @@ private:
 };
 
 } // namespace
+
+std::filesystem::path reference_folder(const std::string &asked)
+{
+	if (!asked.empty())
+		return asked;
+	const std::filesystem::path here = "tests/reference";
+	return std::filesystem::exists(here / "map.tsv") ? here
+	                                                 : std::filesystem::path{SKBWALK_SOURCE_DIR} / here;
+}
 
 int cmd_conform(const conform_args &args, const run_to_tree &run)
 {

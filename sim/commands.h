@@ -4,6 +4,7 @@
 // arguments and returns what they return (0 fine, 1 traces differ or a score is below its goal, 2 bad input).
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
@@ -15,9 +16,12 @@ namespace skbwalk::sim {
 // What `skbwalk run ARGS...` would print to its output. Throws std::exception with a message for people.
 using run_to_tree = std::function<std::string(const std::vector<std::string> &args)>;
 
+// The folder of map.tsv: as asked for, else tests/reference of this folder or of the checkout.
+[[nodiscard]] std::filesystem::path reference_folder(const std::string &asked);
+
 struct conform_args {
 	std::vector<std::string> names; // rows of map.tsv by reference or its file's name; empty: all
-	std::string reference; // folder of map.tsv; empty: tests/reference of this folder or of the checkout
+	std::string reference;
 	bool colour = false;
 };
 
@@ -40,5 +44,14 @@ struct diff_args {
 };
 
 [[nodiscard]] int cmd_diff(const diff_args &args, const run_to_tree &run);
+
+struct coverage_args {
+	std::string reference;
+	std::string file;  // a glob: each function of the kernel's files that match
+	std::string write; // put the section into this document
+	std::string check; // 1 unless this document has the section as it would be written
+};
+
+[[nodiscard]] int cmd_coverage(const coverage_args &args);
 
 } // namespace skbwalk::sim

@@ -200,7 +200,7 @@ int list(const std::string &what, const std::string &profile_name)
 			out += line;
 	} else {
 		throw wrong_usage(fmt::format(
-			"list: expected scenarios, profiles, functions or calls, found {}", what));
+			"list: expected scenarios, profiles, functions, calls or coverage, found {}", what));
 	}
 	put(out, "");
 	return 0;
@@ -245,8 +245,17 @@ int command_line(int argc, char **argv)
 	check_command->add_option("SCENARIO", check_names)->required();
 
 	std::string list_what, list_profile = "linux-6.1";
-	CLI::App *list_command = app.add_subcommand("list", "scenarios, profiles, functions or calls");
-	list_command->add_option("WHAT", list_what, "scenarios, profiles, functions or calls")->required();
+	CLI::App *list_command =
+		app.add_subcommand("list", "scenarios, profiles, functions, calls or coverage");
+	list_command->add_option("WHAT", list_what, "scenarios, profiles, functions, calls or coverage")
+		->required();
+	coverage_args coverage;
+	list_command->add_option("--file", coverage.file,
+	                         "for coverage: a glob; each function of these files of the kernel");
+	list_command->add_option("--reference", coverage.reference, "for coverage: the folder of map.tsv");
+	list_command->add_option("--write", coverage.write, "for coverage: put it into this document");
+	list_command->add_option("--check", coverage.check,
+	                         "for coverage: 1 unless this document has it as it is");
 	list_command->add_option("--profile", list_profile, "for functions");
 
 	tap_args tap;
@@ -295,6 +304,8 @@ int command_line(int argc, char **argv)
 		return run(run_options);
 	if (*check_command)
 		return check(check_names);
+	if (*list_command && list_what == "coverage")
+		return cmd_coverage(coverage);
 	if (*list_command)
 		return list(list_what, list_profile);
 	if (*tap_command)
