@@ -239,15 +239,16 @@ bool read_notice(std::string_view body, graph_line &out)
 		out.kind = graph_kind::nothing;
 		return true;
 	}
-	for (const std::string_view word : {"[LOST ", "EVENTS DROPPED]"})
-		if (const std::size_t at = body.find(word); at != npos && body.ends_with(']')) {
-			out.kind = graph_kind::lost;
-			out.lost = number_in(body.substr(word.front() == '[' ? at : body.find('[')));
-			const std::size_t cpu = body.find_first_of("0123456789");
-			if (body.starts_with("CPU") && cpu < body.find('['))
-				out.cpu = body.substr(cpu, body.find_first_not_of("0123456789", cpu) - cpu);
-			return true;
-		}
+	const std::size_t bracket = body.find('[');
+	if (bracket != npos &&
+	    (body.substr(bracket).starts_with("[LOST ") || body.ends_with("EVENTS DROPPED]"))) {
+		const std::size_t cpu = body.find_first_of("0123456789");
+		out.kind = graph_kind::lost;
+		out.lost = number_in(body.substr(bracket));
+		if (body.starts_with("CPU") && cpu < bracket)
+			out.cpu = body.substr(cpu, body.find_first_not_of("0123456789", cpu) - cpu);
+		return true;
+	}
 	static constexpr std::array notices{"cpus=", "version = ", "(Overruns: ", "=> ", "<stack trace>"};
 	if (std::ranges::any_of(notices, [&](const char *word) { return body.starts_with(word); }) ||
 	    (body.starts_with("CPU ") && body.ends_with(" is empty"))) {

@@ -3,6 +3,7 @@
 // The scores expected of pairs of reference files were computed by an independent implementation.
 #include "sim/commands.h"
 #include "sim/compare.h"
+#include "sim/noise.h"
 #include "sim/scope.h"
 
 #include <fstream>
@@ -142,6 +143,38 @@ TEST(side_by_side, additions_and_omissions_are_marked)
 	          "+        |   i\n");
 }
 
+TEST(side_by_side, a_name_that_is_too_deep_loses_its_begin)
+{
+	const text_tree a = parse_tree_text("f\n  g\n    function\n", "a");
+	const auto edges = sim::edges_in_scope(a, {"f", "g", "function"});
+	EXPECT_EQ(
+		sim::side_by_side(edges, {},
+	                          {.left = "a", .right = "b", .colour = true, .width = 10, .right_width = 5}),
+		"  a          | b\n"
+		"\x1b[31m- f          |\x1b[0m\n"
+		"\x1b[31m-   g        |\x1b[0m\n"
+		"\x1b[31m- < function |\x1b[0m\n");
+}
+
+TEST(noise, listed_functions_and_what_is_below_them_are_told_from_the_rest)
+{
+	const text_tree a = parse_tree_text("f\n  n\n    x\n    p\n  g\n", "a"),
+			b = parse_tree_text("f\n  p\n  h\n", "b");
+	const std::set<std::string_view> scope{"f", "g", "h", "n", "x", "p"};
+	const auto left = sim::edges_in_scope(a, scope), right = sim::edges_in_scope(b, scope);
+	const sim::noise_found found =
+		sim::find_noise(left, right, sim::align(left, right), {{"n", "the weather"}});
+	EXPECT_EQ(found.left, (std::vector<bool>{false, true, true, true, false}));
+	EXPECT_EQ(found.right, (std::vector<bool>{false, true, false})); // p under its next caller
+	EXPECT_EQ(found.functions.at("n"), 4U);
+}
+
+TEST(noise, two_recordings_of_a_kernel_explain_what_is_listed)
+{
+	EXPECT_TRUE(sim::known_noise().contains("tcp_cwnd_restart"));
+	EXPECT_FALSE(sim::known_noise().contains("tcp_sendmsg"));
+}
+
 class commands : public testing::Test {
 protected:
 	std::string file(const std::string &name, const std::string &text)
@@ -176,6 +209,77 @@ TEST_F(commands, diff_says_equal_different_or_bad)
 	};
 	captured(status, [&] { return sim::cmd_diff({.a = "lo_tcp --profile linux-5.0", .b = b}, run); });
 	EXPECT_EQ(status, 0);
+}
+
+TEST_F(commands, diff_takes_profiles_and_phases_of_runs)
+{
+	std::vector<std::vector<std::string>> asked;
+	const auto run = [&](const std::vector<std::string> &args) {
+		asked.push_back(args);
+		return std::string{"tcp_sendmsg\n"};
+	};
+	int status = -1;
+	captured(status, [&] {
+		return sim::cmd_diff(
+			{.a = "lo_tcp@linux-5.0", .b = "my.json", .profile_b = "linux-4.4", .phase = "send"},
+			run);
+	});
+	EXPECT_EQ(status, 0);
+	EXPECT_EQ(asked, (std::vector<std::vector<std::string>>{
+				 {"lo_tcp", "--profile", "linux-5.0", "--phase", "send"},
+				 {"my.json", "--profile", "linux-4.4", "--phase", "send"}}));
+}
+
+TEST_F(commands, diff_tells_a_scenario_from_a_trace_by_what_is_in_it)
+{
+	const std::string scenario = file("scenario", "\n { \"name\": \"x\" }\n");
+	int status = -1;
+	std::string ran;
+	captured(status, [&] {
+		return sim::cmd_diff({.a = scenario, .b = scenario}, [&](const auto &args) {
+			ran = args[0];
+			return std::string{"tcp_sendmsg\n"};
+		});
+	});
+	EXPECT_EQ(status, 0);
+	EXPECT_EQ(ran, scenario);
+}
+
+TEST_F(commands, diff_matches_calls_of_recordings_that_do_not_repeat)
+{
+	const std::string a = file("curl", "# task curl-7\n__x64_sys_socket\n  __sys_socket\n"
+	                                   "__x64_sys_sendto\n  __sys_sendto\n    tcp_sendmsg\n"
+	                                   "__x64_sys_close\n"),
+			  b = file("model",
+	                           "# task client\n__x64_sys_sendto\n  __sys_sendto\n    tcp_sendmsg\n");
+	int status = -1;
+	const std::string out =
+		captured(status, [&] { return sim::cmd_diff({.a = a, .b = b, .match = "calls"}, {}); });
+	EXPECT_EQ(status, 1);
+	EXPECT_NE(out.find("- socket  (curl-7) (2 functions)"), std::string::npos) << out;
+	EXPECT_NE(out.find("... equal: sendto  (curl-7)"), std::string::npos) << out;
+	EXPECT_NE(out.find("2 of the left and 0 of the right have no partner"), std::string::npos) << out;
+	EXPECT_NE(out.find("the 1 that have one: recall 100.0%"), std::string::npos) << out;
+}
+
+TEST_F(commands, diff_of_tasks_in_another_order_is_equal_call_by_call)
+{
+	const std::string a = file("order_a", "# task x\ntcp_sendmsg\n# task y\ntcp_recvmsg\n"),
+			  b = file("order_b", "# task q\ntcp_recvmsg\n# task p\ntcp_sendmsg\n");
+	int status = -1;
+	captured(status, [&] { return sim::cmd_diff({.a = a, .b = b}, {}); });
+	EXPECT_EQ(status, 0);
+}
+
+TEST_F(commands, diff_compares_what_a_narrower_recording_has)
+{
+	const std::string a = file("narrow", "tcp_sendmsg\n  tcp_push\n"),
+			  b = file("wide", "__x64_sys_sendto\n  tcp_sendmsg\n    tcp_push\n");
+	int status = -1;
+	const std::string out = captured(status, [&] { return sim::cmd_diff({.a = a, .b = b}, {}); });
+	EXPECT_EQ(status, 0) << out;
+	EXPECT_NE(out.find("begins at tcp_sendmsg: only that of"), std::string::npos) << out;
+	EXPECT_NE(out.find("recall 50.0%"), std::string::npos) << out; // of the whole
 }
 
 TEST_F(commands, conform_judges_files_and_families)
