@@ -193,9 +193,6 @@ private:
 		    match(a_.edges, b_.edges).common >= calls.match.score.common)
 			return whole();
 		cut_match packets = cut(cut_at::packets);
-		if (short_enough && note_.empty() &&
-		    score_.common >= std::max(calls.match.score.common, packets.match.score.common))
-			return whole();
 		if (packets.match.score.common > calls.match.score.common)
 			return by_units(packets, "packet");
 		return by_units(calls, "call");

@@ -168,11 +168,6 @@ public:
 
 private:
 	using row = std::vector<u32>; // of one task
-	struct candidate {
-		u64 worth;
-		std::size_t left, right;
-	};
-
 	std::vector<numbered_unit> numbers_of(const std::vector<unit> &units)
 	{
 		std::vector<numbered_unit> out;
@@ -277,47 +272,81 @@ private:
 		return out;
 	}
 
-	// The two tasks that have most in common first, and so on; what interrupted goes with what
-	// interrupted.
+	// The two tasks that have most in common first, then what is left of all, until nothing is in common:
+	// what one task does on one side can be several tasks' work on the other. What interrupted goes with
+	// what interrupted.
 	void pair_rows(const std::vector<row> &left, const std::vector<row> &right)
 	{
-		std::vector<candidate> candidates;
-		for (std::size_t i = 0; i < left.size(); ++i)
-			for (std::size_t j = 0; j < right.size(); ++j)
-				if ((left_[left[i][0]].task == unit::no_task) ==
-				    (right_[right[j][0]].task == unit::no_task))
-					if (const u64 w = align_rows(left[i], right[j]).second)
-						candidates.push_back({w, i, j});
-		std::ranges::stable_sort(candidates, std::ranges::greater{}, &candidate::worth);
-		std::vector<u32> partner(left.size(), none);
-		std::vector<bool> taken(right.size());
-		for (const candidate &c : candidates)
-			if (partner[c.left] == none && !taken[c.right]) {
-				partner[c.left] = static_cast<u32>(c.right);
-				taken[c.right] = true;
+		std::vector<row> open_left = left, open_right = right;
+		std::vector<u32> partner(left.size(), none); // the first row, for the order of printing
+		std::vector<bool> is_partner(right.size());
+		left_partner_.assign(left_.size(), none);
+		right_partner_.assign(right_.size(), none);
+		std::vector<std::vector<u64>> worth_of(left.size(), std::vector<u64>(right.size(), unknown));
+		for (;;) {
+			std::size_t best_i = 0, best_j = 0;
+			u64 best = 0;
+			for (std::size_t i = 0; i < left.size(); ++i)
+				for (std::size_t j = 0; j < right.size(); ++j) {
+					u64 &w = worth_of[i][j];
+					if (w == unknown)
+						w = is_aside(left_, left[i]) == is_aside(right_, right[j])
+						            ? align_rows(open_left[i], open_right[j]).second
+						            : 0;
+					if (w > best) {
+						best = w;
+						best_i = i;
+						best_j = j;
+					}
+				}
+			if (!best)
+				break;
+			for (const auto &[x, y] : align_rows(open_left[best_i], open_right[best_j]).first) {
+				left_partner_[open_left[best_i][x]] = open_right[best_j][y];
+				right_partner_[open_right[best_j][y]] = open_left[best_i][x];
 			}
+			std::erase_if(open_left[best_i], [&](u32 u) { return left_partner_[u] != none; });
+			std::erase_if(open_right[best_j], [&](u32 u) { return right_partner_[u] != none; });
+			worth_of[best_i].assign(right.size(), unknown);
+			for (std::vector<u64> &w : worth_of)
+				w[best_j] = unknown;
+			if (partner[best_i] == none && !is_partner[best_j]) {
+				partner[best_i] = static_cast<u32>(best_j);
+				is_partner[best_j] = true;
+			}
+		}
 		for (std::size_t i = 0; i < left.size(); ++i)
 			emit(left[i], partner[i] == none ? row{} : right[partner[i]]);
 		for (std::size_t j = 0; j < right.size(); ++j)
-			if (!taken[j])
+			if (!is_partner[j])
 				emit({}, right[j]);
 	}
 
+	static bool is_aside(const std::vector<unit> &units, const row &r)
+	{
+		return units[r[0]].task == unit::no_task;
+	}
+
+	// The left row in order, and what the right row has alone where it comes between.
 	void emit(const row &a, const row &b)
 	{
-		std::size_t i = 0, j = 0;
-		const auto alone = [&](std::size_t i_end, std::size_t j_end) {
-			for (; i < i_end; ++i)
-				out_.pairs.push_back({.left = a[i], .right = {}});
-			for (; j < j_end; ++j)
-				out_.pairs.push_back({.left = {}, .right = b[j]});
+		std::size_t j = 0;
+		const auto alone_until = [&](u32 end) {
+			for (; j < b.size() && b[j] != end; ++j)
+				if (right_partner_[b[j]] == none)
+					out_.pairs.push_back({.left = {}, .right = b[j]});
 		};
-		if (!a.empty() && !b.empty())
-			for (const auto &[x, y] : align_rows(a, b).first) {
-				alone(x, y);
-				out_.pairs.push_back({.left = a[i++], .right = b[j++]});
+		for (const u32 u : a) {
+			const u32 other = left_partner_[u];
+			if (other == none) {
+				out_.pairs.push_back({.left = u, .right = {}});
+				continue;
 			}
-		alone(a.size(), b.size());
+			if (std::find(b.begin() + static_cast<std::ptrdiff_t>(j), b.end(), other) != b.end())
+				alone_until(other);
+			out_.pairs.push_back({.left = u, .right = other});
+		}
+		alone_until(none);
 	}
 
 	void count(const unit_pair &p)
@@ -344,6 +373,8 @@ private:
 	std::map<std::vector<u32>, u32> known_;
 	std::vector<std::vector<u32>> contents_;
 	std::unordered_map<u64, u32> worths_;
+	static constexpr u64 unknown = ~u64{0};
+	std::vector<u32> left_partner_, right_partner_;
 	std::vector<numbered_unit> a_;
 	std::vector<numbered_unit> b_;
 	unit_match out_;

@@ -2,7 +2,9 @@
 //
 // Aligned trees, printed beside each other.
 #include <algorithm>
+#include <functional>
 #include <iterator>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -54,9 +56,26 @@ std::vector<bool> rows_shown(const std::vector<row> &rows, u32 context)
 	return shown;
 }
 
-std::string cell(const edge *e)
+std::string cell(const edge *e, u32 dedent)
 {
-	return e ? fmt::format("{:{}}{}", "", 2 * e->depth, e->callee) : std::string{};
+	return e ? fmt::format("{:{}}{}", "", 2 * (e->depth - dedent), e->callee) : std::string{};
+}
+
+// The nearest callers of a function, outermost first.
+std::string path_to(const std::vector<edge> &edges, const edge *e)
+{
+	constexpr u32 callers_max = 3;
+	std::string out;
+	u32 depth = e->depth, count = 0;
+	for (const edge *at = e; at != edges.data() && depth && count < callers_max;) {
+		--at;
+		if (at->depth >= depth)
+			continue;
+		depth = at->depth;
+		out = out.empty() ? std::string{at->callee} : fmt::format("{} > {}", at->callee, out);
+		++count;
+	}
+	return depth ? "... > " + out : out;
 }
 
 // The names are at the end, so the begin goes.
@@ -87,31 +106,44 @@ public:
 	{
 		const std::vector<row> rows = rows_of(left, right, options_.noise);
 		const std::vector<bool> shown = rows_shown(rows, options_.context);
-		for (std::size_t i = 0; i < rows.size(); ++i) {
+		for (std::size_t i = 0; i < rows.size();) {
 			if (!shown[i]) {
 				++equal_;
+				++i;
 				continue;
 			}
-			say_equal();
-			const row &r = rows[i];
-			line(r.mark, r.noise ? '~' : ' ', cell(r.left), cell(r.right));
+			std::size_t end = i;
+			while (end < rows.size() && shown[end])
+				++end;
+			stretch({rows.begin() + static_cast<std::ptrdiff_t>(i),
+			         rows.begin() + static_cast<std::ptrdiff_t>(end)},
+			        left, right);
+			i = end;
 		}
 		say_equal();
 	}
 
+	// A piece without a partner; the same ones in a row are counted, unless their insides are asked for.
 	void alone(char mark, const std::string &title, const std::vector<edge> &edges)
 	{
-		say_equal();
-		const std::string text =
-			fmt::format("{} ({} function{})", title, edges.size(), edges.size() == 1 ? "" : "s");
-		line(mark, ' ', mark == '-' ? text : "", mark == '-' ? "" : text);
-		if (options_.context == 0)
-			for (const edge &e : edges)
-				line(mark, ' ', mark == '-' ? cell(&e) : "", mark == '-' ? "" : cell(&e));
+		say_equal_pairs();
+		const bool same = mark == alone_mark_ && title == alone_title_ && options_.context;
+		if (!same)
+			say_alone();
+		alone_mark_ = mark;
+		alone_title_ = title;
+		++alone_count_;
+		alone_functions_ += edges.size();
+		if (options_.context)
+			return;
+		say_alone();
+		for (const edge &e : edges)
+			line(mark, ' ', mark == '-' ? cell(&e, 0) : "", mark == '-' ? "" : cell(&e, 0));
 	}
 
 	void equal_pair(const std::string &title)
 	{
+		say_alone();
 		if (!titles_.empty() && titles_.back().first == title)
 			++titles_.back().second;
 		else
@@ -119,6 +151,40 @@ public:
 	}
 
 private:
+	// Where it is too deep for its columns, it is printed without the indentation that all of it has,
+	// under the path that leads there.
+	void stretch(std::span<const row> rows, const std::vector<edge> &left, const std::vector<edge> &right)
+	{
+		u32 dedent = ~u32{0};
+		bool fits = true;
+		const edge *top = nullptr;
+		for (const row &r : rows)
+			for (const auto &[e, width] :
+			     {std::pair{r.left, options_.width}, std::pair{r.right, options_.right_width}}) {
+				if (!e)
+					continue;
+				if (e->depth < dedent) {
+					dedent = e->depth;
+					top = e;
+				}
+				fits = fits && (!width || 2 * e->depth + e->callee.size() <= width);
+			}
+		say_equal();
+		if (fits || !dedent)
+			dedent = 0;
+		else
+			fmt::format_to(std::back_inserter(out_), "  in {}\n",
+			               path_to(is_in(left, top) ? left : right, top));
+		for (const row &r : rows)
+			line(r.mark, r.noise ? '~' : ' ', cell(r.left, dedent), cell(r.right, dedent));
+	}
+
+	static bool is_in(const std::vector<edge> &edges, const edge *e)
+	{
+		return !edges.empty() && !std::less<>{}(e, edges.data()) &&
+		       std::less<>{}(e, edges.data() + edges.size());
+	}
+
 	void line(char mark, char note, const std::string &left, const std::string &right)
 	{
 		const std::string_view colour = mark == ' '   ? ""
@@ -136,9 +202,15 @@ private:
 
 	void say_equal()
 	{
+		say_alone();
 		if (equal_)
 			fmt::format_to(std::back_inserter(out_), "  ... {} equal\n", equal_);
 		equal_ = 0;
+		say_equal_pairs();
+	}
+
+	void say_equal_pairs()
+	{
 		if (titles_.empty())
 			return;
 		std::string text;
@@ -149,9 +221,25 @@ private:
 		titles_.clear();
 	}
 
+	void say_alone()
+	{
+		if (!alone_count_)
+			return;
+		const std::string text = fmt::format(
+			"{}{} ({} function{})", alone_count_ > 1 ? fmt::format("{} x ", alone_count_) : "",
+			alone_title_, alone_functions_, alone_functions_ == 1 ? "" : "s");
+		alone_count_ = 0;
+		alone_functions_ = 0;
+		line(alone_mark_, ' ', alone_mark_ == '-' ? text : "", alone_mark_ == '-' ? "" : text);
+		alone_title_.clear();
+	}
+
 	const side_by_side_options &options_;
 	std::string out_;
 	std::size_t equal_ = 0;
+	char alone_mark_ = ' ';
+	std::string alone_title_; // of pieces without a partner, one after the other
+	std::size_t alone_count_ = 0, alone_functions_ = 0;
 	std::vector<std::pair<std::string, u32>> titles_; // of equal pairs, and how many there are
 };
 

@@ -47,7 +47,7 @@ std::string what_else(std::string_view text)
 		if (tracer != "function_graph")
 			return fmt::format("text of the tracer '{}'", tracer.substr(0, 40));
 	}
-	if (text.find("]") != npos && text.find(": function: ") != npos)
+	if (text.find(']') != npos && text.find(": function: ") != npos)
 		return "a report of the function tracer";
 	return {};
 }
