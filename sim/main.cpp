@@ -17,6 +17,8 @@
 
 #include "sim/cmd_run.h"
 #include "sim/commands.h"
+#include "sim/oracle.h"
+#include "sim/oracle_plan.h"
 #include "sim/pcap.h"
 #include "sim/profile.h"
 #include "sim/scenario.h"
@@ -124,6 +126,24 @@ void add_tap_options(CLI::App &app, tap_args &a)
 		->check(CLI::Range(0.0, 1e9));
 }
 
+void add_oracle_options(CLI::App &app, oracle_args &a)
+{
+	app.add_option("SCENARIO", a.scenarios, "bundled scenarios' names, or files");
+	app.add_option("--diff", a.diff, "a phase, or SCENARIO/PHASE: kernel and model side by side");
+	app.add_option("--kernel", a.kernel,
+	               "a Debian package with another kernel than the newest linux-image-6.1.0-*-amd64");
+	app.add_flag("--host", a.host, "on this machine's own kernel, as root");
+	app.add_option("--keep", a.keep, "captures, results and the console's log go there");
+	app.add_option("--at-least", a.at_least, "F1 of all calls, in percent, for exit status 0 (98)")
+		->check(CLI::Range(0.0, 100.0));
+	app.add_flag("--packets", a.packets, "compare packets too, in a run of their own");
+	app.add_option("--cache", a.cache, "of packages (XDG_CACHE_HOME/skbwalk)");
+	app.add_option("--profile", a.profile, "what the model shows as (linux-6.1)");
+	app.add_option("--player", a.player, "another skbwalk-player than the one beside this program");
+	app.add_option("--seconds", a.seconds_max, "end the machine after so long")
+		->check(CLI::Range(1U, 1'000'000U));
+}
+
 // What `run` prints, for the commands that compare.
 std::string run_to_string(const std::vector<std::string> &words)
 {
@@ -206,11 +226,11 @@ int list(const std::string &what, const std::string &profile_name)
 	return 0;
 }
 
-int check(const std::vector<std::string> &names)
+int check(const std::vector<std::string> &names, bool plan)
 {
 	std::string out;
 	for (const std::string &name : names)
-		out += check_scenario(name).text;
+		out += plan ? write_plan(load_scenario(find_scenario(name))) : check_scenario(name).text;
 	put(out, "");
 	return 0;
 }
@@ -243,6 +263,8 @@ int command_line(int argc, char **argv)
 	CLI::App *check_command =
 		app.add_subcommand("check", "validate scenarios; say whether a real kernel can run them");
 	check_command->add_option("SCENARIO", check_names)->required();
+	bool check_plan = false;
+	check_command->add_flag("--plan", check_plan, "print what a real kernel's player is given");
 
 	std::string list_what, list_profile = "linux-6.1";
 	CLI::App *list_command =
@@ -289,6 +311,11 @@ int command_line(int argc, char **argv)
 	                            "rows of map.tsv, side by side; none: scores of all");
 	conform_command->add_option("--reference", conform.reference, "the folder of map.tsv");
 
+	oracle_args oracle;
+	CLI::App *oracle_command =
+		app.add_subcommand("oracle", "play scenarios on a real kernel and compare the model with it");
+	add_oracle_options(*oracle_command, oracle);
+
 	try {
 		app.parse(argc, argv);
 	} catch (const CLI::Success &e) { // --help, --version
@@ -297,19 +324,21 @@ int command_line(int argc, char **argv)
 		app.exit(e, std::cerr, std::cerr);
 		return exit_usage;
 	}
-	diff.colour = conform.colour = wants_colour();
+	diff.colour = conform.colour = oracle.colour = wants_colour();
 	if (!diff.width)
 		diff.width = terminal_width();
 	if (*run_command)
 		return run(run_options);
 	if (*check_command)
-		return check(check_names);
+		return check(check_names, check_plan);
 	if (*list_command && list_what == "coverage")
 		return cmd_coverage(coverage);
 	if (*list_command)
 		return list(list_what, list_profile);
 	if (*tap_command)
 		return cmd_tap(tap);
+	if (*oracle_command)
+		return cmd_oracle(oracle);
 	if (*diff_command)
 		return cmd_diff(diff, run_to_string);
 	return cmd_conform(conform, run_to_string);
@@ -336,6 +365,8 @@ int main(int argc, char **argv)
 	} catch (const bad_selection &e) {
 		return say(exit_usage, e.what());
 	} catch (const no_scenario &e) {
+		return say(exit_usage, e.what());
+	} catch (const not_portable &e) {
 		return say(exit_usage, e.what());
 	} catch (const bad_tap &e) {
 		return say(exit_usage, e.what());

@@ -148,8 +148,14 @@ void runner::make_calls(program &p)
 		if (before_ == &s)
 			before_done_ = true;
 		progress_ns_ = present();
-		if (!p.task->fatal_signal)
-			check_result(p, s, result);
+		if (p.task->fatal_signal)
+			continue;
+		if (result_watcher_) {
+			const bool warm = &s >= scenario_.warmup.data() &&
+			                  &s < scenario_.warmup.data() + scenario_.warmup.size();
+			result_watcher_(s, warm, result, p.got);
+		}
+		check_result(p, s, result);
 	}
 }
 
@@ -226,6 +232,8 @@ void runner::start_phase(const step &s)
 void runner::begin_recorded()
 {
 	recorded_begun_ = true;
+	if (begin_watcher_)
+		begin_watcher_();
 	watch_packets();
 	note_counters();
 }

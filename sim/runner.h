@@ -9,6 +9,7 @@
 #pragma once
 
 #include <csignal>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -30,6 +31,7 @@ struct run_report {
 };
 
 struct program;
+struct call_results; // runner_program.h
 
 class runner {
 public:
@@ -41,6 +43,12 @@ public:
 
 	// Looked at between events: not zero stops the run.
 	void stop_on(const volatile std::sig_atomic_t *flag) { stop_ = flag; }
+
+	// Told of each call that returned, warm-ups too; and once, when these are over.
+	using result_watcher =
+		std::function<void(const step &s, bool warm, long result, const call_results &got)>;
+	void on_result(result_watcher w) { result_watcher_ = std::move(w); }
+	void on_steps_begin(std::function<void()> w) { begin_watcher_ = std::move(w); }
 
 	// Hosts and set-up; afterwards devices can be named.
 	void set_up();
@@ -88,6 +96,8 @@ private:
 	const scenario &scenario_;
 	const bool any_phase_;
 	const volatile std::sig_atomic_t *stop_ = nullptr;
+	result_watcher result_watcher_;
+	std::function<void()> begin_watcher_;
 	run_report report_;
 	std::vector<std::unique_ptr<program>> programs_;
 	std::vector<net *> held_nets_;
