@@ -13,6 +13,7 @@
 #include "sim/oracle.h"
 #include "sim/oracle_image.h"
 #include "sim/oracle_plan.h"
+#include "sim/oracle_random.h"
 #include "sim/profile.h"
 
 namespace skbwalk::sim {
@@ -39,6 +40,9 @@ std::vector<scenario> load(const oracle_args &args)
 					fmt::format("{} and {}: expected scenarios with different names",
 				                    out[i].file, out.back().file));
 	}
+	for (u32 i = 0; i < args.random; ++i)
+		out.push_back(
+			parse_scenario(random_scenario(args.seed, i), random_scenario_name(args.seed, i)));
 	if (out.empty())
 		throw wrong_request("oracle: expected a scenario");
 	return out;
@@ -105,6 +109,19 @@ void take_back(played_scenario &p, const fs::path &folder, const oracle_args &ar
 	}
 }
 
+// A random scenario's file is kept; where nothing is, those that differ are printed, to be played again.
+void hand_out_random(const oracle_args &args, const oracle_score &score)
+{
+	for (u32 i = 0; i < args.random; ++i) {
+		const std::string name = random_scenario_name(args.seed, i),
+				  text = random_scenario(args.seed, i);
+		if (!args.keep.empty())
+			write_text(args.keep / (name + ".json"), text);
+		else if (std::ranges::find(score.differing, name) != score.differing.end())
+			fmt::print("\n{}.json:\n{}", name, text);
+	}
+}
+
 void keep_trees(const std::vector<played_scenario> &played, const fs::path &folder)
 {
 	for (const played_scenario &p : played) {
@@ -118,8 +135,9 @@ void keep_trees(const std::vector<played_scenario> &played, const fs::path &fold
 	}
 }
 
-int play(const oracle_args &args)
+int play(oracle_args args)
 {
+	args.packets = args.packets || args.random;
 	const std::vector<scenario> scenarios = load(args);
 	if (!args.diff.empty() &&
 	    std::ranges::none_of(scenarios, [&](const scenario &s) { return has_phase(s, args.diff); }))
@@ -159,6 +177,7 @@ int play(const oracle_args &args)
 	oracle_score score;
 	const std::string text = oracle_report(played, args, score);
 	fmt::print("# {} and {}\n{}", machine.release, args.profile, text);
+	hand_out_random(args, score);
 	for (const std::string &note : machine.notes)
 		fmt::print(stderr, "skbwalk: {}\n", note);
 	const double sum = static_cast<double>(score.kernel + score.model);

@@ -136,6 +136,9 @@ void add_oracle_options(CLI::App &app, oracle_args &a)
 	app.add_option("--keep", a.keep, "captures, results and the console's log go there");
 	app.add_option("--at-least", a.at_least, "F1 of all calls, in percent, for exit status 0 (98)")
 		->check(CLI::Range(0.0, 100.0));
+	app.add_option("--random", a.random, "so many random scenarios; implies --packets")
+		->check(CLI::Range(1U, 10'000U));
+	app.add_option("--seed", a.seed, "of the random scenarios (1)");
 	app.add_flag("--packets", a.packets, "compare packets too, in a run of their own");
 	app.add_option("--cache", a.cache, "of packages (XDG_CACHE_HOME/skbwalk)");
 	app.add_option("--profile", a.profile, "what the model shows as (linux-6.1)");

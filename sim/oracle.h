@@ -43,7 +43,8 @@ struct played_scenario {
 struct oracle_score {
 	std::size_t kernel = 0, model = 0, common = 0;
 	std::size_t calls = 0, calls_differ = 0;
-	bool complete = true; // every scenario was played
+	bool complete = true;               // every scenario was played
+	std::vector<std::string> differing; // scenarios in which a result, a state or a packet is another
 };
 
 // The table, what differs, and notes; adds to the score.

@@ -40,6 +40,8 @@ public:
 			score_.complete = false;
 			return;
 		}
+		const std::size_t before = results_.size() + packets_.size();
+		const match_result before_score{score_.kernel, score_.model, score_.common};
 		for (const auto &[phase, tree] : p.model.phases) {
 			const auto real = std::ranges::find(p.kernel, phase, &capture::phase);
 			if (real == p.kernel.end()) {
@@ -64,6 +66,12 @@ public:
 			for (const std::string &line :
 			     packet_differences(p.kernel_got.frames, p.model.got.frames))
 				packets_.push_back(fmt::format("{}: {}", name, line));
+		if (results_.size() + packets_.size() != before)
+			score_.differing.push_back(name);
+		if (args_.random)
+			table_ += score_line(name, {score_.kernel - before_score.reference,
+			                            score_.model - before_score.model,
+			                            score_.common - before_score.common});
 		for (const outcomes *o : {&p.kernel_got, &p.model.got})
 			for (const std::string &note : o->notes)
 				notes_.push_back(fmt::format("{}: {}", name, note));
@@ -98,7 +106,8 @@ private:
 		score_.kernel += score.reference;
 		score_.model += score.model;
 		score_.common += score.common;
-		table_ += score_line(name, score);
+		if (!args_.random)
+			table_ += score_line(name, score);
 		if (show)
 			diffs_ += fmt::format("\n{}\n{}", name,
 			                      side_by_side(left, right,

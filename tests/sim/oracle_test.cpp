@@ -131,19 +131,20 @@ TEST(oracle_capture, the_players_own_calls_and_idle_ticks_are_left_out)
 
 TEST(oracle_capture, cut_softirq_is_made_whole_by_the_second_run)
 {
+	const auto deep = [](std::size_t depth, const std::string &body) {
+		return line("client-12", std::string(2 * depth, ' ') + body);
+	};
 	std::string full = line("client-12", "/* phase p */"), soft = full;
-	for (int i = 0; i < 48; ++i)
-		full += line("client-12", "f() {");
-	full += line("client-12", "handle_softirqs() {") + line("client-12", "net_rx_action();") +
-	        line("client-12", "}") + line("client-12", "after();") + trailer;
-	soft += line("client-12", "handle_softirqs() {") + line("client-12", "run_timer_softirq();") +
-	        line("client-12", "}") + line("client-12", "handle_softirqs() {") +
-	        line("client-12", "net_rx_action() {") + line("client-12", "tcp_v4_rcv();") +
-	        line("client-12", "}") + line("client-12", "}") + trailer;
+	for (std::size_t i = 0; i < 48; ++i)
+		full += deep(i, "f() {");
+	full += deep(48, "handle_softirqs() {") + deep(49, "net_rx_action();") + deep(48, "}") +
+	        deep(48, "after();") + trailer;
+	soft += deep(0, "handle_softirqs() {") + deep(1, "run_timer_softirq();") + deep(0, "}") +
+	        deep(0, "handle_softirqs() {") + deep(1, "net_rx_action() {") + deep(2, "tcp_v4_rcv();") +
+	        deep(1, "}") + deep(0, "}") + trailer;
 	const auto found = read_captures(full, soft, "f");
-	const std::string text = tree_text(found[0].tree, "p");
 	EXPECT_THAT(found[0].notes, IsEmpty());
-	EXPECT_THAT(text,
+	EXPECT_THAT(tree_text(found[0].tree, "p"),
 	            HasSubstr("handle_softirqs\n" + std::string(98, ' ') + "net_rx_action\n" +
 	                      std::string(100, ' ') + "tcp_v4_rcv\n" + std::string(96, ' ') + "after\n"));
 }
@@ -152,7 +153,7 @@ TEST(oracle_capture, softirq_without_its_like_is_noted)
 {
 	const std::string full = line("client-12", "/* phase p */") +
 	                         line("client-12", "handle_softirqs() {") +
-	                         line("client-12", "net_rx_action();") + line("client-12", "}") + trailer;
+	                         line("client-12", "  net_rx_action();") + line("client-12", "}") + trailer;
 	const std::string soft = line("client-12", "/* phase p */") + trailer;
 	EXPECT_THAT(read_captures(full, soft, "f")[0].notes,
 	            ElementsAre(HasSubstr("1 softirqs have no like")));

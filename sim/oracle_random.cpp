@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// One task holds all sockets, so that nothing depends on who is scheduled when; what could block for ever is
+// asked not to. A quarter of the scenarios takes a link down and up again.
+#include "sim/oracle_random.h"
+
+#include <algorithm>
+#include <span>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "stack/kernel/random.h"
+
+namespace skbwalk::sim {
+
+namespace {
+
+struct network {
+	std::string_view name;
+	std::vector<std::string_view> setup;
+	std::string_view client, server; // namespaces; empty: the initial one
+	std::string_view address;        // of the server
+	std::string_view link;           // a command's begin that takes a link up or down; empty: none
+};
+
+const std::vector<network> &networks()
+{
+	static const std::vector<network> all = {
+		{"loopback", {"ip link set lo up"}, "", "", "127.0.0.1", ""},
+		{"veth",
+	         {"ip link add v1 type veth peer name v2", "ip addr add 10.3.0.1/24 dev v1",
+	          "ip addr add 10.3.0.2/24 dev v2", "ip link set lo up", "ip link set v1 up",
+	          "ip link set v2 up"},
+	         "",
+	         "",
+	         "10.3.0.2",
+	         ""},
+		{"namespaces",
+	         {"ip netns add c", "ip netns add s", "ip link add vc netns c type veth peer name vs netns s",
+	          "ip -n c addr add 10.1.0.1/24 dev vc", "ip -n s addr add 10.1.0.2/24 dev vs",
+	          "ip -n c link set vc up", "ip -n s link set vs up"},
+	         "c",
+	         "s",
+	         "10.1.0.2",
+	         "ip -n s link set vs"},
+		{"router",
+	         {"ip netns add c", "ip netns add r", "ip netns add s",
+	          "ip link add va netns c type veth peer name ra netns r",
+	          "ip link add vb netns s type veth peer name rb netns r",
+	          "ip -n c addr add 10.0.1.2/24 dev va", "ip -n r addr add 10.0.1.1/24 dev ra",
+	          "ip -n r addr add 10.0.2.1/24 dev rb", "ip -n s addr add 10.0.2.2/24 dev vb",
+	          "ip -n c link set va up", "ip -n r link set ra up", "ip -n r link set rb up",
+	          "ip -n s link set vb up", "ip -n c route add default via 10.0.1.1",
+	          "ip -n s route add default via 10.0.2.1",
+	          "ip netns exec r sysctl -w net.ipv4.ip_forward=1"},
+	         "c",
+	         "s",
+	         "10.0.2.2",
+	         "ip -n r link set ra"},
+	};
+	return all;
+}
+
+constexpr u32 ports = 3, first_port = 8000, sockets_max = 8;
+constexpr u32 sizes[] = {1, 2, 10, 100, 536, 1000, 1447, 1448, 1449, 2896, 5000, 16384, 32741, 65483};
+constexpr u32 read_sizes[] = {0, 1, 10, 100, 1000, 4096, 65536, 200000};
+constexpr u32 pauses_ms[] = {1, 5, 45, 100, 250, 600};
+
+struct option {
+	std::string_view name;
+	std::vector<std::string_view> values; // as JSON
+};
+const std::vector<option> &options_of_all()
+{
+	static const std::vector<option> all = {
+		{"SO_REUSEADDR", {"0", "1"}},
+		{"SO_KEEPALIVE", {"0", "1"}},
+		{"SO_OOBINLINE", {"0", "1"}},
+		{"SO_SNDBUF", {"0", "4096", "20000", "300000"}},
+		{"SO_RCVBUF", {"0", "4096", "20000", "300000"}},
+		{"SO_RCVLOWAT", {"0", "1", "100", "5000"}},
+		{"SO_LINGER", {R"({"onoff": 1, "linger": 0})", R"({"onoff": 0, "linger": 5})"}},
+		{"SO_RCVTIMEO", {R"({"sec": 0, "usec": 20000})"}},
+		{"SO_PRIORITY", {"0", "6", "7"}},
+		{"IP_TTL", {"0", "1", "64", "255", "256"}},
+		{"IP_TOS", {"0", "16", "184", "255"}},
+	};
+	return all;
+}
+const std::vector<option> &options_of_tcp()
+{
+	static const std::vector<option> all = {
+		{"TCP_NODELAY", {"0", "1"}},
+		{"TCP_CORK", {"0", "1"}},
+		{"TCP_QUICKACK", {"0", "1"}},
+		{"TCP_MAXSEG", {"0", "87", "88", "536", "1400", "65536"}},
+		{"TCP_KEEPIDLE", {"0", "1", "7200", "32768"}},
+		{"TCP_KEEPINTVL", {"1", "32768"}},
+		{"TCP_KEEPCNT", {"0", "3", "128"}},
+		{"TCP_SYNCNT", {"0", "2", "128"}},
+		{"TCP_LINGER2", {"-1", "0", "5"}},
+		{"TCP_DEFER_ACCEPT", {"0", "3"}},
+		{"TCP_WINDOW_CLAMP", {"0", "1000", "30000"}},
+		{"TCP_CONGESTION", {R"("reno")", R"("cubic")", R"("nonesuch")"}},
+		{"TCP_USER_TIMEOUT", {"0", "1000", "-1"}},
+		{"TCP_NOTSENT_LOWAT", {"0", "1000"}},
+	};
+	return all;
+}
+constexpr std::string_view asked[] = {"SO_ERROR",     "SO_TYPE",       "SO_SNDBUF",        "SO_RCVBUF",
+                                      "SO_RCVLOWAT",  "SO_ACCEPTCONN", "SO_KEEPALIVE",     "SO_REUSEADDR",
+                                      "IP_TTL",       "IP_TOS",        "IP_MTU",           "TCP_MAXSEG",
+                                      "TCP_NODELAY",  "TCP_CORK",      "TCP_KEEPIDLE",     "TCP_DEFER_ACCEPT",
+                                      "TCP_QUICKACK", "TCP_LINGER2",   "TCP_WINDOW_CLAMP", "TCP_CONGESTION"};
+
+enum class kind : u8 { listener, stream, datagram, epoll };
+struct socket_made {
+	std::string name;
+	kind what;
+};
+
+class generator {
+public:
+	generator(u64 seed, u32 number)
+		: random_(seed, "a random scenario", number),
+		  net_(networks()[random_.below(static_cast<u32>(networks().size()))]),
+		  name_(random_scenario_name(seed, number))
+	{}
+
+	std::string text()
+	{
+		listen();
+		connect();
+		if (!chance(4))
+			accept();
+		const u32 calls = 8 + random_.below(20);
+		const bool link_fails = !net_.link.empty() && chance(4);
+		const u32 down_at = random_.below(calls), up_at = down_at + 1 + random_.below(6);
+		for (u32 i = 0; i < calls; ++i) {
+			if (link_fails && (i == down_at || i == up_at))
+				run(fmt::format("{} {}", net_.link, i == down_at ? "down" : "up"));
+			one_call();
+			look_at_states();
+		}
+		pause(600);
+		look_at_states();
+		for (const socket_made &s : std::vector{sockets_})
+			if (chance(2))
+				close(s.name);
+		pause(300);
+		look_at_states();
+		return fmt::format("{{\n\t\"name\": \"{}\",\n\t\"about\": \"Random calls, {}.\",\n"
+		                   "\t\"setup\": [{}],\n\t\"tasks\": {{\"t\": {{}}}},\n\t\"gap_ms\": 4,\n"
+		                   "\t\"steps\": [\n{}\n\t]\n}}\n",
+		                   name_, net_.name, quoted(net_.setup), fmt::join(steps_, ",\n"));
+	}
+
+private:
+	template <class T> const auto &pick(const T &from)
+	{
+		return *(std::begin(from) + random_.below(static_cast<u32>(std::size(from))));
+	}
+	bool chance(u32 one_in) { return !random_.below(one_in); }
+
+	static std::string quoted(const std::vector<std::string_view> &lines)
+	{
+		std::string out;
+		for (const std::string_view l : lines)
+			out += fmt::format("{}\n\t\t\"{}\"", out.empty() ? "" : ",", l);
+		return out;
+	}
+
+	// A recorded call.
+	void step(std::string_view call, const std::string &arguments)
+	{
+		++phases_;
+		steps_.push_back(fmt::format(
+			"\t\t{{\"call\": \"{0}\", {1}, \"phase\": \"{2}-{0}\", \"expect\": \"anything\"}}",
+			call, arguments, phases_));
+	}
+	void unrecorded(const std::string &body) { steps_.push_back(fmt::format("\t\t{{{}}}", body)); }
+	void run(const std::string &command) { unrecorded(fmt::format("\"run\": \"{}\"", command)); }
+	void pause(u32 ms) { unrecorded(fmt::format("\"call\": \"sleep\", \"ms\": {}", ms)); }
+
+	void look_at_states()
+	{
+		for (const socket_made &s : sockets_)
+			if (s.what == kind::stream || s.what == kind::listener)
+				unrecorded(fmt::format(
+					"\"call\": \"getsockopt\", \"fd\": \"{}\", \"option\": \"TCP_INFO\", "
+					"\"size\": 232, \"expect\": \"anything\"",
+					s.name));
+	}
+
+	std::string fresh(kind what)
+	{
+		static constexpr std::string_view letters = "lsde";
+		sockets_.push_back({fmt::format("{}{}", letters[static_cast<u8>(what)], ++made_), what});
+		return sockets_.back().name;
+	}
+
+	std::string space(std::string_view netns) const
+	{
+		return netns.empty() ? std::string{} : fmt::format(", \"netns\": \"{}\"", netns);
+	}
+
+	std::string new_socket(kind what, std::string_view netns, bool may_block)
+	{
+		const std::string name = fresh(what);
+		step("socket", fmt::format("\"as\": \"{}\"{}{}{}", name, space(netns),
+		                           what == kind::datagram ? ", \"type\": \"SOCK_DGRAM\"" : "",
+		                           may_block ? "" : ", \"flags\": \"SOCK_NONBLOCK\""));
+		return name;
+	}
+
+	u32 some_port() { return first_port + random_.below(ports); }
+
+	void listen()
+	{
+		const std::string name = new_socket(kind::listener, net_.server, false);
+		if (!chance(4))
+			step("setsockopt",
+			     fmt::format("\"fd\": \"{}\", \"option\": \"SO_REUSEADDR\", \"value\": 1", name));
+		step("bind",
+		     fmt::format("\"fd\": \"{}\", \"addr\": \"{}:{}\"", name,
+		                 chance(3) ? net_.address : "0.0.0.0", chance(2) ? first_port : some_port()));
+		step("listen", fmt::format("\"fd\": \"{}\", \"backlog\": {}", name, random_.below(4)));
+	}
+
+	void connect()
+	{
+		const std::string name = new_socket(kind::stream, net_.client, false);
+		if (chance(4))
+			set_option(name, true);
+		connect_to(name);
+	}
+	void connect_to(const std::string &name)
+	{
+		step("connect", fmt::format("\"fd\": \"{}\", \"addr\": \"{}:{}\"", name, net_.address,
+		                            chance(3) ? some_port() : first_port));
+	}
+
+	void accept()
+	{
+		std::vector<std::string> listeners;
+		for (const socket_made &s : sockets_)
+			if (s.what == kind::listener)
+				listeners.push_back(s.name);
+		if (listeners.empty())
+			return listen();
+		const std::string from = pick(listeners), name = fresh(kind::stream);
+		step("accept", fmt::format("\"fd\": \"{}\", \"as\": \"{}\"{}", from, name,
+		                           chance(2) ? ", \"flags\": \"SOCK_NONBLOCK\"" : ""));
+	}
+
+	void set_option(const std::string &name, bool tcp)
+	{
+		const option &o = tcp && !chance(3) ? pick(options_of_tcp()) : pick(options_of_all());
+		step("setsockopt", fmt::format("\"fd\": \"{}\", \"option\": \"{}\", \"value\": {}", name,
+		                               o.name, pick(o.values)));
+	}
+
+	void send(const socket_made &s)
+	{
+		std::string flags = R"("MSG_DONTWAIT", "MSG_NOSIGNAL")";
+		if (chance(6))
+			flags += R"(, "MSG_MORE")";
+		if (chance(12))
+			flags += R"(, "MSG_OOB")";
+		const u32 size = chance(3) ? pick(sizes) : 1 + random_.below(200);
+		if (s.what == kind::datagram && chance(2)) {
+			step("sendto",
+			     fmt::format(
+				     "\"fd\": \"{}\", \"data\": {{\"bytes\": {}}}, \"flags\": [{}], \"addr\": \"{}:{}\"",
+				     s.name, size, flags, net_.address, some_port() + 1000));
+			return;
+		}
+		step("send", fmt::format("\"fd\": \"{}\", \"data\": {{\"bytes\": {}}}, \"flags\": [{}]",
+		                         s.name, size, flags));
+	}
+
+	void receive(const socket_made &s)
+	{
+		std::string flags = R"("MSG_DONTWAIT")";
+		for (const std::string_view more : {"MSG_PEEK", "MSG_OOB", "MSG_WAITALL", "MSG_TRUNC"})
+			if (chance(10))
+				flags += fmt::format(", \"{}\"", more);
+		step(s.what == kind::datagram && chance(2) ? "recvfrom" : "recv",
+		     fmt::format("\"fd\": \"{}\", \"size\": {}, \"flags\": [{}]", s.name, pick(read_sizes),
+		                 flags));
+	}
+
+	void close(const std::string &name)
+	{
+		step("close", fmt::format("\"fd\": \"{}\"", name));
+		std::erase_if(sockets_, [&](const socket_made &s) { return s.name == name; });
+	}
+
+	void poll()
+	{
+		std::string fds;
+		for (const socket_made &s : sockets_)
+			if (chance(2))
+				fds += fmt::format(
+					"{}{{\"fd\": \"{}\", \"events\": [\"POLLIN\", \"POLLOUT\", \"POLLPRI\", "
+					"\"POLLRDHUP\"]}}",
+					fds.empty() ? "" : ", ", s.name);
+		step("poll", fmt::format("\"fds\": [{}], \"timeout_ms\": 0", fds));
+	}
+
+	void watch()
+	{
+		std::vector<std::string> watches, others;
+		for (const socket_made &s : sockets_)
+			(s.what == kind::epoll ? watches : others).push_back(s.name);
+		if (watches.empty()) {
+			const std::string name = fresh(kind::epoll);
+			step("epoll_create", fmt::format("\"as\": \"{}\"", name));
+			watches.push_back(name);
+		}
+		const std::string e = pick(watches);
+		if (others.empty() || chance(2)) {
+			step("epoll_wait", fmt::format("\"epoll\": \"{}\", \"timeout_ms\": 0", e));
+			return;
+		}
+		static constexpr std::string_view ops[] = {"EPOLL_CTL_ADD", "EPOLL_CTL_ADD", "EPOLL_CTL_MOD",
+		                                           "EPOLL_CTL_DEL"};
+		step("epoll_ctl",
+		     fmt::format(
+			     "\"epoll\": \"{}\", \"op\": \"{}\", \"fd\": \"{}\", \"events\": [\"EPOLLIN\", "
+			     "\"EPOLLOUT\"{}]",
+			     e, pick(ops), pick(others), chance(3) ? ", \"EPOLLET\"" : ""));
+	}
+
+	void new_datagram()
+	{
+		const std::string_view netns = chance(2) ? net_.client : net_.server;
+		const std::string name = new_socket(kind::datagram, netns, false);
+		if (netns == net_.server && chance(2))
+			step("bind", fmt::format("\"fd\": \"{}\", \"addr\": \"0.0.0.0:{}\"", name,
+			                         some_port() + 1000));
+		else
+			step("connect", fmt::format("\"fd\": \"{}\", \"addr\": \"{}:{}\"", name, net_.address,
+			                            some_port() + 1000));
+	}
+
+	void one_call()
+	{
+		if (sockets_.empty())
+			return listen();
+		const socket_made s = pick(sockets_);
+		const bool io = s.what == kind::stream || s.what == kind::datagram;
+		switch (random_.below(20)) {
+		case 0:
+			if (sockets_.size() < sockets_max)
+				return connect();
+			return close(s.name);
+		case 1:
+		case 2:
+			if (sockets_.size() < sockets_max)
+				return accept();
+			return close(s.name);
+		case 3:
+			if (sockets_.size() < sockets_max)
+				return chance(3) ? listen() : new_datagram();
+			return close(s.name);
+		case 4:
+		case 5:
+			return s.what == kind::epoll ? watch() : set_option(s.name, s.what != kind::datagram);
+		case 6:
+			if (s.what == kind::epoll)
+				return watch();
+			return step("getsockopt",
+			            fmt::format("\"fd\": \"{}\", \"option\": \"{}\", \"size\": {}", s.name,
+			                        pick(asked), chance(4) ? 1 + random_.below(20) : 4));
+		case 7:
+			return s.what == kind::epoll ? watch() : shutdown(s.name);
+		case 8:
+			return close(s.name);
+		case 9:
+			return poll();
+		case 10:
+			return watch();
+		case 11:
+			return step(chance(2) ? "getsockname" : "getpeername",
+			            fmt::format("\"fd\": \"{}\"", s.name));
+		case 12:
+			return pause(pick(pauses_ms));
+		case 13:
+			return s.what == kind::stream ? connect_to(s.name) : poll();
+		case 14:
+		case 15:
+		case 16:
+			return io || chance(4) ? receive(s) : accept();
+		default:
+			return io || chance(4) ? send(s) : connect();
+		}
+	}
+
+	void shutdown(const std::string &name)
+	{
+		static constexpr std::string_view hows[] = {"SHUT_RD", "SHUT_WR", "SHUT_WR", "SHUT_RDWR"};
+		step("shutdown", fmt::format("\"fd\": \"{}\", \"how\": \"{}\"", name, pick(hows)));
+	}
+
+	random_stream random_;
+	const network &net_;
+	std::string name_;
+	std::vector<std::string> steps_;
+	std::vector<socket_made> sockets_;
+	u32 made_ = 0, phases_ = 0;
+};
+
+} // namespace
+
+std::string random_scenario_name(u64 seed, u32 number) { return fmt::format("random-{}-{}", seed, number); }
+
+std::string random_scenario(u64 seed, u32 number) { return generator{seed, number}.text(); }
+
+} // namespace skbwalk::sim
