@@ -35,10 +35,11 @@ char overhead_mark(u64 ns)
 	return ns > 10'000 ? '+' : ' ';
 }
 
-// Functions of .irqentry.text get arrows.
+// Functions of .irqentry.text get arrows, under the names that they had until 5.8; what a newer kernel for
+// this architecture has there cannot be traced.
 bool is_irq_entry(const call &c)
 {
-	return c.source.starts_with("__sysvec_") || c.source == "__common_interrupt";
+	return c.name == "do_IRQ" || (c.name.starts_with("smp_") && c.name.ends_with("_interrupt"));
 }
 
 class graph_writer {
@@ -126,7 +127,10 @@ private:
 			if (done[i])
 				continue;
 			if (!is_call(l.event)) {
-				mark(l);
+				u32 next = l.next;
+				while (next != no_call && !is_call(lines[next].event))
+					next = lines[next].next;
+				mark(l, next == no_call ? no_call : tree_.calls[lines[next].event.what].task);
 				continue;
 			}
 			const call &c = tree_.calls[l.event.what];
@@ -277,7 +281,8 @@ private:
 		arrow(l, c, "<==========");
 	}
 
-	void mark(const line &l)
+	// Before a cpu's first call its marks are the task's that runs next.
+	void mark(const line &l, u32 next_task)
 	{
 		const cpu_state &cpu = cpus_[l.cpu];
 		std::string_view what;
@@ -293,7 +298,7 @@ private:
 		default:
 			break;
 		}
-		columns(l.event.time_ns, l.cpu, cpu.last_task);
+		columns(l.event.time_ns, l.cpu, cpu.last_task == no_call ? next_task : cpu.last_task);
 		no_duration();
 		if (cpu.depth > 0)
 			out_.append(2 * (static_cast<std::size_t>(cpu.depth) + 1), ' ');
