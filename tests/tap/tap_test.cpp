@@ -199,7 +199,8 @@ TEST_F(tap, machines_kernel_pings_fetches_and_echoes_and_the_wire_is_clean)
 	EXPECT_EQ(in("curl -s http://10.9.0.2:81/").status, 7);
 	in("sh -c 'echo nobody | nc -u -w 1 10.9.0.2 99'");
 
-	std::this_thread::sleep_for(300ms);
+	// tcpdump is handed packets once a second.
+	std::this_thread::sleep_for(1500ms);
 	tcpdump.end(SIGINT);
 	stop();
 
