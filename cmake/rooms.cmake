@@ -30,4 +30,5 @@ set(SKBWALK_DOORWAYS
 	"core | stack/sched/sch_generic.h"
 	"core | stack/netfilter/netfilter.h"
 	"core | stack/security/security.h"
+	"core | stack/security/capability.h"
 )

@@ -75,6 +75,26 @@ net_device *__dev_get_by_name(net &net, const std::string &name)
 	return nullptr;
 }
 
+net_device *dev_get_by_name_rcu(net &net, const std::string &name)
+{
+	TRACE();
+	for (net_device *dev : net.dev_list)
+		if (dev->name == name)
+			return dev;
+	return nullptr;
+}
+
+int netdev_get_name(net &net, std::string &name, int ifindex)
+{
+	TRACE();
+	const net_device *dev = dev_get_by_index_rcu(net, ifindex);
+
+	if (!dev)
+		return -ENODEV;
+	name = dev->name;
+	return 0;
+}
+
 net_device *__dev_get_by_index(net &net, int ifindex)
 {
 	TRACE();

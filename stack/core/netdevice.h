@@ -322,6 +322,8 @@ void netif_inherit_tso_max(net_device &to, const net_device &from);
 net_device *dev_get_by_index_rcu(net &net, int ifindex);
 net_device *__dev_get_by_index(net &net, int ifindex);
 net_device *__dev_get_by_name(net &net, const std::string &name);
+net_device *dev_get_by_name_rcu(net &net, const std::string &name);
+int netdev_get_name(net &net, std::string &name, int ifindex);
 int netdev_rx_handler_register(net_device &dev, rx_handler_func_t handler, void *data);
 void netdev_rx_handler_unregister(net_device &dev);
 int dev_set_promiscuity(net_device &dev, int inc);

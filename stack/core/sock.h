@@ -200,6 +200,7 @@ struct sock : sock_common {
 	u32 sk_max_ack_backlog = 0;
 	u32 sk_uid = 0;
 	int sk_bind_phc = -1;
+	u32 sk_ll_usec = 0; // SO_BUSY_POLL
 	long sk_rcvtimeo = MAX_SCHEDULE_TIMEOUT;
 	u64 sk_stamp = 0;
 	int sk_disconnects = 0;
@@ -272,8 +273,8 @@ inline long sock_rcvtimeo(const sock &sk, bool noblock) { return noblock ? 0 : s
 inline long sock_sndtimeo(const sock &sk, bool noblock) { return noblock ? 0 : sk.sk_sndtimeo; }
 inline int sock_rcvlowat(const sock &sk, int waitall, int len)
 {
-	const int v = waitall ? len : sk.sk_rcvlowat;
-	return v > len ? len : v ? v : 1;
+	const int v = waitall || sk.sk_rcvlowat > len ? len : sk.sk_rcvlowat;
+	return v ? v : 1;
 }
 inline int sock_intr_errno(long timeo) { return timeo == MAX_SCHEDULE_TIMEOUT ? -ERESTARTSYS : -EINTR; }
 inline wait_queue_head *sk_sleep(sock &sk) { return sk.sk_wq ? &sk.sk_wq->wait : nullptr; }
@@ -409,6 +410,8 @@ void lock_sock_nested(sock &sk, int subclass);
 inline void lock_sock(sock &sk) { lock_sock_nested(sk, 0); }
 void release_sock(sock &sk);
 void sockopt_lock_sock(sock &sk);
+bool sockopt_ns_capable(const user_namespace &ns, int cap);
+bool sockopt_capable(int cap);
 void sockopt_release_sock(sock &sk);
 void __release_sock(sock &sk);
 bool sk_flush_backlog(sock &sk); // header inline

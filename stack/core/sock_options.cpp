@@ -2,19 +2,22 @@
 //
 // net/core/sock.c: options of level SOL_SOCKET. Buffer sizes are doubled on the way in, for what the heads of
 // packets count; time-outs come as seconds and microseconds. Left out: programs (BPF), credentials, time
-// stamping by devices, busy polling, zero copy; they are answered as a kernel without them does
+// stamping by devices, zero copy; they are answered as a kernel without them does
 // (ENOPROTOOPT).
 #include <algorithm>
 #include <limits>
 
 #include "stack/core/netdevice.h"
 #include "stack/core/sock.h"
+#include "stack/core/sock_reuseport.h"
+#include "stack/security/capability.h"
 
 namespace skbwalk {
 
 namespace {
 
 constexpr long usec_per_sec = 1'000'000;
+constexpr u32 ifnamsiz = 16;
 
 struct timeval {
 	s64 tv_sec;
@@ -35,14 +38,22 @@ void sock_valbool_flag(sock &sk, sock_flags bit, bool on)
 
 } // namespace
 
+static int sock_copy_user_timeval(timeval &tv, const void *optval, u32 optlen)
+{
+	TRACE();
+	if (optlen < sizeof(tv))
+		return -EINVAL;
+	std::memcpy(&tv, optval, sizeof(tv));
+	return 0;
+}
+
 static int sock_set_timeout(long &timeo, const void *optval, u32 optlen)
 {
 	TRACE();
 	timeval tv;
 
-	if (optlen < sizeof(tv))
-		return -EINVAL;
-	std::memcpy(&tv, optval, sizeof(tv));
+	if (const int err = sock_copy_user_timeval(tv, optval, optlen))
+		return err;
 	if (tv.tv_usec < 0 || tv.tv_usec >= usec_per_sec)
 		return -EDOM;
 	if (tv.tv_sec < 0) {
@@ -86,6 +97,8 @@ static void set_sndbuf(sock &sk, int val)
 static int sock_bindtoindex_locked(sock &sk, int ifindex)
 {
 	TRACE(sk);
+	if (sk.sk_bound_dev_if && !ns_capable(init_user_ns, CAP_NET_RAW))
+		return -EPERM;
 	if (ifindex < 0)
 		return -EINVAL;
 	sk.sk_bound_dev_if = ifindex;
@@ -98,13 +111,14 @@ static int sock_bindtoindex_locked(sock &sk, int ifindex)
 static int sock_setbindtodevice(sock &sk, const void *optval, u32 optlen)
 {
 	TRACE(sk);
-	constexpr u32 ifnamsiz = 16;
 	const auto *bytes = static_cast<const char *>(optval);
 	const std::string devname(bytes, std::find(bytes, bytes + std::min(optlen, ifnamsiz - 1), '\0'));
 	int index = 0;
 
 	if (!devname.empty()) {
-		const net_device *dev = __dev_get_by_name(sock_net(sk), devname);
+		rcu_read_lock();
+		const net_device *dev = dev_get_by_name_rcu(sock_net(sk), devname);
+		rcu_read_unlock();
 
 		if (!dev)
 			return -ENODEV;
@@ -114,6 +128,44 @@ static int sock_setbindtodevice(sock &sk, const void *optval, u32 optlen)
 	const int ret = sock_bindtoindex_locked(sk, index);
 	sockopt_release_sock(sk);
 	return ret;
+}
+
+static int sock_getbindtodevice(const sock &sk, void *optval, int &optlen)
+{
+	TRACE(sk);
+	std::string devname;
+
+	if (!sk.sk_bound_dev_if) {
+		optlen = 0;
+		return 0;
+	}
+	if (optlen < static_cast<int>(ifnamsiz))
+		return -EINVAL;
+	if (const int err = netdev_get_name(sock_net(sk), devname, sk.sk_bound_dev_if))
+		return err;
+	optlen = static_cast<int>(devname.size()) + 1;
+	std::memcpy(optval, devname.c_str(), devname.size() + 1);
+	return 0;
+}
+
+// Unlike the kernel, the time of reception is not taken: a packet's stamp is what its device gave it.
+static void __sock_set_timestamps(sock &sk, bool val, bool ns)
+{
+	TRACE(sk);
+	if (val) {
+		sock_valbool_flag(sk, SOCK_RCVTSTAMPNS, ns);
+		sock_set_flag(sk, SOCK_RCVTSTAMP);
+		sock_set_flag(sk, SOCK_TIMESTAMP);
+	} else {
+		sock_reset_flag(sk, SOCK_RCVTSTAMP);
+		sock_reset_flag(sk, SOCK_RCVTSTAMPNS);
+	}
+}
+
+static void sock_set_timestamp(sock &sk, int, bool valbool)
+{
+	TRACE(sk);
+	__sock_set_timestamps(sk, valbool, false);
 }
 
 // No program of BPF calls here with the lock held.
@@ -127,6 +179,24 @@ void sockopt_release_sock(sock &sk)
 {
 	TRACE(sk);
 	release_sock(sk);
+}
+
+bool sockopt_ns_capable(const user_namespace &ns, int cap)
+{
+	TRACE();
+	return ns_capable(ns, cap);
+}
+
+bool sockopt_capable(int cap)
+{
+	TRACE();
+	return capable(cap);
+}
+
+// not traced: a part of its caller, as in the kernel
+static bool raw_or_admin()
+{
+	return sockopt_ns_capable(init_user_ns, CAP_NET_RAW) || sockopt_ns_capable(init_user_ns, CAP_NET_ADMIN);
 }
 
 int sk_setsockopt(sock &sk, int, int optname, const void *optval, u32 optlen)
@@ -146,7 +216,10 @@ int sk_setsockopt(sock &sk, int, int optname, const void *optval, u32 optlen)
 	sockopt_lock_sock(sk);
 	switch (optname) {
 	case SO_DEBUG:
-		sock_valbool_flag(sk, SOCK_DBG, valbool);
+		if (val && !sockopt_capable(CAP_NET_ADMIN))
+			ret = -EACCES;
+		else
+			sock_valbool_flag(sk, SOCK_DBG, valbool);
 		break;
 	case SO_REUSEADDR:
 		sk.sk_reuse = (valbool ? SK_CAN_REUSE : SK_NO_REUSE) & 15;
@@ -169,6 +242,10 @@ int sk_setsockopt(sock &sk, int, int optname, const void *optval, u32 optlen)
 		                                         static_cast<u32>(core.sysctl_wmem_max))));
 		break;
 	case SO_SNDBUFFORCE:
+		if (!sockopt_capable(CAP_NET_ADMIN)) {
+			ret = -EPERM;
+			break;
+		}
 		set_sndbuf(sk, std::max(val, 0));
 		break;
 	case SO_RCVBUF:
@@ -176,6 +253,10 @@ int sk_setsockopt(sock &sk, int, int optname, const void *optval, u32 optlen)
 		                                                static_cast<u32>(core.sysctl_rmem_max))));
 		break;
 	case SO_RCVBUFFORCE:
+		if (!sockopt_capable(CAP_NET_ADMIN)) {
+			ret = -EPERM;
+			break;
+		}
 		__sock_set_rcvbuf(sk, std::max(val, 0));
 		break;
 	case SO_KEEPALIVE:
@@ -190,7 +271,10 @@ int sk_setsockopt(sock &sk, int, int optname, const void *optval, u32 optlen)
 		sk.sk_no_check_tx = valbool;
 		break;
 	case SO_PRIORITY:
-		sk.sk_priority = static_cast<u32>(val);
+		if ((val >= 0 && val <= 6) || raw_or_admin())
+			sk.sk_priority = static_cast<u32>(val);
+		else
+			ret = -EPERM;
 		break;
 	case SO_LINGER: {
 		linger ling;
@@ -204,14 +288,14 @@ int sk_setsockopt(sock &sk, int, int optname, const void *optval, u32 optlen)
 			sock_reset_flag(sk, SOCK_LINGER);
 			break;
 		}
-		sk.sk_lingertime = static_cast<u64>(static_cast<u32>(ling.l_linger)) * HZ;
+		// A negative one is a very long one.
+		sk.sk_lingertime = ling.l_linger < 0 ? static_cast<u64>(MAX_SCHEDULE_TIMEOUT)
+		                                     : static_cast<u64>(ling.l_linger) * HZ;
 		sock_set_flag(sk, SOCK_LINGER);
 		break;
 	}
 	case SO_TIMESTAMP:
-		sock_valbool_flag(sk, SOCK_RCVTSTAMP, valbool);
-		sock_reset_flag(sk, SOCK_RCVTSTAMPNS);
-		sock_valbool_flag(sk, SOCK_TIMESTAMP, valbool);
+		sock_set_timestamp(sk, optname, valbool);
 		break;
 	case SO_RCVLOWAT:
 		if (val < 0)
@@ -228,6 +312,10 @@ int sk_setsockopt(sock &sk, int, int optname, const void *optval, u32 optlen)
 		ret = sock_set_timeout(sk.sk_sndtimeo, optval, optlen);
 		break;
 	case SO_MARK:
+		if (!raw_or_admin()) {
+			ret = -EPERM;
+			break;
+		}
 		if (sk.sk_mark != static_cast<u32>(val)) {
 			sk.sk_mark = static_cast<u32>(val);
 			sk_dst_reset(sk);
@@ -235,6 +323,14 @@ int sk_setsockopt(sock &sk, int, int optname, const void *optval, u32 optlen)
 		break;
 	case SO_PEEK_OFF:
 		sk.sk_peek_off = val;
+		break;
+	case SO_BUSY_POLL: // no device of ours has a queue that a socket could poll
+		if (val > static_cast<int>(sk.sk_ll_usec) && !sockopt_capable(CAP_NET_ADMIN))
+			ret = -EPERM;
+		else if (val < 0)
+			ret = -EINVAL;
+		else
+			sk.sk_ll_usec = static_cast<u32>(val);
 		break;
 	case SO_MAX_PACING_RATE: {
 		u64 rate = val == -1 ? ~u64{0} : static_cast<u32>(val);
@@ -248,7 +344,7 @@ int sk_setsockopt(sock &sk, int, int optname, const void *optval, u32 optlen)
 		break;
 	}
 	case SO_INCOMING_CPU:
-		sk.sk_incoming_cpu = val;
+		reuseport_update_incoming_cpu(sk, val);
 		break;
 	case SO_TXREHASH:
 		if (val < -1 || val > 1)
@@ -372,6 +468,11 @@ int sk_getsockopt(sock &sk, int, int optname, void *optval, int &optlen)
 		} else {
 			val = static_cast<int>(std::min(number, u64{0xffffffff}));
 		}
+		break;
+	case SO_BINDTODEVICE:
+		return sock_getbindtodevice(sk, optval, optlen);
+	case SO_BUSY_POLL:
+		val = static_cast<int>(sk.sk_ll_usec);
 		break;
 	case SO_INCOMING_CPU:
 		val = sk.sk_incoming_cpu;

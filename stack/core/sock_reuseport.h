@@ -14,7 +14,9 @@ void reuseport_detach_sock(sock &sk);
 void reuseport_stop_listen_sock(sock &sk);
 sock *reuseport_migrate_sock(sock &sk, sock &migrating_sk, sk_buff *skb); // null: nobody takes it over
 bool reuseport_has_conns(const sock &sk);                                 // is one of the group connected?
+bool reuseport_has_closed(const sock &sk); // are there listeners in it that have closed?
 void reuseport_has_conns_set(sock &sk);
+void reuseport_update_incoming_cpu(sock &sk, int val);
 sock *reuseport_select_sock(sock &sk, u32 hash, sk_buff *skb, int hdr_len); // null: no group
 
 } // namespace skbwalk

@@ -102,12 +102,13 @@ int inet_csk_bind_conflict(const sock &sk, const inet_bind_bucket &tb, const ine
 {
 	TRACE(sk);
 	const u32 uid = sock_i_uid(const_cast<sock &>(sk));
+	const bool cb_ok = !sk.sk_reuseport_cb || reuseport_has_closed(sk);
 
 	if (inet_use_hash2_on_bind(sk))
-		return tb2 && inet_bhash2_conflict(sk, *tb2, uid, relax, true, reuseport_ok);
+		return tb2 && inet_bhash2_conflict(sk, *tb2, uid, relax, cb_ok, reuseport_ok);
 
 	for (const sock_common &sk2 : tb.owners) {
-		if (!inet_bind_conflict(sk, sk2, uid, relax, true, reuseport_ok))
+		if (!inet_bind_conflict(sk, sk2, uid, relax, cb_ok, reuseport_ok))
 			continue;
 		if (inet_rcv_saddr_equal(sk, sk2, true))
 			return 1;
@@ -119,6 +120,7 @@ static bool inet_bhash2_addr_any_conflict(const sock &sk, u16 port, int l3mdev, 
 {
 	TRACE(sk);
 	const u32 uid = sock_i_uid(const_cast<sock &>(sk));
+	const bool cb_ok = !sk.sk_reuseport_cb || reuseport_has_closed(sk);
 	net &net = sock_net(sk);
 	inet_bind2_hashbucket &head2 = inet_bhash2_addr_any_hashbucket(sk, net, port);
 	bool conflict = false;
@@ -126,7 +128,7 @@ static bool inet_bhash2_addr_any_conflict(const sock &sk, u16 port, int l3mdev, 
 	spin_lock(head2.lock);
 	for (const inet_bind2_bucket &tb2 : head2.chain)
 		if (inet_bind2_bucket_match_addr_any(tb2, net, port, l3mdev, sk) &&
-		    inet_bhash2_conflict(sk, tb2, uid, relax, true, reuseport_ok)) {
+		    inet_bhash2_conflict(sk, tb2, uid, relax, cb_ok, reuseport_ok)) {
 			conflict = true;
 			break;
 		}

@@ -338,13 +338,14 @@ static int inet_reuseport_add_sock(sock &sk, inet_listen_hashbucket &ilb)
 {
 	TRACE(sk);
 	const inet_bind_bucket *tb = inet_csk(sk).icsk_bind_hash;
+	const u32 uid = sock_i_uid(sk);
 
 	for (std::uintptr_t link = hlist_nulls_first(ilb.nulls_head); !is_a_nulls(link);
 	     link = hlist_nulls_next(nulls_entry(link))) {
 		sock &sk2 = static_cast<sock &>(entry(link));
 		if (&sk2 != &sk && sk2.sk_family == sk.sk_family && sk2.skc_ipv6only == sk.skc_ipv6only &&
 		    sk2.sk_bound_dev_if == sk.sk_bound_dev_if && inet_csk(sk2).icsk_bind_hash == tb &&
-		    sk2.sk_reuseport && sk2.sk_uid == sk.sk_uid && inet_rcv_saddr_equal(sk, sk2, false))
+		    sk2.sk_reuseport && uid == sock_i_uid(sk2) && inet_rcv_saddr_equal(sk, sk2, false))
 			return reuseport_add_sock(sk, sk2, inet_rcv_saddr_any(sk));
 	}
 	return reuseport_alloc(sk, inet_rcv_saddr_any(sk));

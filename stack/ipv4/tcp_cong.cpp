@@ -13,6 +13,7 @@
 #include "stack/kernel/percpu.h"
 #include "stack/kernel/random.h"
 #include "stack/kernel/spinlock.h"
+#include "stack/security/capability.h"
 
 namespace skbwalk {
 
@@ -55,6 +56,17 @@ const tcp_congestion_ops *tcp_ca_find(const char *name)
 		if (!std::strcmp(e.ops->name, name))
 			return e.ops;
 	return nullptr;
+}
+
+// The module that would bring it is asked for; there are none to load.
+static const tcp_congestion_ops *tcp_ca_find_autoload(const char *name)
+{
+	TRACE();
+	const tcp_congestion_ops *ca = tcp_ca_find(name);
+
+	if (!ca && capable(CAP_NET_ADMIN))
+		ca = tcp_ca_find(name);
+	return ca;
 }
 
 void tcp_set_ca_state(sock &sk, u8 ca_state)
@@ -151,7 +163,7 @@ void tcp_cleanup_congestion_control(sock &sk)
 int tcp_set_default_congestion_control(net &net, const char *name)
 {
 	TRACE();
-	registered_ca *e = entry_of(tcp_ca_find(name));
+	registered_ca *e = entry_of(tcp_ca_find_autoload(name));
 
 	if (!e)
 		return -ENOENT;
@@ -179,15 +191,15 @@ void tcp_congestion_default()
 	assert(!err);
 }
 
-// load: may a module be loaded for it? There are none, so that it makes no difference.
-int tcp_set_congestion_control(sock &sk, const char *name, bool, bool cap_net_admin)
+// load: may a module be loaded for it?
+int tcp_set_congestion_control(sock &sk, const char *name, bool load, bool cap_net_admin)
 {
 	TRACE(sk);
 	inet_connection_sock &icsk = inet_csk(sk);
 
 	if (icsk.icsk_ca_dst_locked)
 		return -EPERM;
-	const registered_ca *e = entry_of(tcp_ca_find(name));
+	const registered_ca *e = entry_of(load ? tcp_ca_find_autoload(name) : tcp_ca_find(name));
 	if (e && e->ops == icsk.icsk_ca_ops) {
 		icsk.icsk_ca_setsockopt = 1;
 		return 0;

@@ -6,6 +6,7 @@
 
 #include "stack/ipv4/tcp.h"
 #include "stack/ipv4/tcp_info.h"
+#include "stack/security/capability.h"
 
 namespace skbwalk {
 
@@ -301,7 +302,8 @@ static int do_tcp_setsockopt(sock &sk, int optname, const void *optval, u32 optl
 		const option_name<TCP_CA_NAME_MAX> name(optval, optlen);
 
 		sockopt_lock_sock(sk);
-		err = tcp_set_congestion_control(sk, name.s, true, true);
+		err = tcp_set_congestion_control(sk, name.s, true,
+		                                 sockopt_ns_capable(init_user_ns, CAP_NET_ADMIN));
 		sockopt_release_sock(sk);
 		return err;
 	}

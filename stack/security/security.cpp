@@ -12,6 +12,7 @@
 #include "stack/core/flow.h"
 #include "stack/core/request_sock.h"
 #include "stack/kernel/percpu.h"
+#include "stack/security/capability.h"
 
 namespace skbwalk {
 
@@ -37,6 +38,14 @@ template <class... P, class... A> void call_void_hook(const std::vector<void (*)
 
 // not traced: the kernel has a global variable here
 security_hook_heads &lsm_hooks() { return *hook_heads; }
+
+int security_capable(const cred &cred, const user_namespace &ns, int cap, unsigned opts)
+{
+	TRACE();
+	if (const int rc = cap_capable(cred, ns, cap, opts))
+		return rc;
+	return call_int_hook(hook_heads->capable, cred, ns, cap, opts);
+}
 
 int security_file_permission(file &f, int mask)
 {

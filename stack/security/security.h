@@ -11,6 +11,7 @@
 
 namespace skbwalk {
 
+struct cred;
 struct file;
 struct flowi4;
 struct msghdr;
@@ -19,10 +20,12 @@ struct sk_buff;
 struct sock;
 struct sockaddr_storage;
 struct socket;
+struct user_namespace;
 
 // clang-format off
 // One list for each: return type, name of the hook, parameters.
 #define SKBWALK_LSM_HOOKS(X) \
+	X(int, capable, (const cred &cred, const user_namespace &ns, int cap, unsigned opts)) \
 	X(void, file_free_security, (file &f)) \
 	X(int, file_permission, (file &f, int mask)) \
 	X(int, socket_create, (int family, int type, int protocol, bool kern)) \
