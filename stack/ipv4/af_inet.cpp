@@ -14,6 +14,7 @@
 #include "stack/ipv4/route.h"
 #include "stack/ipv4/tcp.h"
 #include "stack/ipv4/tcp_bpf.h"
+#include "stack/security/capability.h"
 
 namespace skbwalk {
 
@@ -99,6 +100,8 @@ static int inet_create(net &net, socket &parent, int protocol, bool kern)
 	}
 	if (!answer)
 		return err;
+	if (parent.type == SOCK_RAW && !kern && !ns_capable(init_user_ns, CAP_NET_RAW))
+		return -EPERM;
 	parent.ops = answer->ops;
 
 	sock *made = sk_alloc(net, PF_INET, GFP_KERNEL, *answer->prot, kern);
@@ -167,13 +170,18 @@ int inet_bind(socket &parent, sockaddr_storage &uaddr, int addr_len)
 	return __inet_bind(sk, uaddr, addr_len, BIND_WITH_LOCK);
 }
 
+static bool inet_port_requires_bind_service(const net &net, u16 port)
+{
+	TRACE_INLINE();
+	return port < net.ipv4.sysctl_ip_prot_sock;
+}
+
 bool inet_can_nonlocal_bind(net &net, const inet_sock &inet)
 {
 	TRACE_INLINE(inet);
 	return net.ipv4.sysctl_ip_nonlocal_bind || inet.freebind || inet.transparent;
 }
 
-// Tasks are root and so may bind a port below ip_unprivileged_port_start.
 int __inet_bind(sock &sk, sockaddr_storage &uaddr, int, u32 flags)
 {
 	TRACE(sk);
@@ -190,6 +198,9 @@ int __inet_bind(sock &sk, sockaddr_storage &uaddr, int, u32 flags)
 		return -EADDRNOTAVAIL;
 	const u16 snum = ntohs(addr.sin_port);
 
+	if (snum && inet_port_requires_bind_service(net, snum) &&
+	    !ns_capable(init_user_ns, CAP_NET_BIND_SERVICE))
+		return -EACCES;
 	if (flags & BIND_WITH_LOCK)
 		lock_sock(sk);
 	int err = -EINVAL;
@@ -553,6 +564,12 @@ void inet_ctl_sock_destroy(sock &sk)
 
 	inet_release(*parent);
 	delete parent;
+}
+
+int inet_recv_error(sock &sk, msghdr &msg, int len, int &addr_len)
+{
+	TRACE(sk);
+	return sk.sk_family == AF_INET || sk.sk_family == AF_INET6 ? ip_recv_error(sk, msg, len, addr_len) : -EINVAL;
 }
 
 int inet_add_protocol(const net_protocol &prot, u8 protocol)

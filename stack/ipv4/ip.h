@@ -180,6 +180,7 @@ void ip_cmsg_recv(msghdr &msg, sk_buff &skb); // inline
 int ip_cmsg_send(sock &sk, msghdr &msg, ipcm_cookie &ipc, ip_options &opt,
                  bool allow_ipv6); // opt: room for IP_RETOPTS
 int ip_recv_error(sock &sk, msghdr &msg, int len, int &addr_len);
+int inet_recv_error(sock &sk, msghdr &msg, int len, int &addr_len); // af_inet.c
 void ipv4_pktinfo_prepare(const sock &sk, sk_buff &skb, bool drop_dst = true);
 int ip_ra_control(sock &sk, bool on, void (*destructor)(sock &sk));
 int do_ip_setsockopt(sock &sk, int level, int optname, const void *optval, u32 optlen);

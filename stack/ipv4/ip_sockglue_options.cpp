@@ -11,6 +11,8 @@
 #include "stack/ipv4/ip.h"
 #include "stack/ipv4/l3mdev.h"
 #include "stack/ipv4/route.h"
+#include "stack/netfilter/nf_sockopt.h"
+#include "stack/security/capability.h"
 
 namespace skbwalk {
 
@@ -37,6 +39,9 @@ void ip_sock_set_tos(sock &sk, int val)
 }
 
 namespace {
+
+// Options that nobody but the protocol may answer.
+constexpr int IP_PKTOPTIONS = 9, IP_IPSEC_POLICY = 16, IP_XFRM_POLICY = 17;
 
 // Options that are one bit of cmsg_flags; 0 for others.
 u32 cmsg_flag(int optname)
@@ -216,6 +221,9 @@ int set_number(sock &sk, int optname, int val, u32 optlen)
 		inet.freebind = on;
 		return 0;
 	case IP_TRANSPARENT:
+		if (on && !sockopt_ns_capable(init_user_ns, CAP_NET_RAW) &&
+		    !sockopt_ns_capable(init_user_ns, CAP_NET_ADMIN))
+			return -EPERM;
 		if (!given)
 			return -EINVAL;
 		inet.transparent = on;
@@ -272,7 +280,12 @@ int ip_setsockopt(sock &sk, int level, int optname, const void *optval, u32 optl
 	TRACE(sk);
 	if (level != SOL_IP)
 		return -ENOPROTOOPT;
-	return do_ip_setsockopt(sk, level, optname, optval, optlen);
+	const int err = do_ip_setsockopt(sk, level, optname, optval, optlen);
+
+	if (err == -ENOPROTOOPT && optname != IP_HDRINCL && optname != IP_IPSEC_POLICY &&
+	    optname != IP_XFRM_POLICY)
+		return nf_setsockopt(sk, PF_INET, optname, optval, optlen);
+	return err;
 }
 
 namespace {
@@ -396,7 +409,11 @@ int do_ip_getsockopt(sock &sk, int level, int optname, void *optval, int &optlen
 int ip_getsockopt(sock &sk, int level, int optname, void *optval, int &optlen)
 {
 	TRACE(sk);
-	return do_ip_getsockopt(sk, level, optname, optval, optlen);
+	const int err = do_ip_getsockopt(sk, level, optname, optval, optlen);
+
+	if (err == -ENOPROTOOPT && optname != IP_PKTOPTIONS)
+		return nf_getsockopt(sk, PF_INET, optname, optval, optlen);
+	return err;
 }
 
 } // namespace skbwalk

@@ -411,7 +411,7 @@ static int ping_recvmsg(sock &sk, msghdr &msg, std::size_t len, int flags, int &
 	if (flags & MSG_OOB)
 		return -EOPNOTSUPP;
 	if (flags & MSG_ERRQUEUE)
-		return ip_recv_error(sk, msg, static_cast<int>(len), addr_len);
+		return inet_recv_error(sk, msg, static_cast<int>(len), addr_len);
 	skb_ptr skb = skb_recv_datagram(sk, static_cast<u32>(flags), err);
 	if (!skb)
 		return err;

@@ -367,7 +367,7 @@ int tcp_recvmsg(sock &sk, msghdr &msg, std::size_t len, int flags, int &addr_len
 {
 	TRACE(sk);
 	if (flags & MSG_ERRQUEUE)
-		return ip_recv_error(sk, msg, static_cast<int>(len), addr_len);
+		return inet_recv_error(sk, msg, static_cast<int>(len), addr_len);
 	lock_sock(sk);
 	const int ret = tcp_recvmsg_locked(sk, msg, len, flags);
 
