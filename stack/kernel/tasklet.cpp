@@ -5,8 +5,11 @@
 // round. Left out: HI_SOFTIRQ's list.
 #include "stack/kernel/tasklet.h"
 
+#include <utility>
+
 #include "stack/kernel/percpu.h"
 #include "stack/kernel/spinlock.h"
+#include "stack/kernel/wait_bit.h"
 
 namespace skbwalk {
 
@@ -35,6 +38,25 @@ void __tasklet_schedule_common(tasklet_struct &t, tasklet_head &head, unsigned s
 	local_irq_restore(flags);
 }
 
+// It may be scheduled again; who waits for that is told.
+bool tasklet_clear_sched(tasklet_struct &t)
+{
+	TRACE();
+	if (std::exchange(t.scheduled, false)) {
+		wake_up_var(&t.scheduled);
+		return true;
+	}
+	assert(!"a tasklet on the list that nobody scheduled");
+	return false;
+}
+
+void tasklet_unlock(tasklet_struct &t)
+{
+	TRACE();
+	t.running = false;
+	wake_up_var(&t.running);
+}
+
 void tasklet_action_common(tasklet_head &head, unsigned softirq_nr)
 {
 	TRACE();
@@ -48,11 +70,10 @@ void tasklet_action_common(tasklet_head &head, unsigned softirq_nr)
 
 		list = t.next;
 		if (!t.running && !t.count) {
-			assert(t.scheduled);
 			t.running = true;
-			t.scheduled = false;
-			t.callback(t);
-			t.running = false;
+			if (tasklet_clear_sched(t))
+				t.callback(t);
+			tasklet_unlock(t);
 			continue;
 		}
 		local_irq_disable();
