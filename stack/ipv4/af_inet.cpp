@@ -302,9 +302,12 @@ int __inet_stream_connect(socket &parent, sockaddr_storage &uaddr, int addr_len,
 
 	const long timeo = sock_sndtimeo(sk, flags & static_cast<int>(O_NONBLOCK_FLAG));
 	if ((1u << sk.sk_state) & (TCPF_SYN_SENT | TCPF_SYN_RECV)) {
+		const tcp_fastopen_request *const fo =
+			sk.sk_protocol == IPPROTO_TCP ? tcp_sk(sk).fastopen_req : nullptr;
+		const int writebias = fo && fo->data; // data waits for the handshake
 		const int dis = sk.sk_disconnects;
 
-		if (!timeo || !inet_wait_for_connect(sk, timeo, 0))
+		if (!timeo || !inet_wait_for_connect(sk, timeo, writebias))
 			return err;
 		if (signal_pending(*current.task))
 			return sock_intr_errno(timeo);
@@ -569,7 +572,8 @@ void inet_ctl_sock_destroy(sock &sk)
 int inet_recv_error(sock &sk, msghdr &msg, int len, int &addr_len)
 {
 	TRACE(sk);
-	return sk.sk_family == AF_INET || sk.sk_family == AF_INET6 ? ip_recv_error(sk, msg, len, addr_len) : -EINVAL;
+	return sk.sk_family == AF_INET || sk.sk_family == AF_INET6 ? ip_recv_error(sk, msg, len, addr_len)
+	                                                           : -EINVAL;
 }
 
 int inet_add_protocol(const net_protocol &prot, u8 protocol)
