@@ -196,7 +196,8 @@ bool sockopt_capable(int cap)
 // not traced: a part of its caller, as in the kernel
 static bool raw_or_admin()
 {
-	return sockopt_ns_capable(init_user_ns, CAP_NET_RAW) || sockopt_ns_capable(init_user_ns, CAP_NET_ADMIN);
+	return sockopt_ns_capable(init_user_ns, CAP_NET_RAW) ||
+	       sockopt_ns_capable(init_user_ns, CAP_NET_ADMIN);
 }
 
 int sk_setsockopt(sock &sk, int, int optname, const void *optval, u32 optlen)

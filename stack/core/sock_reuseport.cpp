@@ -230,6 +230,7 @@ bool reuseport_has_conns(const sock &sk)
 	return sk.sk_reuseport_cb && sk.sk_reuseport_cb->has_conns;
 }
 
+// not traced: the kernel reads the group's field where it asks
 bool reuseport_has_closed(const sock &sk)
 {
 	return sk.sk_reuseport_cb && !sk.sk_reuseport_cb->closed.empty();
