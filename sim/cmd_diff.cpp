@@ -8,6 +8,7 @@
 #include <exception>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <map>
 #include <sstream>
@@ -178,8 +179,9 @@ private:
 		const bool short_enough =
 			static_cast<double>(a_.edges.size()) * static_cast<double>(b_.edges.size()) <
 			cells_max;
-		if (args_.match == "whole" || (args_.match == "auto" && a_.edges == b_.edges)) {
-			if (!short_enough)
+		const bool equal = a_.edges == b_.edges;
+		if (args_.match == "whole" || (args_.match == "auto" && equal)) {
+			if (!short_enough && !equal)
 				throw bad_trace("too long to be aligned as a whole: expected --match calls");
 			return whole();
 		}
@@ -248,6 +250,9 @@ private:
 			}
 			if (c.left && c.right)
 				count_noise(*c.left, *c.right);
+			else
+				c.noise = count_alone(c.left ? m.left[*p.left] : m.right[*p.right],
+				                      c.left ? noise_left_ : noise_right_);
 			pairs.push_back(std::move(c));
 		}
 		if (!equal || args_.all)
@@ -292,6 +297,19 @@ private:
 				difference(right[j], found.right[j], noise_right_, extra_);
 		for (const auto &[function, count] : found.functions)
 			noise_[function] += count;
+	}
+
+	// Nothing but listed functions: a run of the timers, an interrupt.
+	bool count_alone(const unit &u, std::size_t &counter)
+	{
+		const noise_found found = find_noise(u.edges, {}, {}, known_noise());
+		const auto wanted = found.left.begin() + (u.name == "softirq" ? 1 : 0);
+		if (wanted == found.left.end() || !std::all_of(wanted, found.left.end(), std::identity{}))
+			return false;
+		counter += u.edges.size();
+		for (const auto &[function, count] : found.functions)
+			noise_[function] += count;
+		return true;
 	}
 
 	using edge_counts = std::map<std::pair<std::string_view, std::string_view>, std::size_t>;

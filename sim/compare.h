@@ -94,6 +94,7 @@ struct compared_pair {
 	std::string right_title;
 	const std::vector<edge> *left = nullptr;
 	const std::vector<edge> *right = nullptr;
+	bool noise = false; // has no partner, and that is noise
 };
 [[nodiscard]] std::string side_by_side(const std::vector<compared_pair> &pairs,
                                        const side_by_side_options &options);

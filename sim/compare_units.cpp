@@ -101,7 +101,7 @@ private:
 		}
 		if (is_softirq(n.name) && !f.softirq) {
 			f.softirq = true;
-			if (cut_ == cut_at::packets || f.unit == none) {
+			if (cut_ == cut_at::packets || f.unit == none || f.aside) {
 				f.unit = f.edge = none;
 				f.aside = true;
 				kind = "softirq";

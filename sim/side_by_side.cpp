@@ -123,22 +123,26 @@ public:
 		say_equal();
 	}
 
-	// A piece without a partner; the same ones in a row are counted, unless their insides are asked for.
-	void alone(char mark, const std::string &title, const std::vector<edge> &edges)
+	// A piece without a partner. Those that follow each other are counted by title, unless their insides
+	// are asked for.
+	void alone(char mark, bool noise, const std::string &title, const std::vector<edge> &edges)
 	{
 		say_equal_pairs();
-		const bool same = mark == alone_mark_ && title == alone_title_ && options_.context;
-		if (!same)
+		if (mark != alone_mark_ || options_.context == 0)
 			say_alone();
 		alone_mark_ = mark;
-		alone_title_ = title;
-		++alone_count_;
-		alone_functions_ += edges.size();
+		auto it = std::ranges::find_if(
+			alone_, [&](const alone_pieces &p) { return p.title == title && p.noise == noise; });
+		if (it == alone_.end())
+			it = alone_.insert(it, {title, noise, 0, 0});
+		++it->count;
+		it->functions += edges.size();
 		if (options_.context)
 			return;
 		say_alone();
 		for (const edge &e : edges)
-			line(mark, ' ', mark == '-' ? cell(&e, 0) : "", mark == '-' ? "" : cell(&e, 0));
+			line(mark, noise ? '~' : ' ', mark == '-' ? cell(&e, 0) : "",
+			     mark == '-' ? "" : cell(&e, 0));
 	}
 
 	void equal_pair(const std::string &title)
@@ -151,6 +155,12 @@ public:
 	}
 
 private:
+	struct alone_pieces {
+		std::string title;
+		bool noise;
+		std::size_t count, functions;
+	};
+
 	// Where it is too deep for its columns, it is printed without the indentation that all of it has,
 	// under the path that leads there.
 	void stretch(std::span<const row> rows, const std::vector<edge> &left, const std::vector<edge> &right)
@@ -223,23 +233,21 @@ private:
 
 	void say_alone()
 	{
-		if (!alone_count_)
-			return;
-		const std::string text = fmt::format(
-			"{}{} ({} function{})", alone_count_ > 1 ? fmt::format("{} x ", alone_count_) : "",
-			alone_title_, alone_functions_, alone_functions_ == 1 ? "" : "s");
-		alone_count_ = 0;
-		alone_functions_ = 0;
-		line(alone_mark_, ' ', alone_mark_ == '-' ? text : "", alone_mark_ == '-' ? "" : text);
-		alone_title_.clear();
+		for (const alone_pieces &p : alone_) {
+			const std::string text = fmt::format(
+				"{}{} ({} function{})", p.count > 1 ? fmt::format("{} x ", p.count) : "",
+				p.title, p.functions, p.functions == 1 ? "" : "s");
+			line(alone_mark_, p.noise ? '~' : ' ', alone_mark_ == '-' ? text : "",
+			     alone_mark_ == '-' ? "" : text);
+		}
+		alone_.clear();
 	}
 
 	const side_by_side_options &options_;
 	std::string out_;
 	std::size_t equal_ = 0;
 	char alone_mark_ = ' ';
-	std::string alone_title_; // of pieces without a partner, one after the other
-	std::size_t alone_count_ = 0, alone_functions_ = 0;
+	std::vector<alone_pieces> alone_;                 // one after the other
 	std::vector<std::pair<std::string, u32>> titles_; // of equal pairs, and how many there are
 };
 
@@ -260,7 +268,7 @@ std::string side_by_side(const std::vector<compared_pair> &pairs, const side_by_
 	p.heading(options.left, options.right);
 	for (const compared_pair &c : pairs) {
 		if (!c.left || !c.right) {
-			p.alone(c.left ? '-' : '+', c.left ? c.left_title : c.right_title,
+			p.alone(c.left ? '-' : '+', c.noise, c.left ? c.left_title : c.right_title,
 			        c.left ? *c.left : *c.right);
 		} else if (options.context && *c.left == *c.right) {
 			p.equal_pair(c.left_title);

@@ -262,6 +262,18 @@ TEST_F(commands, diff_matches_calls_of_recordings_that_do_not_repeat)
 	EXPECT_NE(out.find("the 1 that have one: recall 100.0%"), std::string::npos) << out;
 }
 
+TEST_F(commands, diff_names_the_timers_of_a_tick_as_noise)
+{
+	const std::string a = file("tick", "# task a\ntcp_sendmsg\n# task <idle>\nirq_exit_rcu\n"
+	                                   "  handle_softirqs\n    run_timer_softirq\n"),
+			  b = file("none", "# task a\ntcp_sendmsg\n");
+	int status = -1;
+	const std::string out = captured(status, [&] { return sim::cmd_diff({.a = a, .b = b}, {}); });
+	EXPECT_EQ(status, 1);
+	EXPECT_NE(out.find("-~softirq (2 functions)"), std::string::npos) << out;
+	EXPECT_NE(out.find("without that: recall 100.0%"), std::string::npos) << out;
+}
+
 TEST_F(commands, diff_of_tasks_in_another_order_is_equal_call_by_call)
 {
 	const std::string a = file("order_a", "# task x\ntcp_sendmsg\n# task y\ntcp_recvmsg\n"),
