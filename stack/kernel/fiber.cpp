@@ -42,32 +42,29 @@ namespace {
 
 constexpr std::size_t guard_bytes = 4096;
 
-struct hop {
-	fiber *from;
-	fiber *to;
-};
-
+// What is handed over is the fiber arrived at: nothing of the stack that was left may be read any more.
 void arrived(ctx::transfer_t t)
 {
-	hop h = *static_cast<hop *>(t.data);
+	fiber &to = *static_cast<fiber *>(t.data);
+	fiber &from = *to.left;
 
-	h.from->context = t.fctx;
+	from.context = t.fctx;
 #ifdef SKBWALK_ASAN
 	const void *bottom = nullptr;
 	std::size_t size = 0;
 
-	__sanitizer_finish_switch_fiber(h.to->asan_fake_stack, &bottom, &size);
+	__sanitizer_finish_switch_fiber(to.asan_fake_stack, &bottom, &size);
 	// What a scheduler's stack is, the first one that it switches to finds out.
-	if (!h.from->entry) {
-		h.from->asan_bottom = bottom;
-		h.from->asan_size = size;
+	if (!from.entry) {
+		from.asan_bottom = bottom;
+		from.asan_size = size;
 	}
 #endif
 }
 
 [[noreturn]] void run(ctx::transfer_t t)
 {
-	fiber *self = static_cast<hop *>(t.data)->to;
+	fiber *self = static_cast<fiber *>(t.data);
 
 	arrived(t);
 	self->entry(self->arg);
@@ -137,9 +134,8 @@ fiber::~fiber()
 
 void fiber::switch_to(fiber &to, [[maybe_unused]] bool last)
 {
-	hop h{this, &to};
-
 	assert(to.context);
+	to.left = this;
 	void *target = to.context;
 	to.context = nullptr;
 #ifdef SKBWALK_ASAN
@@ -148,7 +144,7 @@ void fiber::switch_to(fiber &to, [[maybe_unused]] bool last)
 #ifdef SKBWALK_TSAN
 	__tsan_switch_to_fiber(to.tsan_fiber, 0);
 #endif
-	arrived(ctx::jump_fcontext(target, &h));
+	arrived(ctx::jump_fcontext(target, &to));
 }
 
 } // namespace skbwalk

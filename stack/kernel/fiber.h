@@ -42,6 +42,7 @@ struct fiber {
 	void switch_to(fiber &to, bool last = false);
 
 	void *context = nullptr; // where it stopped
+	fiber *left = nullptr;   // which one switched to it last
 	fiber_pool *pool = nullptr;
 	fiber_stack stack;
 	void (*entry)(void *) = nullptr;
