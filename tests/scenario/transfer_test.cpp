@@ -27,6 +27,11 @@ std::size_t allocations; // of all that is not slab memory, in this binary
 		return p;
 	throw std::bad_alloc();
 }
+[[gnu::noinline]] void *operator new(std::size_t size, const std::nothrow_t &) noexcept
+{
+	++allocations;
+	return std::malloc(size ? size : 1);
+}
 [[gnu::noinline]] void operator delete(void *p) noexcept { std::free(p); }
 [[gnu::noinline]] void operator delete(void *p, std::size_t) noexcept { std::free(p); }
 
