@@ -4,8 +4,6 @@
 // device_initcall (drivers). Nothing of it is recorded: a world starts its recorder later.
 #include "sim/host_boot.h"
 
-#include <sstream>
-
 #include <fmt/format.h>
 
 #include "stack/core/dst.h"
@@ -16,7 +14,6 @@
 #include "stack/core/sock.h"
 #include "stack/ipv4/inet_sock.h"
 #include "stack/ipv6/ipv6.h"
-#include "stack/kernel/slab.h"
 #include "stack/kernel/softirq.h"
 
 namespace skbwalk::sim {
@@ -62,9 +59,6 @@ std::vector<std::string> shut_down(host &h, const std::function<void(u64)> &wait
 	count("dsts", live_dsts(h));
 	count("neighbours", live_neighbours(h));
 	count("devices", live_netdevs(h));
-	std::istringstream report{slab_report(h)};
-	for (std::string line; std::getline(report, line);)
-		left.push_back("slab " + line);
 	return left;
 }
 

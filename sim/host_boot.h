@@ -16,7 +16,8 @@ namespace skbwalk::sim {
 void boot(host &h);
 
 // Ends a host's network when none of its tasks is left. `wait(ns)` lets that much time pass: orphaned
-// connections are given theirs to end. Returns what is left over then, a line each; empty is good.
+// connections are given theirs to end. Returns what is left over then but for memory, a line each; empty is
+// good.
 std::vector<std::string> shut_down(host &h, const std::function<void(u64)> &wait);
 
 // How the recorder reads the ids of skbs, sockets and devices.

@@ -11,7 +11,7 @@
 #include <fmt/format.h>
 
 #include "sim/host_boot.h"
-#include "stack/kernel/slab.h"
+#include "stack/kernel/leaks.h"
 #include "stack/kernel/softirq.h"
 
 namespace skbwalk::sim {
@@ -223,7 +223,11 @@ std::vector<std::string> world::end()
 			                                 : std::move(line));
 	for (const auto &h : hosts_)
 		h->recorder = nullptr;
+	// What rests in the cpus' own caches and lists goes with the cpus; then nothing of the slab is out.
+	const std::size_t noted = noted_leaks().size();
 	hosts_.clear();
+	left.insert(left.end(), noted_leaks().begin() + static_cast<std::ptrdiff_t>(noted),
+	            noted_leaks().end());
 	return left;
 }
 

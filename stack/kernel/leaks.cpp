@@ -41,6 +41,9 @@ void note_slab_leaks(host &h)
 }
 
 // not traced: for tests
+const std::vector<std::string> &noted_leaks() { return notes; }
+
+// not traced: for tests
 std::vector<std::string> take_noted_leaks() { return std::exchange(notes, {}); }
 
 } // namespace skbwalk

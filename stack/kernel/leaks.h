@@ -16,6 +16,8 @@ void note_leak(std::string what);
 void note_slab_leaks(host &h);
 // Hosts of this thread that live.
 int &live_hosts();
+// What was noted; the second forgets it.
+const std::vector<std::string> &noted_leaks();
 std::vector<std::string> take_noted_leaks();
 
 } // namespace skbwalk
