@@ -25,7 +25,6 @@ struct tun_struct {
 	sk_buff_head tx_ring;
 	void (*readable)(net_device &dev, void *arg) = nullptr;
 	void *arg = nullptr;
-	u64 rx_frame_errors = 0;
 	rtnl_link_stats64 stats;
 	~tun_struct() { __skb_queue_purge(tx_ring); }
 };
@@ -244,10 +243,8 @@ long tun_get_user(net_device &dev, const void *frame, std::size_t len)
 	} else {
 		const u8 version = static_cast<u8>(skb->data[0] >> 4);
 
-		if (version != 4 && version != 6) {
-			++tun.rx_frame_errors;
-			return refuse(dev, std::move(skb), SKB_DROP_REASON_INVALID_PROTO, -EINVAL);
-		}
+		if (version != 4 && version != 6)
+			return refuse(dev, std::move(skb), SKB_DROP_REASON_NOT_SPECIFIED, -EINVAL);
 		skb_reset_mac_header(*skb);
 		skb->protocol = htons(version == 4 ? ETH_P_IP : ETH_P_IPV6);
 		skb->dev = &dev;

@@ -197,8 +197,12 @@ static int ip_rcv_finish_core(net &net, sock *, skb_ptr &skb, net_device &dev, c
 				tcp_v4_early_demux(*skb);
 			break;
 		case IPPROTO_UDP:
-			if (net.ipv4.sysctl_udp_early_demux)
-				udp_v4_early_demux(*skb);
+			if (net.ipv4.sysctl_udp_early_demux) {
+				const int err = udp_v4_early_demux(*skb);
+
+				if (err)
+					return drop_error(net, skb, err);
+			}
 			break;
 		}
 	}

@@ -117,7 +117,7 @@ int udp_rcv(skb_ptr skb);
 int __udp4_lib_rcv(skb_ptr skb, udp_table_t &udptable, u8 proto);
 int udp_err(sk_buff &skb, u32 info);
 int __udp4_lib_err(sk_buff &skb, u32 info, udp_table_t &udptable);
-void udp_v4_early_demux(sk_buff &skb);
+[[nodiscard]] int udp_v4_early_demux(sk_buff &skb);
 int udp_sendmsg(sock &sk, msghdr &msg, std::size_t len);
 int udp_recvmsg(sock &sk, msghdr &msg, std::size_t len, int flags, int &addr_len);
 u32 udp_poll(file &file, socket &sock, poll_table *wait);

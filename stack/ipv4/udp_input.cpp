@@ -655,7 +655,7 @@ static sock *__udp4_lib_demux_lookup(net &net, be16 loc_port, be32 loc_addr, be1
 	return inet_match(net, sk, rmt_addr, rmt_port, loc_addr, hnum, dif, sdif) ? &sk : nullptr;
 }
 
-void udp_v4_early_demux(sk_buff &skb)
+int udp_v4_early_demux(sk_buff &skb)
 {
 	TRACE(skb);
 	net &net = dev_net(*skb.dev);
@@ -666,19 +666,19 @@ void udp_v4_early_demux(sk_buff &skb)
 
 	if (!pskb_may_pull(skb,
 	                   static_cast<u32>(skb_transport_offset(skb)) + static_cast<u32>(sizeof(udphdr))))
-		return;
+		return 0;
 	const iphdr &iph = ip_hdr(skb);
 	const udphdr &uh = udp_hdr(skb);
 	if (skb.pkt_type == PACKET_MULTICAST) {
 		in_dev = __in_dev_get_rcu(*skb.dev);
 		if (!in_dev || !ip_check_mc_rcu(*in_dev, iph.daddr, iph.saddr, iph.protocol))
-			return;
+			return 0;
 		sk = __udp4_lib_mcast_demux_lookup(net, uh.dest, iph.daddr, uh.source, iph.saddr, dif, sdif);
 	} else if (skb.pkt_type == PACKET_HOST) {
 		sk = __udp4_lib_demux_lookup(net, uh.dest, iph.daddr, uh.source, iph.saddr, dif, sdif);
 	}
 	if (!sk || !refcount_inc_not_zero(sk->sk_refcnt))
-		return;
+		return 0;
 	skb.sk = sk;
 	skb.destructor = sock_efree;
 
@@ -686,11 +686,13 @@ void udp_v4_early_demux(sk_buff &skb)
 	if (dst)
 		dst = dst_check(*dst, 0);
 	if (!dst)
-		return;
+		return 0;
 	skb_dst_set_noref(skb, dst);
 	// An unconnected socket of a group: where it comes from is checked for each packet.
 	if (!inet_sk(*sk).inet_daddr && in_dev)
-		ip_mc_validate_source(skb, iph.daddr, iph.saddr, iph.tos & IPTOS_RT_MASK, *skb.dev, in_dev);
+		return ip_mc_validate_source(skb, iph.daddr, iph.saddr, iph.tos & IPTOS_RT_MASK, *skb.dev,
+		                             in_dev);
+	return 0;
 }
 
 u32 udp_poll(file &file, socket &sock, poll_table *wait)
