@@ -91,7 +91,7 @@ void add_run_options(CLI::App &app, run_words &w)
 	app.add_option("-o,--output", w.output_file, "write the result there");
 	app.add_option("--ring", w.ring, "records that the trace can hold")
 		->check(CLI::Range(std::size_t{1}, std::size_t{1} << 32));
-	app.add_flag("--stats", w.args.stats, "print the counters that moved");
+	app.add_flag("--stats", w.args.stats, "print the counters that moved and why packets were dropped");
 	app.add_flag("--irqs", s.irqs, "hard interrupts too");
 	graph_options &g = w.args.output.graph;
 	app.add_flag("--cpu,!--no-cpu", g.cpu, "graph: a column for the cpu (on)");

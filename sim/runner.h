@@ -8,6 +8,7 @@
 //   -> end
 #pragma once
 
+#include <array>
 #include <csignal>
 #include <functional>
 #include <map>
@@ -18,6 +19,7 @@
 #include "sim/packet_tap.h"
 #include "sim/scenario.h"
 #include "sim/world.h"
+#include "stack/core/dropreason.h"
 #include "stack/core/snmp.h"
 
 namespace skbwalk::sim {
@@ -56,7 +58,8 @@ public:
 	[[nodiscard]] run_report run();
 	// Ends the tasks; the destructor does it too.
 	void end_tasks();
-	// Of all namespaces, since the steps began; what is zero is left out.
+	// Of all namespaces, and the reasons of dropped packets, since the steps began; what is zero is left
+	// out.
 	[[nodiscard]] std::string counters_text() const;
 
 private:
@@ -118,6 +121,7 @@ private:
 	std::vector<packet_log> packet_logs_; // one for each of the expectations
 	std::map<const net *, netns_mib>
 		counters_before_; // of the namespaces that were there when the steps began
+	std::map<const host *, std::array<u64, SKB_DROP_REASON_MAX>> drops_before_;
 };
 
 } // namespace skbwalk::sim

@@ -13,6 +13,7 @@
 #include "sim/runner_program.h"
 #include "sim/trace_tree.h"
 #include "stack/core/net_namespace.h"
+#include "stack/core/skbuff.h"
 #include "stack/core/sock.h"
 #include "stack/ipv4/inet_sock.h"
 #include "stack/socket.h"
@@ -178,11 +179,27 @@ void runner::watch_packets()
 	});
 }
 
+namespace {
+
+std::array<u64, SKB_DROP_REASON_MAX> drops_of(const host &h)
+{
+	const enter_cpu in(*h.cpus[0]);
+	std::array<u64, SKB_DROP_REASON_MAX> drops{};
+
+	for (std::size_t i = 1; i < drops.size(); ++i)
+		drops[i] = drop_counter(static_cast<skb_drop_reason>(i));
+	return drops;
+}
+
+} // namespace
+
 void runner::note_counters()
 {
-	for (const auto &h : world_.hosts())
+	for (const auto &h : world_.hosts()) {
 		for (const net *n : all_nets(*h))
 			counters_before_[n] = n->mib;
+		drops_before_[h.get()] = drops_of(*h);
+	}
 }
 
 std::string runner::counters_text() const
@@ -204,6 +221,17 @@ std::string runner::counters_text() const
 				                   n->name.empty() ? "the initial namespace" : n->name,
 				                   lines);
 		}
+		const auto then = drops_before_.find(h.get());
+		const auto now = drops_of(*h);
+		std::string lines;
+		for (std::size_t i = 1; i < now.size(); ++i)
+			if (const u64 grown = now[i] - (then == drops_before_.end() ? 0 : then->second[i]))
+				lines +=
+					fmt::format("{:<32}{}\n",
+				                    drop_reason_name(static_cast<skb_drop_reason>(i)), grown);
+		if (!lines.empty())
+			out += fmt::format("# packets dropped{}, by reason\n{}",
+			                   world_.hosts().size() > 1 ? " by " + h->name : "", lines);
 	}
 	return out;
 }
