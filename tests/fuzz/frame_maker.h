@@ -11,64 +11,9 @@
 #include <map>
 #include <vector>
 
-#include "stack/kernel/random.h"
-#include "stack/kernel/types.h"
+#include "tests/fuzz/dice.h"
 
 namespace skbwalk::fuzz {
-
-using bytes = std::vector<u8>;
-
-class dice {
-public:
-	dice(u64 seed, const char *purpose, u64 extra = 0) : stream_{seed, purpose, extra} {}
-	u64 word() { return stream_.next(); }
-	u32 below(u64 n) { return n ? static_cast<u32>(word() % n) : 0; }
-	bool one_in(u32 n) { return below(n) == 0; }
-	bool percent(u32 p) { return below(100) < p; }
-	template <class T, std::size_t N> T pick(const T (&from)[N]) { return from[below(N)]; }
-	// Mostly small, sometimes at a border, seldom anything.
-	u32 wild()
-	{
-		static constexpr u32 borders[] = {0,       1,          2,          0x7f,       0x80,
-		                                  0xff,    0x100,      0x7fff,     0x8000,     0xffff,
-		                                  0x10000, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff,
-		                                  1460,    1448,       536};
-		switch (below(4)) {
-		case 0:
-			return pick(borders);
-		case 1:
-			return static_cast<u32>(word());
-		default:
-			return below(3000);
-		}
-	}
-
-private:
-	random_stream stream_;
-};
-
-inline void put16(u8 *to, u32 v)
-{
-	to[0] = static_cast<u8>(v >> 8);
-	to[1] = static_cast<u8>(v);
-}
-inline void put32(u8 *to, u32 v)
-{
-	put16(to, v >> 16);
-	put16(to + 2, v);
-}
-inline u32 get16(const u8 *p) { return static_cast<u32>(p[0] << 8 | p[1]); }
-inline u32 get32(const u8 *p) { return get16(p) << 16 | get16(p + 2); }
-
-inline u16 sum16(const u8 *p, std::size_t n, u32 start = 0)
-{
-	u64 sum = start;
-	for (std::size_t i = 0; i < n; i += 2)
-		sum += static_cast<u32>(p[i] << 8) | (i + 1 < n ? p[i + 1] : 0u);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return static_cast<u16>(~sum);
-}
 
 class frame_maker {
 public:
@@ -103,12 +48,22 @@ private:
 	bytes icmp(u8 type, u8 code, u32 from, u32 rest, const bytes &data);
 	bytes tcp_options(const flow *f, bool syn);
 	bytes data(std::size_t max);
-	u32 some_peer() { return peers_ip + (d_.percent(70) ? 0 : 2 + d_.below(6)); }
+	u32 some_peer()
+	{
+		// Seldom one that can be none: of a group, of all, the model's own, loopback's.
+		static constexpr u32 none[] = {0,          0xffffffff, 0x7f000001, 0xe0010203,
+		                               0x0a0900ff, model_ip,   0x0a080002, 0xf0000001};
+		if (d_.percent(2))
+			return d_.pick(none);
+		return peers_ip + (d_.percent(70) ? 0 : 2 + d_.below(6));
+	}
 	flow &some_flow();
 
 	bytes make();
+	bytes make_arp();
 	bytes make_tcp();
 	bytes make_icmp();
+	bytes make_igmp();
 	bytes make_noise();
 	bytes fragment(const bytes &frame);
 	void mutate(bytes &frame);
@@ -141,8 +96,14 @@ inline bytes frame_maker::ethernet(u16 type, const bytes &payload)
 		std::memset(f.data(), 0xff, 6);
 	else if (d_.percent(2))
 		f[5] ^= 0x55;
+	else if (d_.percent(1))
+		std::memcpy(f.data(), "\x01\x00\x5e\x01\x02\x03", 6);
 	f[6] = 2;
 	f[11] = 1;
+	if (d_.percent(1))
+		std::memset(f.data() + 6, d_.percent(50) ? 0xff : 0, 6);
+	else if (d_.percent(1))
+		std::memcpy(f.data() + 6, mac_.data(), 6); // its own
 	put16(f.data() + 12, type);
 	f.insert(f.end(), payload.begin(), payload.end());
 	return f;
@@ -192,6 +153,36 @@ inline bytes frame_maker::arp(u16 op, u32 sender, u32 target)
 		std::memcpy(p.data() + 18, mac_.data(), 6);
 	put32(p.data() + 24, target);
 	return ethernet(0x0806, p);
+}
+
+// Of all kinds: gratuitous ones, probes, with its own address, with addresses of groups, with the wrong type
+// or lengths, padded and cut.
+inline bytes frame_maker::make_arp()
+{
+	static constexpr u32 odd[] = {0,        0xffffffff, 0x7f000001, 0xe0000001,
+	                              model_ip, 0x0a0900ff, 0x0a080002, 0x0a090063};
+	const u16 op = static_cast<u16>(d_.percent(90) ? 1 + d_.below(2) : d_.word());
+	const u32 sender = d_.percent(80) ? some_peer() : d_.pick(odd);
+	const u32 target = d_.percent(60)   ? model_ip
+	                   : d_.percent(30) ? sender
+	                   : d_.percent(60) ? d_.pick(odd)
+	                                    : d_.wild();
+	bytes f = arp(op, sender, target);
+	if (d_.percent(15))
+		put16(f.data() + 14, d_.percent(50) ? 6 : d_.wild());
+	if (d_.percent(5))
+		put16(f.data() + 16, d_.wild());
+	if (d_.percent(5))
+		f[18 + d_.below(2)] = static_cast<u8>(d_.word());
+	if (d_.percent(10)) // another station speaks for the address
+		f[27] = static_cast<u8>(d_.word());
+	if (d_.percent(3))
+		std::memset(f.data() + 22, 0xff, 6);
+	if (d_.percent(50))
+		f.resize(60);
+	else if (d_.percent(5))
+		f.resize(14 + d_.below(28));
+	return f;
 }
 
 inline bytes frame_maker::tcp(const flow &f, u8 flags, u32 seq, u32 ack, u32 window, bytes options,
@@ -298,6 +289,25 @@ inline bytes frame_maker::tcp_options(const flow *f, bool syn)
 	return o;
 }
 
+// Queries and reports, of all versions.
+inline bytes frame_maker::make_igmp()
+{
+	static constexpr u8 types[] = {0x11, 0x11, 0x12, 0x16, 0x17, 0x22};
+	static constexpr u32 groups[] = {0, 0xe0000001, 0xe0010203, 0xe00000fb, model_ip};
+	const bool v3 = d_.percent(40);
+	bytes g(v3 ? 12 + 4 * d_.below(6) : 8);
+	g[0] = d_.percent(95) ? d_.pick(types) : static_cast<u8>(d_.word());
+	g[1] = static_cast<u8>(d_.percent(70) ? d_.below(30) : d_.word());
+	put32(g.data() + 4, d_.percent(95) ? d_.pick(groups) : d_.wild());
+	if (v3) {
+		g[8] = static_cast<u8>(d_.word());
+		g[9] = static_cast<u8>(d_.percent(60) ? 10 : d_.word());
+		put16(g.data() + 10, d_.percent(70) ? static_cast<u32>(g.size() - 12) / 4 : d_.wild());
+	}
+	put16(g.data() + 2, sum16(g.data(), g.size()));
+	return ip(2, some_peer(), d_.percent(80) ? 0xe0000001 : d_.pick(groups), g);
+}
+
 // ---- choosing -------------------------------------------------------------------------------------------
 
 inline frame_maker::flow &frame_maker::some_flow()
@@ -336,7 +346,7 @@ inline bytes frame_maker::make_tcp()
 		const u32 what = d_.below(100);
 		if (what < 35) {
 			flags = ACK | PSH;
-			room = 1448;
+			room = d_.percent(97) ? 1448 : 20000;
 		} else if (what < 60) {
 			flags = ACK;
 		} else if (what < 68) {
@@ -419,10 +429,12 @@ inline bytes frame_maker::fragment(const bytes &frame)
 	for (std::size_t at = 0; at < body && parts.size() < 40; at += step) {
 		std::size_t n = std::min(step, body - at);
 		std::size_t offset = at;
+		if (d_.percent(4))
+			n = std::min(n + 8 + 8ul * d_.below(20), body - at);
 		if (d_.percent(3))
-			n = std::min(n + 8, body - at);
-		if (d_.percent(2))
-			offset = d_.percent(50) ? (d_.below(8192) * 8) : at + 8;
+			offset = d_.percent(40)   ? d_.below(8192) * 8ul
+			         : d_.percent(50) ? at + 8
+			                          : at - std::min<std::size_t>(at, 8ul * d_.below(10));
 		bytes p(frame.begin(), frame.begin() + static_cast<long>(head));
 		p.insert(p.end(), frame.begin() + static_cast<long>(head + at),
 		         frame.begin() + static_cast<long>(head + at + n));
@@ -438,7 +450,7 @@ inline bytes frame_maker::fragment(const bytes &frame)
 		if (d_.percent(30))
 			std::swap(parts[i - 1], parts[d_.below(i)]);
 	for (std::size_t i = 1; i < parts.size(); ++i)
-		if (!d_.percent(8))
+		for (u32 n = d_.percent(8) ? 0 : d_.percent(5) ? 2 : 1; n; --n)
 			ready_.push_back(parts[i]);
 	return parts[0];
 }
@@ -501,14 +513,18 @@ inline bytes frame_maker::make()
 	if (what < 62)
 		return make_tcp();
 	if (what < 72)
-		return udp(some_peer(), static_cast<u16>(peer_port + d_.below(4)),
+		return udp(some_peer(),
+		           static_cast<u16>(d_.percent(90) ? peer_port + d_.below(4) : d_.wild()),
 		           d_.percent(80) ? d_.pick(udp_ports) : static_cast<u16>(d_.word()),
-		           data(d_.percent(90) ? 300 : 4000));
+		           data(d_.percent(90)   ? 300
+		                : d_.percent(80) ? 4000
+		                                 : 65400));
 	if (what < 82)
 		return make_icmp();
+	if (what < 86)
+		return make_arp();
 	if (what < 87)
-		return arp(static_cast<u16>(d_.percent(90) ? 1 + d_.below(2) : d_.word()), some_peer(),
-		           d_.percent(80) ? model_ip : static_cast<u32>(d_.wild()));
+		return make_igmp();
 	if (what < 91)
 		return make_noise();
 	if (what < 94) { // for others: forwarded, or not; with odd addresses

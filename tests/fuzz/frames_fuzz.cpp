@@ -101,8 +101,12 @@ private:
 
 	void listen()
 	{
-		const long fd = system_call(sys_nr::socket, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		const bool dual = d_.percent(20);
+		const long fd = system_call(sys_nr::socket, dual ? AF_INET6 : AF_INET,
+		                            SOCK_STREAM | SOCK_NONBLOCK, 0);
 		const sockaddr_in any = at(0, frame_maker::tcp_ports[number_ % 4]);
+		sockaddr_in6 any6;
+		any6.sin6_port = any.sin_port;
 		const int one = 1, tfo = 5;
 		if (fd < 0)
 			return;
@@ -111,7 +115,8 @@ private:
 			system_call(sys_nr::setsockopt, fd, 6 /* SOL_TCP */, TCP_DEFER_ACCEPT, &one, 4);
 		if (d_.percent(20))
 			system_call(sys_nr::setsockopt, fd, 6, TCP_FASTOPEN, &tfo, 4);
-		if (system_call(sys_nr::bind, fd, &any, 16) ||
+		if ((dual ? system_call(sys_nr::bind, fd, &any6, 28)
+		          : system_call(sys_nr::bind, fd, &any, 16)) ||
 		    system_call(sys_nr::listen, fd, d_.percent(70) ? 128 : d_.below(3))) {
 			system_call(sys_nr::close, fd);
 			return;
@@ -133,7 +138,64 @@ private:
 			return;
 		keep(fd);
 		timeouts(fd);
+		if (d_.percent(10)) {
+			system_call(sys_nr::sendto, fd, buffer_, d_.below(2000), MSG_FASTOPEN | MSG_NOSIGNAL,
+			            &to, 16);
+			return;
+		}
 		system_call(sys_nr::connect, fd, &to, 16);
+	}
+
+	// Of a socket that is connected, or of one that is not.
+	void others()
+	{
+		const int fd = some_fd();
+		sockaddr_storage a;
+		int len = static_cast<int>(d_.percent(90) ? sizeof(a) : d_.below(20));
+		const sockaddr_in peer = at(frame_maker::peers_ip, frame_maker::peer_port);
+		const sockaddr none{};
+		struct {
+			be32 group, address;
+			int ifindex;
+		} group{htonl(0xe0010203), htonl(d_.percent(50) ? frame_maker::model_ip : 0), 0};
+		epoll_event event{.events = d_.wild(), .data = 1};
+
+		switch (d_.below(9)) {
+		case 0:
+			system_call(sys_nr::getsockname, fd, &a, &len);
+			break;
+		case 1:
+			system_call(sys_nr::getpeername, fd, &a, &len);
+			break;
+		case 2:
+			system_call(sys_nr::connect, fd, &none, 16); // AF_UNSPEC
+			break;
+		case 3:
+			system_call(sys_nr::connect, fd, &peer, 16);
+			break;
+		case 4:
+			system_call(sys_nr::setsockopt, fd, 0, d_.percent(60) ? 35 : 36, &group, 12);
+			break;
+		case 5:
+			if (epoll_ < 0)
+				keep(epoll_ = static_cast<int>(system_call(sys_nr::epoll_create1, 0)));
+			system_call(sys_nr::epoll_ctl, epoll_, 1 + d_.below(3), fd, &event);
+			break;
+		case 6:
+			if (epoll_ >= 0)
+				system_call(sys_nr::epoll_wait, epoll_, &event, 1, d_.below(20));
+			break;
+		case 7:
+			system_call(sys_nr::listen, fd, d_.below(3));
+			break;
+		default: {
+			pollfd some[3] = {{some_fd(), static_cast<s16>(d_.word()), 0},
+			                  {some_fd(), 1, 0},
+			                  {some_fd(), 4, 0}};
+			system_call(sys_nr::poll, some, 3, d_.below(20));
+			break;
+		}
+		}
 	}
 
 	void timeouts(long fd)
@@ -242,18 +304,53 @@ private:
 			set_option();
 		else if (what < 91)
 			system_call(sys_nr::shutdown, some_fd(), d_.below(3));
+		else if (what < 95)
+			others();
 		else
 			close_one();
 	}
 
 	dice d_;
 	u32 number_;
-	int listener_ = -1;
+	int listener_ = -1, epoll_ = -1;
 	std::vector<int> fds_;
 	char buffer_[20000] = {};
 };
 
 // ---- one world ------------------------------------------------------------------------------------------
+
+constexpr const char *seldom_set[] = {"ipv4.conf.all.rp_filter=1",
+                                      "ipv4.tcp_syncookies=2",
+                                      "ipv4.tcp_syncookies=0",
+                                      "ipv4.tcp_max_syn_backlog=4",
+                                      "ipv4.tcp_mem=0 0 0",
+                                      "ipv4.tcp_rmem=1000 2000 3000",
+                                      "ipv4.tcp_wmem=1000 2000 3000",
+                                      "ipv4.neigh.default.gc_thresh1=1",
+                                      "ipv4.neigh.default.gc_thresh3=2",
+                                      "ipv4.neigh.tap0.unres_qlen_bytes=1000",
+                                      "core.netdev_max_backlog=0",
+                                      "core.skb_defer_max=0",
+                                      "ipv4.conf.all.accept_source_route=1",
+                                      "ipv4.conf.tap0.drop_unicast_in_l2_multicast=1",
+                                      "ipv4.icmp_echo_ignore_broadcasts=0",
+                                      "ipv4.tcp_timestamps=0",
+                                      "ipv4.tcp_sack=0",
+                                      "ipv4.tcp_window_scaling=0",
+                                      "ipv4.tcp_ecn=1",
+                                      "ipv4.tcp_fastopen=1539",
+                                      "ipv4.tcp_abort_on_overflow=1",
+                                      "ipv4.tcp_tw_reuse=1",
+                                      "ipv4.tcp_rfc1337=1",
+                                      "ipv4.tcp_mtu_probing=2",
+                                      "ipv4.tcp_congestion_control=reno",
+                                      "ipv4.ip_no_pmtu_disc=2",
+                                      "ipv4.ip_early_demux=0",
+                                      "ipv4.conf.tap0.arp_ignore=2",
+                                      "ipv4.conf.tap0.arp_accept=1",
+                                      "ipv4.conf.all.arp_announce=2",
+                                      "ipv4.conf.all.accept_local=1",
+                                      "ipv4.conf.all.route_localnet=1"};
 
 class bench {
 public:
@@ -265,21 +362,20 @@ public:
 			int err = 0;
 			dev_ = tun_set_iff(init_net(), "tap0", IFF_TAP | IFF_NO_PI, nullptr, nullptr, err);
 			other_ = tun_set_iff(init_net(), "tap1", IFF_TAP | IFF_NO_PI, nullptr, nullptr, err);
+			tun_ = tun_set_iff(init_net(), "tun0", IFF_TUN | IFF_NO_PI, nullptr, nullptr, err);
 			std::copy_n(dev_->dev_addr.begin(), 6, mac_.begin());
 		}
 		for (const char *line :
 		     {"ip link set lo up", "ip addr add 10.9.0.2/24 dev tap0", "ip link set tap0 up",
 		      "ip addr add 10.8.0.2/24 dev tap1", "ip link set tap1 up mtu 600",
-		      "ip route add 10.7.0.0/16 via 10.8.0.1"})
+		      "ip route add 10.7.0.0/16 via 10.8.0.1", "ip addr add 10.6.0.2/24 dev tun0",
+		      "ip link set tun0 up"})
 			sim::run_command(h_, line);
 		if (d_.percent(60))
 			sim::run_command(h_, "sysctl -w net.ipv4.ip_forward=1");
-		if (d_.percent(30))
-			sim::run_command(h_, "sysctl -w net.ipv4.conf.all.rp_filter=1");
-		if (d_.percent(20))
-			sim::run_command(h_, "sysctl -w net.ipv4.tcp_syncookies=2");
-		if (d_.percent(30))
-			sim::run_command(h_, "sysctl -w net.ipv4.tcp_max_syn_backlog=4");
+		for (const char *line : seldom_set)
+			if (d_.percent(8))
+				sim::run_command(h_, std::string("sysctl -w net.") + line);
 		maker_ = std::make_unique<frame_maker>(seed, mac_);
 		for (u32 i = 0; i < 6; ++i) {
 			programs_.push_back(std::make_unique<program>(seed, i));
@@ -299,7 +395,9 @@ public:
 		         : d_.percent(95) ? d_.below(400'000'000)
 		                          : d_.word() % 90'000'000'000);
 		written_ = maker_->next();
-		into_ = d_.percent(96) ? dev_ : other_;
+		into_ = d_.percent(95) ? dev_ : d_.percent(70) ? other_ : tun_;
+		if (into_ == tun_ && written_.size() > ETH_HLEN)
+			written_.erase(written_.begin(), written_.begin() + ETH_HLEN);
 		{
 			const enter_cpu in(*h_.cpus[0]);
 			task_unpark(*writer_);
@@ -334,12 +432,12 @@ public:
 			std::abort();
 		}
 		tasks_.clear();
-		drain(*dev_);
-		drain(*other_);
+		for (net_device *dev : {dev_, other_, tun_})
+			drain(*dev);
 		{
 			const enter_cpu in(*h_.cpus[0]);
-			tun_chr_close(*dev_);
-			tun_chr_close(*other_);
+			for (net_device *dev : {dev_, other_, tun_})
+				tun_chr_close(*dev);
 			for (std::size_t i = 1; i < drops.size(); ++i)
 				drops[i] += drop_counter(static_cast<skb_drop_reason>(i));
 			if (skb_dropped_unspecified()) {
@@ -384,6 +482,7 @@ private:
 		if (!d_.one_in(50)) // else the reader is late: the ring fills
 			drain(*dev_);
 		drain(*other_);
+		drain(*tun_);
 	}
 
 	void drain(net_device &dev)
@@ -419,7 +518,7 @@ private:
 	dice d_;
 	world w_;
 	host &h_;
-	net_device *dev_ = nullptr, *other_ = nullptr, *into_ = nullptr;
+	net_device *dev_ = nullptr, *other_ = nullptr, *tun_ = nullptr, *into_ = nullptr;
 	std::array<u8, 6> mac_{};
 	std::unique_ptr<frame_maker> maker_;
 	std::vector<std::unique_ptr<program>> programs_;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Scenario files that are wrong: the bundled ones with bytes, words and values changed, cut, doubled, nested,
-// and noise. Each is read; it is refused with a message or accepted, and nothing else. Of those that are
-// accepted some are run, to whatever end. A crash stops the program: what was read last is in the file that
-// it names.
+// Scenario files: wrong ones, made of the bundled ones with bytes, words and values changed, cut, doubled,
+// nested, and noise; and right ones (scenario_maker.h). Each is read; a wrong one is refused with a message
+// or accepted, and nothing else, a right one is accepted. Of the wrong ones that are accepted one in some is
+// run, of the right ones each, to whatever end; of these, now and then one twice, and the counters must
+// agree. A crash stops the program: what was read last is in the file that it names.
 //
-//   scenarios_fuzz [--seed N] [--count FILES] [--run ONE_IN]
+//   scenarios_fuzz [--seed N] [--count FILES] [--run ONE_IN] [--right PERCENT]
 #include <charconv>
 #include <csignal>
 #include <cstdio>
@@ -23,6 +24,7 @@
 #include "sim/scenario.h"
 #include "sim/world.h"
 #include "stack/kernel/random.h"
+#include "tests/fuzz/scenario_maker.h"
 
 namespace skbwalk::fuzz {
 
@@ -225,7 +227,7 @@ private:
 };
 
 // True when the file was accepted as far as its set-up.
-bool run_it(const scenario &s, u64 seed)
+bool run_it(const scenario &s, u64 seed, std::string *counters = nullptr)
 {
 	world::options o;
 	o.seed = seed;
@@ -238,7 +240,9 @@ bool run_it(const scenario &s, u64 seed)
 			r.set_up();
 			set_up = true;
 			const run_report report = r.run();
-			static_cast<void>(r.counters_text());
+			const std::string text_of_counters = r.counters_text();
+			if (counters)
+				*counters = fmt::format("{}{}", report.virtual_ns, text_of_counters);
 		} catch (const bad_scenario &) {}
 		r.end_tasks();
 	}
@@ -251,31 +255,65 @@ bool run_it(const scenario &s, u64 seed)
 	return set_up;
 }
 
-int run(u64 seed, u64 count, u64 one_in)
+struct tally {
+	u64 accepted = 0, ran = 0, set_up = 0, right = 0;
+};
+
+// One of the bundled ones, changed.
+void try_wrong(u64 number, u64 one_in, tally &t)
+{
+	try {
+		const scenario s = parse_scenario(text, "fuzz.json");
+		if (++t.accepted % one_in == 0) {
+			++t.ran;
+			t.set_up += run_it(s, number);
+		}
+	} catch (const bad_scenario &e) {
+		if (std::string_view{e.what()}.find("fuzz.json") != std::string_view::npos)
+			return;
+		std::fprintf(stderr, "scenarios_fuzz: a message without the file's name: %s\n", e.what());
+		keep();
+		std::exit(1);
+	}
+}
+
+void try_right(u64 number, tally &t)
+{
+	std::string counters, again;
+	try {
+		const scenario s = parse_scenario(text, "fuzz.json");
+		++t.right;
+		t.set_up += run_it(s, number, &counters);
+		if (number % 16)
+			return;
+		run_it(s, number, &again);
+	} catch (const bad_scenario &e) {
+		std::fprintf(stderr, "scenarios_fuzz: refused, with nothing wrong: %s\n", e.what());
+		keep();
+		std::exit(1);
+	}
+	if (counters == again)
+		return;
+	std::fprintf(stderr, "scenarios_fuzz: two runs differ\n");
+	keep();
+	std::exit(1);
+}
+
+int run(u64 seed, u64 count, u64 one_in, u64 right_percent)
 {
 	maker m{seed};
-	u64 accepted = 0, ran = 0, set_up = 0;
+	dice which{seed, "fuzz-which"};
+	tally t;
 
 	kept_path = fmt::format("/tmp/scenarios_fuzz.{}.json", getpid());
 	std::signal(SIGALRM, hung);
 	std::signal(SIGABRT, aborted);
 	for (u64 i = 0; i < count; ++i) {
-		text = m.next();
+		const bool right = which.percent(static_cast<u32>(right_percent));
+		text = right ? scenario_maker{seed, i}.make() : m.next();
 		alarm(hang_seconds);
 		try {
-			const scenario s = parse_scenario(text, "fuzz.json");
-			if (++accepted % one_in == 0) {
-				++ran;
-				set_up += run_it(s, i);
-			}
-		} catch (const bad_scenario &e) {
-			if (std::string_view{e.what()}.find("fuzz.json") == std::string_view::npos) {
-				std::fprintf(stderr,
-				             "scenarios_fuzz: a message without the file's name: %s\n",
-				             e.what());
-				keep();
-				return 1;
-			}
+			right ? try_right(i, t) : try_wrong(i, one_in, t);
 		} catch (const std::exception &e) {
 			std::fprintf(stderr, "scenarios_fuzz: not an error of scenarios: %s\n", e.what());
 			keep();
@@ -285,8 +323,9 @@ int run(u64 seed, u64 count, u64 one_in)
 			std::fprintf(stderr, "%llu files so far\n", static_cast<unsigned long long>(i));
 	}
 	alarm(0);
-	fmt::print("{} files: {} accepted, {} run, {} of them past their set-up\n", count, accepted, ran,
-	           set_up);
+	fmt::print(
+		"{} files: {} right ones, all run; of the others {} accepted, {} run; {} past their set-up\n",
+		count, t.right, t.accepted, t.ran, t.set_up);
 	return 0;
 }
 
@@ -296,22 +335,24 @@ int run(u64 seed, u64 count, u64 one_in)
 
 int main(int argc, char **argv)
 {
-	skbwalk::u64 seed = 1, count = 1'000'000, one_in = 20;
+	skbwalk::u64 seed = 1, count = 1'000'000, one_in = 20, right = 20;
 
 	for (int i = 1; i + 1 < argc; i += 2) {
 		const std::string_view name = argv[i], value = argv[i + 1];
 		skbwalk::u64 *const to = name == "--seed"    ? &seed
 		                         : name == "--count" ? &count
 		                         : name == "--run"   ? &one_in
+		                         : name == "--right" ? &right
 		                                             : nullptr;
 		if (!to ||
 		    std::from_chars(value.data(), value.data() + value.size(), *to).ptr !=
 		            value.data() + value.size() ||
-		    !*to) {
+		    !one_in) {
 			std::fprintf(stderr,
-			             "usage: scenarios_fuzz [--seed N] [--count FILES] [--run ONE_IN]\n");
+			             "usage: scenarios_fuzz [--seed N] [--count FILES] [--run ONE_IN] "
+			             "[--right PERCENT]\n");
 			return 2;
 		}
 	}
-	return skbwalk::fuzz::run(seed, count, one_in);
+	return skbwalk::fuzz::run(seed, count, one_in, right);
 }
