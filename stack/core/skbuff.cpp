@@ -463,9 +463,8 @@ void kfree_skb_list_reason(sk_buff *segs, skb_drop_reason reason)
 {
 	TRACE(segs);
 	while (segs) {
-		sk_buff *next = std::exchange(segs->next, nullptr);
+		sk_buff *next = segs->next; // one that is shared stays where it is, for who has it too
 
-		segs->prev = nullptr;
 		kfree_skb_reason(skb_ptr(segs), reason);
 		segs = next;
 	}

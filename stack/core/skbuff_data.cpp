@@ -200,7 +200,7 @@ u8 *__pskb_pull_tail(sk_buff &skb, int delta)
 		} while (eat);
 		while (shinfo.frag_list != insp) {
 			list = shinfo.frag_list;
-			shinfo.frag_list = std::exchange(list->next, nullptr);
+			shinfo.frag_list = list->next;
 			consume_skb(skb_ptr(list));
 		}
 		if (clone) {

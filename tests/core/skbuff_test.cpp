@@ -431,6 +431,25 @@ TEST_F(skbuff, condense_pulls_what_fits_and_counts_the_head_only)
 	consume_skb(std::move(skb));
 }
 
+TEST_F(skbuff, frag_list_that_two_heads_share_goes_with_the_second)
+{
+	skb_ptr skb = packet(100);
+	skb_ptr first = packet(100), second = packet(100);
+
+	skb->len += 200;
+	skb->data_len += 200;
+	first->next = second.release();
+	skb_shinfo(*skb).frag_list = first.release();
+	skb_ptr clone = skb_clone(*skb, GFP_KERNEL);
+
+	ASSERT_EQ(pskb_expand_head(*clone, 64, 0, GFP_KERNEL), 0); // a head of its own, with the same list
+	kfree_skb(std::move(skb));
+	EXPECT_NE(__pskb_pull_tail(*clone, 120), nullptr); // the first as a whole, some of the second
+	EXPECT_EQ(clone->len, 300u);
+	kfree_skb(std::move(clone));
+	EXPECT_EQ(slab_report(world_.h), "");
+}
+
 TEST_F(skbuff, checksum_over_odd_frags_and_frag_list_is_that_of_the_bytes)
 {
 	skb_ptr skb = packet(21, {33, 7});
