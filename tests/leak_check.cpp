@@ -3,19 +3,10 @@
 // Asks the core room what was left; see leak_check.h.
 #include "tests/leak_check.h"
 
-#if __has_include("stack/core/leaks.h")
 #include "stack/core/leaks.h"
-#endif
 
 namespace skbwalk::test {
 
-std::vector<std::string> leaks_taken()
-{
-#if __has_include("stack/core/leaks.h")
-	return take_leaks();
-#else
-	return {};
-#endif
-}
+std::vector<std::string> leaks_taken() { return take_leaks(); }
 
 } // namespace skbwalk::test
