@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <functional>
 #include <sstream>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -33,12 +34,17 @@ template <class T> setting number(T &place)
 		}};
 }
 
-template <class A> setting numbers(A &place)
+// Each at least `least`, and none that its type cannot hold.
+template <class A> setting numbers(A &place, long least = 0)
 {
+	using element = typename A::value_type;
 	return {[&place] { return fmt::format("{}", fmt::join(place, "\t")); },
-	        [&place](const std::vector<long> &v) {
+	        [&place, least](const std::vector<long> &v) {
+			for (const long n : v)
+				if (n < least || !std::in_range<element>(n))
+					return -EINVAL;
 			for (std::size_t i = 0; i < place.size(); ++i)
-				place[i] = static_cast<typename A::value_type>(v[i]);
+				place[i] = static_cast<element>(v[i]);
 			return 0;
 		},
 	        place.size()};
@@ -143,9 +149,9 @@ std::optional<setting> ipv4_setting(net &space, const std::string &rest)
 	if (rest.starts_with("ipfrag_"))
 		return fragment_setting(space, rest);
 	if (rest == "tcp_rmem")
-		return numbers(v4.sysctl_tcp_rmem);
+		return numbers(v4.sysctl_tcp_rmem, SOCK_MIN_RCVBUF);
 	if (rest == "tcp_wmem")
-		return numbers(v4.sysctl_tcp_wmem);
+		return numbers(v4.sysctl_tcp_wmem, 1);
 	if (rest == "tcp_mem")
 		return numbers(proto_of(tcp_prot).sysctl_mem);
 	if (rest == "ip_local_port_range")
