@@ -268,12 +268,10 @@ sock *tcp_create_openreq_child(const sock &sk, request_sock &req, sk_buff &skb)
 
 // A segment for a request. Returns the child when the handshake is done; `sk` itself when the listener shall
 // answer with a reset; null when the segment is dealt with. `req_stolen`: another cpu made the child
-// meanwhile.
-sock *tcp_check_req(sock &sk, sk_buff &skb, request_sock &req, [[maybe_unused]] bool fastopen,
-                    bool &req_stolen)
+// meanwhile. With `fastopen`, the child was there with the SYN and is `sk`.
+sock *tcp_check_req(sock &sk, sk_buff &skb, request_sock &req, bool fastopen, bool &req_stolen)
 {
 	TRACE(skb, sk);
-	assert(!fastopen); // no data is taken with a SYN, so no child exists before the handshake is done
 	const tcphdr &th = tcp_hdr(skb);
 	const tcp_skb_cb &cb = TCP_SKB_CB(skb);
 	tcp_request_sock &treq = tcp_rsk(req);
@@ -299,12 +297,17 @@ sock *tcp_check_req(sock &sk, sk_buff &skb, request_sock &req, [[maybe_unused]] 
 		// The SYN again: our SYN+ACK was lost.
 		if (!tcp_oow_rate_limited(net, skb, LINUX_MIB_TCPACKSKIPPEDSYNRECV, treq.last_oow_ack_time) &&
 		    !inet_rtx_syn_ack(sk, req)) {
-			mod_timer_pending(req.rsk_timer, jiffies() + reqsk_timeout(req, TCP_RTO_MAX));
+			const u32 expires = jiffies() + reqsk_timeout(req, TCP_RTO_MAX);
+
+			if (!fastopen)
+				mod_timer_pending(req.rsk_timer, expires);
+			else
+				req.rsk_timer.expires = expires;
 		}
 		return nullptr;
 	}
 	// An ACK of something that we never sent (RFC 9293, section 3.10.7.4).
-	if ((flg & TCPHDR_ACK) && !(flg & TCPHDR_RST) && cb.ack_seq != treq.snt_isn + 1)
+	if ((flg & TCPHDR_ACK) && !(flg & TCPHDR_RST) && !fastopen && cb.ack_seq != treq.snt_isn + 1)
 		return &sk;
 
 	if (paws_reject || !tcp_in_window(cb.seq, cb.end_seq, treq.rcv_nxt, treq.rcv_nxt + req.rsk_rcv_wnd)) {
@@ -323,8 +326,14 @@ sock *tcp_check_req(sock &sk, sk_buff &skb, request_sock &req, [[maybe_unused]] 
 	}
 
 	const auto embryonic_reset = [&]() -> sock * {
-		if (!(flg & TCPHDR_RST))
+		if (!(flg & TCPHDR_RST)) {
 			req.rsk_ops->send_reset(&sk, skb);
+		} else if (fastopen) {
+			reqsk_fastopen_remove(sk, &req, true);
+			tcp_reset(sk, &skb);
+		}
+		if (fastopen)
+			return nullptr;
 		const bool unlinked = inet_csk_reqsk_queue_drop(sk, req);
 		if (unlinked)
 			NET_INC_STATS(net, LINUX_MIB_EMBRYONICRSTS);
@@ -337,6 +346,8 @@ sock *tcp_check_req(sock &sk, sk_buff &skb, request_sock &req, [[maybe_unused]] 
 	}
 	if (!(flg & TCPHDR_ACK))
 		return nullptr;
+	if (fastopen)
+		return &sk;
 	// TCP_DEFER_ACCEPT: a bare ACK is not enough.
 	if (req.num_timeout < inet_csk(sk).icsk_accept_queue.rskq_defer_accept &&
 	    cb.end_seq == treq.rcv_isn + 1) {
