@@ -653,10 +653,8 @@ const net_proto_family inet_family_ops = {PF_INET, inet_create};
 const net_protocol tcp_protocol = {.handler = tcp_v4_rcv,
                                    .err_handler = tcp_v4_err,
                                    .no_policy = true,
-                                   .icmp_strict_tag_validation = true,
-                                   .early_demux = tcp_v4_early_demux};
-const net_protocol udp_protocol = {
-	.handler = udp_rcv, .err_handler = udp_err, .no_policy = true, .early_demux = udp_v4_early_demux};
+                                   .icmp_strict_tag_validation = true};
+const net_protocol udp_protocol = {.handler = udp_rcv, .err_handler = udp_err, .no_policy = true};
 const net_protocol icmp_protocol = {.handler = icmp_rcv, .err_handler = icmp_err, .no_policy = true};
 
 const inet_protosw inetsw_array[] = {
