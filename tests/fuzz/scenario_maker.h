@@ -45,7 +45,6 @@ private:
 	{
 		return list[d_.below(N)];
 	}
-	// "key": value, for as long as chance goes on.
 	static void add(std::string &list, const std::string &element)
 	{
 		if (!list.empty())
@@ -124,8 +123,8 @@ inline void scenario_maker::topology()
 	                                                "net.ipv4.tcp_syncookies=2",
 	                                                "net.ipv4.tcp_ecn=1",
 	                                                "net.ipv4.tcp_fastopen=1539",
-	                                                "net.ipv4.tcp_rmem=4096 8192 9000",
-	                                                "net.ipv4.tcp_wmem=4096 8192 9000",
+	                                                "net.ipv4.tcp_rmem='4096 8192 9000'",
+	                                                "net.ipv4.tcp_wmem='4096 8192 9000'",
 	                                                "net.ipv4.tcp_max_syn_backlog=1",
 	                                                "net.ipv4.tcp_congestion_control=reno",
 	                                                "net.ipv4.tcp_abort_on_overflow=1",
@@ -137,8 +136,7 @@ inline void scenario_maker::topology()
 	                                                "net.core.netdev_max_backlog=1",
 	                                                "net.ipv4.tcp_autocorking=0"};
 	while (d_.percent(35))
-		line("sysctl -w " + (d_.percent(60) || spaces_.size() == 1 ? "" : std::string{}) +
-		     one_of(sysctls));
+		line(std::string("sysctl -w ") + one_of(sysctls));
 }
 
 inline void scenario_maker::tasks()
@@ -229,7 +227,7 @@ inline std::string scenario_maker::new_socket(std::size_t task)
 	if (d_.percent(20))
 		rest += R"(, "flags": "SOCK_NONBLOCK")";
 	if (spaces_.size() > 1 && d_.percent(15))
-		rest += fmt::format(R"(, "netns": "{}")", spaces_[d_.below(spaces_.size())]);
+		rest += fmt::format(R"(, "netns": "{}")", spaces_[1 + d_.below(spaces_.size() - 1)]);
 	fds_.push_back(d);
 	return call("socket", task, rest);
 }
@@ -320,6 +318,7 @@ inline std::string scenario_maker::command_step()
 	                                                  "ip netns exec a ip route del 10.0.0.0/24 dev v1",
 	                                                  "ip netns exec b ip link set v2 mtu 300",
 	                                                  "ip netns exec a ip link set v1 netns b"};
+	phase_.clear();
 	return fmt::format(R"({{"run": "{}"}})",
 	                   spaces_.size() > 1 && d_.percent(60) ? one_of(of_spaces) : one_of(commands));
 }
@@ -331,9 +330,11 @@ inline std::string scenario_maker::step()
 
 	if (fds_.empty() || what < 12)
 		return new_socket(task);
-	if (what < 16)
+	if (what < 16) {
+		phase_.clear(); // it has none, and ends one
 		return fmt::format(R"({{"task": "{}", "call": "sleep", "ms": {}}})", task_names_[task],
 		                   d_.percent(90) ? d_.below(300) : d_.below(70'000));
+	}
 	if (what < 18 && !has_epoll_) {
 		has_epoll_ = true;
 		epoll_task_ = task;
@@ -358,9 +359,11 @@ inline std::string scenario_maker::make()
 	std::string setup, tasks, warmup, steps;
 	for (const std::string &line : setup_)
 		add(setup, "\"" + line + "\"");
-	for (const std::string &name : task_names_)
-		add(tasks,
-		    fmt::format(R"("{}": {{"netns": "{}"}})", name, spaces_[d_.below(spaces_.size())]));
+	for (const std::string &name : task_names_) {
+		const std::string &space = spaces_[d_.below(spaces_.size())];
+		add(tasks, space.empty() ? fmt::format(R"("{}": {{}})", name)
+		                         : fmt::format(R"("{}": {{"netns": "{}"}})", name, space));
+	}
 	if (d_.percent(30))
 		for (u32 i = d_.below(6); i; --i)
 			add(warmup, step());
