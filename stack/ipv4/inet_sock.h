@@ -135,6 +135,7 @@ struct net_protocol {
 	int (*err_handler)(sk_buff &skb, u32 info); // 0, or negative errno
 	bool no_policy;
 	bool icmp_strict_tag_validation;
+	void (*early_demux)(sk_buff &skb);
 };
 struct inet_protosw {
 	u16 type;
