@@ -204,15 +204,15 @@ private:
 	u32 worth(u32 left, u32 right)
 	{
 		const numbered_unit &a = a_[left], &b = b_[right];
-		if (a.name != b.name)
+		if (a.name != b.name && !any_name_)
 			return 0;
+		const std::vector<u32> &x = contents_[a.content], &y = contents_[b.content];
 		const auto [it, is_new] = worths_.try_emplace(u64{a.content} << 32 | b.content, 0);
 		if (is_new)
-			it->second = a.content == b.content
-			                     ? static_cast<u32>(contents_[a.content].size())
-			                     : static_cast<u32>(common_length(contents_[a.content],
-			                                                      contents_[b.content]));
-		return it->second;
+			it->second =
+				static_cast<u32>(a.content == b.content ? x.size() : common_length(x, y));
+		const bool mostly = it->second * std::size_t{2} >= std::max(x.size(), y.size());
+		return a.name == b.name || mostly ? it->second : 0;
 	}
 
 	// What a pair is worth to the alignment: edges in common, and a little that the name is the same (a
@@ -272,9 +272,8 @@ private:
 		return out;
 	}
 
-	// The two tasks that have most in common first, then what is left of all, until nothing is in common:
-	// what one task does on one side can be several tasks' work on the other. What interrupted goes with
-	// what interrupted.
+	// Calls of one name first; then what is left, where most is the same under another (write for
+	// sendto).
 	void pair_rows(const std::vector<row> &left, const std::vector<row> &right)
 	{
 		std::vector<row> open_left = left, open_right = right;
@@ -282,6 +281,23 @@ private:
 		std::vector<bool> is_partner(right.size());
 		left_partner_.assign(left_.size(), none);
 		right_partner_.assign(right_.size(), none);
+		for (const bool any_name : {false, true}) {
+			any_name_ = any_name;
+			pair_open(open_left, open_right, partner, is_partner);
+		}
+		for (std::size_t i = 0; i < left.size(); ++i)
+			emit(left[i], partner[i] == none ? row{} : right[partner[i]]);
+		for (std::size_t j = 0; j < right.size(); ++j)
+			if (!is_partner[j])
+				emit({}, right[j]);
+	}
+
+	// The two tasks that have most in common first, then what is left of all, until nothing is in common:
+	// what one task does on one side can be several tasks' work on the other. What interrupted goes with
+	// what interrupted.
+	void pair_open(std::vector<row> &left, std::vector<row> &right, std::vector<u32> &partner,
+	               std::vector<bool> &is_partner)
+	{
 		std::vector<std::vector<u64>> worth_of(left.size(), std::vector<u64>(right.size(), unknown));
 		for (;;) {
 			std::size_t best_i = 0, best_j = 0;
@@ -290,8 +306,10 @@ private:
 				for (std::size_t j = 0; j < right.size(); ++j) {
 					u64 &w = worth_of[i][j];
 					if (w == unknown)
-						w = is_aside(left_, left[i]) == is_aside(right_, right[j])
-						            ? align_rows(open_left[i], open_right[j]).second
+						w = !left[i].empty() && !right[j].empty() &&
+						                    is_aside(left_, left[i]) ==
+						                            is_aside(right_, right[j])
+						            ? align_rows(left[i], right[j]).second
 						            : 0;
 					if (w > best) {
 						best = w;
@@ -301,12 +319,12 @@ private:
 				}
 			if (!best)
 				break;
-			for (const auto &[x, y] : align_rows(open_left[best_i], open_right[best_j]).first) {
-				left_partner_[open_left[best_i][x]] = open_right[best_j][y];
-				right_partner_[open_right[best_j][y]] = open_left[best_i][x];
+			for (const auto &[x, y] : align_rows(left[best_i], right[best_j]).first) {
+				left_partner_[left[best_i][x]] = right[best_j][y];
+				right_partner_[right[best_j][y]] = left[best_i][x];
 			}
-			std::erase_if(open_left[best_i], [&](u32 u) { return left_partner_[u] != none; });
-			std::erase_if(open_right[best_j], [&](u32 u) { return right_partner_[u] != none; });
+			std::erase_if(left[best_i], [&](u32 u) { return left_partner_[u] != none; });
+			std::erase_if(right[best_j], [&](u32 u) { return right_partner_[u] != none; });
 			worth_of[best_i].assign(right.size(), unknown);
 			for (std::vector<u64> &w : worth_of)
 				w[best_j] = unknown;
@@ -315,11 +333,6 @@ private:
 				is_partner[best_j] = true;
 			}
 		}
-		for (std::size_t i = 0; i < left.size(); ++i)
-			emit(left[i], partner[i] == none ? row{} : right[partner[i]]);
-		for (std::size_t j = 0; j < right.size(); ++j)
-			if (!is_partner[j])
-				emit({}, right[j]);
 	}
 
 	static bool is_aside(const std::vector<unit> &units, const row &r)
@@ -373,6 +386,7 @@ private:
 	std::map<std::vector<u32>, u32> known_;
 	std::vector<std::vector<u32>> contents_;
 	std::unordered_map<u64, u32> worths_;
+	bool any_name_ = false;
 	static constexpr u64 unknown = ~u64{0};
 	std::vector<u32> left_partner_, right_partner_;
 	std::vector<numbered_unit> a_;

@@ -81,6 +81,19 @@ TEST(units, calls_find_their_partners_among_others)
 	EXPECT_EQ(m.paired.model, 5U);
 }
 
+TEST(units, calls_of_another_name_match_where_most_of_them_is_the_same)
+{
+	const text_tree a = parse_tree_text("__x64_sys_sendto\n  tcp_sendmsg\n    tcp_push\n      tcp_ack\n",
+	                                    "a"),
+			b = parse_tree_text("__x64_sys_connect\n  tcp_sendmsg\n    tcp_push\n      tcp_ack\n",
+	                                    "b"),
+			c = parse_tree_text("__x64_sys_connect\n  tcp_recvmsg\n    tcp_push\n      tcp_ack\n",
+	                                    "c");
+	EXPECT_EQ(matched(a, b, cut_at::calls).pairs, (std::vector<sim::unit_pair>{{{0}, {0}}}));
+	EXPECT_EQ(matched(a, b, cut_at::calls).score.common, 2U);
+	EXPECT_EQ(matched(a, c, cut_at::calls).pairs, (std::vector<sim::unit_pair>{{{0}, {}}, {{}, {0}}}));
+}
+
 TEST(units, packets_match_wherever_they_were_received)
 {
 	const text_tree a = parse_tree_text(nested, "a");
