@@ -4,6 +4,7 @@
 // finds or makes the port's buckets and looks for conflicts among those that share it; with port 0 it finds
 // an open one, of odd offset, so that even ones stay for connect().
 
+#include "stack/core/addrconf_core.h"
 #include "stack/core/sock_reuseport.h"
 #include "stack/ipv4/inet_hashtables.h"
 #include "stack/kernel/random.h"
@@ -36,12 +37,37 @@ static bool ipv4_rcv_saddr_equal(be32 sk1_rcv_saddr, be32 sk2_rcv_saddr, bool sk
 	return (match_sk1_wildcard && !sk1_rcv_saddr) || (match_sk2_wildcard && !sk2_rcv_saddr);
 }
 
+// As below; a socket of IPv4 counts as one with a mapped address.
+static bool ipv6_rcv_saddr_equal(const sock_common &sk, const sock_common &sk2, bool match_sk1_wildcard,
+                                 bool match_sk2_wildcard)
+{
+	TRACE();
+	const in6_addr &addr = sk.skc_v6_rcv_saddr;
+	const bool second = sk2.sk_family == AF_INET6;
+	const int type = ipv6_addr_type(addr);
+	const int type2 = second ? ipv6_addr_type(sk2.skc_v6_rcv_saddr) : IPV6_ADDR_MAPPED;
+
+	if (type == IPV6_ADDR_MAPPED && type2 == IPV6_ADDR_MAPPED) {
+		if (sk2.skc_ipv6only)
+			return false;
+		return sk.sk_rcv_saddr == sk2.sk_rcv_saddr || (match_sk1_wildcard && !sk.sk_rcv_saddr) ||
+		       (match_sk2_wildcard && !sk2.sk_rcv_saddr);
+	}
+	if (type == IPV6_ADDR_ANY && type2 == IPV6_ADDR_ANY)
+		return true;
+	if (type2 == IPV6_ADDR_ANY && match_sk2_wildcard && !(sk2.skc_ipv6only && type == IPV6_ADDR_MAPPED))
+		return true;
+	if (type == IPV6_ADDR_ANY && match_sk1_wildcard && !(sk.skc_ipv6only && type2 == IPV6_ADDR_MAPPED))
+		return true;
+	return second && addr == sk2.skc_v6_rcv_saddr;
+}
+
 // Do two sockets receive at the same address? With match_wildcard, any address equals each.
 bool inet_rcv_saddr_equal(const sock &sk, const sock_common &sk2, bool match_wildcard)
 {
 	TRACE(sk);
-	if (sk.sk_family == AF_INET6 && sk.skc_ipv6only)
-		return sk2.sk_family == AF_INET6 && sk.sk_rcv_saddr == sk2.sk_rcv_saddr;
+	if (sk.sk_family == AF_INET6)
+		return ipv6_rcv_saddr_equal(sk, sk2, match_wildcard, match_wildcard);
 	return ipv4_rcv_saddr_equal(sk.sk_rcv_saddr, sk2.sk_rcv_saddr, sk2.skc_ipv6only, match_wildcard,
 	                            match_wildcard);
 }
@@ -55,6 +81,11 @@ bool inet_rcv_saddr_any(const sock &sk)
 static bool inet_use_hash2_on_bind(const sock &sk)
 {
 	TRACE(sk);
+	if (sk.sk_family == AF_INET6) {
+		const int type = ipv6_addr_type(sk.skc_v6_rcv_saddr);
+
+		return type != IPV6_ADDR_ANY && type != IPV6_ADDR_MAPPED;
+	}
 	return static_cast<bool>(sk.sk_rcv_saddr);
 }
 

@@ -5,8 +5,12 @@
 
 #include "stack/ipv6/ipv6.h"
 
+#include "stack/core/addrconf_core.h"
 #include "stack/ipv4/ip.h"
 #include "stack/ipv4/route.h"
+#include "stack/ipv4/udp.h"
+#include "stack/netfilter/nf_sockopt.h"
+#include "stack/security/capability.h"
 
 namespace skbwalk {
 
@@ -84,11 +88,16 @@ static int __inet6_bind(sock &sk, sockaddr_storage &uaddr, int)
 
 	if (addr.sin6_family != AF_INET6)
 		return -EAFNOSUPPORT;
+	const int type = ipv6_addr_type(addr.sin6_addr);
+	if ((type & IPV6_ADDR_MULTICAST) && sk.sk_type == SOCK_STREAM)
+		return -EINVAL;
 	const u16 snum = ntohs(addr.sin6_port);
+	if (snum && snum < net.ipv4.sysctl_ip_prot_sock && !ns_capable(init_user_ns, CAP_NET_BIND_SERVICE))
+		return -EACCES;
 	const auto bind = [&] {
 		if (sk.sk_state != TCP_CLOSE || inet.inet_num)
 			return -EINVAL;
-		if (ipv6_addr_v4mapped(addr.sin6_addr)) {
+		if (type == IPV6_ADDR_MAPPED) {
 			if (sk.skc_ipv6only)
 				return -EINVAL;
 			v4addr = ipv6_addr_v4(addr.sin6_addr);
@@ -96,7 +105,7 @@ static int __inet6_bind(sock &sk, sockaddr_storage &uaddr, int)
 			if (!inet_can_nonlocal_bind(net, inet) && v4addr && kind != RTN_LOCAL &&
 			    kind != RTN_MULTICAST && kind != RTN_BROADCAST)
 				return -EADDRNOTAVAIL;
-		} else if (!ipv6_addr_any(addr.sin6_addr)) {
+		} else if (type != IPV6_ADDR_ANY) {
 			return -EADDRNOTAVAIL; // no device has an IPv6 address
 		}
 		inet.inet_rcv_saddr = inet.inet_saddr = v4addr;
@@ -108,7 +117,7 @@ static int __inet6_bind(sock &sk, sockaddr_storage &uaddr, int)
 				return err;
 			}
 		}
-		if (!ipv6_addr_any(addr.sin6_addr))
+		if (type != IPV6_ADDR_ANY)
 			sk.sk_userlocks |= SOCK_BINDADDR_LOCK;
 		if (snum)
 			sk.sk_userlocks |= SOCK_BINDPORT_LOCK;
@@ -159,6 +168,8 @@ int inet6_getname(socket &parent, sockaddr_storage &uaddr, int peer)
 		sin6.sin6_port = inet.inet_sport;
 		sin6.sin6_addr = sk.sk_v6_rcv_saddr;
 	}
+	if (ret >= 0)
+		sin6.sin6_scope_id = ipv6_iface_scope_id(sin6.sin6_addr, sk.sk_bound_dev_if);
 	release_sock(sk);
 	return ret;
 }
@@ -174,29 +185,43 @@ void inet6_csk_addr2sockaddr(sock &sk, sockaddr_storage &uaddr)
 }
 
 // Unlike the kernel, IPV6_V6ONLY is the only option of its own level.
+static int do_ipv6_setsockopt(sock &sk, int, int optname, const void *optval, u32 optlen)
+{
+	TRACE(sk);
+	int retv = -ENOPROTOOPT;
+	int val = 0;
+
+	if (optlen >= sizeof(val))
+		std::memcpy(&val, optval, sizeof(val));
+	sockopt_lock_sock(sk);
+	if (optname == IPV6_V6ONLY) {
+		if (optlen < sizeof(int) || inet_sk(sk).inet_num) {
+			retv = -EINVAL;
+		} else {
+			sk.skc_ipv6only = val != 0;
+			retv = 0;
+		}
+	}
+	sockopt_release_sock(sk);
+	return retv;
+}
+
 int ipv6_setsockopt(sock &sk, int level, int optname, const void *optval, u32 optlen)
 {
 	TRACE(sk);
 	if (level == SOL_IP && sk.sk_type != SOCK_RAW)
-		return ip_setsockopt(sk, level, optname, optval, optlen);
-	if (level != SOL_IPV6 || optname != IPV6_V6ONLY)
+		return udp_prot.setsockopt(sk, level, optname, optval, optlen);
+	if (level != SOL_IPV6)
 		return -ENOPROTOOPT;
-	if (optlen < sizeof(int) || inet_sk(sk).inet_num)
-		return -EINVAL;
-	int val;
-	std::memcpy(&val, optval, sizeof(val));
-	lock_sock(sk);
-	sk.skc_ipv6only = val != 0;
-	release_sock(sk);
-	return 0;
+	const int err = do_ipv6_setsockopt(sk, level, optname, optval, optlen);
+
+	return err == -ENOPROTOOPT ? nf_setsockopt(sk, PF_INET6, optname, optval, optlen) : err;
 }
 
-int ipv6_getsockopt(sock &sk, int level, int optname, void *optval, int &optlen)
+static int do_ipv6_getsockopt(const sock &sk, int, int optname, void *optval, int &optlen)
 {
 	TRACE(sk);
-	if (level == SOL_IP)
-		return ip_getsockopt(sk, level, optname, optval, optlen);
-	if (level != SOL_IPV6 || optname != IPV6_V6ONLY)
+	if (optname != IPV6_V6ONLY)
 		return -ENOPROTOOPT;
 	if (optlen < static_cast<int>(sizeof(int)))
 		return -EINVAL;
@@ -204,6 +229,39 @@ int ipv6_getsockopt(sock &sk, int level, int optname, void *optval, int &optlen)
 	std::memcpy(optval, &val, sizeof(val));
 	optlen = sizeof(val);
 	return 0;
+}
+
+int ipv6_getsockopt(sock &sk, int level, int optname, void *optval, int &optlen)
+{
+	TRACE(sk);
+	if (level == SOL_IP && sk.sk_type != SOCK_RAW)
+		return udp_prot.getsockopt(sk, level, optname, optval, optlen);
+	if (level != SOL_IPV6)
+		return -ENOPROTOOPT;
+	const int err = do_ipv6_getsockopt(sk, level, optname, optval, optlen);
+
+	return err == -ENOPROTOOPT ? nf_getsockopt(sk, PF_INET6, optname, optval, optlen) : err;
+}
+
+static int inet6_sendmsg(socket &parent, msghdr &msg, std::size_t size)
+{
+	TRACE(parent.sk);
+	sock &sk = *parent.sk;
+
+	if (inet_send_prepare(sk))
+		return -EAGAIN;
+	return sk.sk_prot->sendmsg(sk, msg, size);
+}
+
+static int inet6_recvmsg(socket &parent, msghdr &msg, std::size_t size, int flags)
+{
+	TRACE(parent.sk);
+	int addr_len = 0;
+	const int err = parent.sk->sk_prot->recvmsg(*parent.sk, msg, size, flags, addr_len);
+
+	if (err >= 0)
+		msg.msg_namelen = addr_len;
+	return err;
 }
 
 const proto_ops inet6_stream_ops = {
@@ -219,8 +277,8 @@ const proto_ops inet6_stream_ops = {
 	.shutdown = inet_shutdown,
 	.setsockopt = sock_common_setsockopt,
 	.getsockopt = sock_common_getsockopt,
-	.sendmsg = inet_sendmsg,
-	.recvmsg = inet_recvmsg,
+	.sendmsg = inet6_sendmsg,
+	.recvmsg = inet6_recvmsg,
 	.set_rcvlowat = tcp_set_rcvlowat,
 };
 

@@ -4,6 +4,7 @@
 // tcp_ipv4's and make the child a mapped one (ipv6_mapped); connect to an IPv4-mapped address turns the
 // socket into one. Left out: TCP over IPv6.
 
+#include "stack/core/addrconf_core.h"
 #include "stack/ipv4/ip.h"
 #include "stack/ipv6/ipv6.h"
 
@@ -34,7 +35,8 @@ int tcp_v6_connect(sock &sk, sockaddr_storage &uaddr, int addr_len)
 		return -EAFNOSUPPORT;
 	if (ipv6_addr_any(usin.sin6_addr) && ipv6_addr_v4mapped(sk.sk_v6_rcv_saddr))
 		usin.sin6_addr = ipv6_addr_set_v4mapped(htonl(INADDR_LOOPBACK));
-	if (!ipv6_addr_v4mapped(usin.sin6_addr) || sk.skc_ipv6only)
+	const int type = ipv6_addr_type(usin.sin6_addr);
+	if (!(type & IPV6_ADDR_MAPPED) || sk.skc_ipv6only)
 		return -ENETUNREACH;
 	if (tp.rx_opt.ts_recent_stamp && !(sk.sk_v6_daddr == usin.sin6_addr)) {
 		tp.rx_opt.ts_recent = 0;
