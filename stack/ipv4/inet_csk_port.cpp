@@ -81,11 +81,7 @@ bool inet_rcv_saddr_any(const sock &sk)
 static bool inet_use_hash2_on_bind(const sock &sk)
 {
 	TRACE(sk);
-	if (sk.sk_family == AF_INET6) {
-		const int type = ipv6_addr_type(sk.skc_v6_rcv_saddr);
-
-		return type != IPV6_ADDR_ANY && type != IPV6_ADDR_MAPPED;
-	}
+	// Any address, or one of IPv4: an AF_INET6 socket can have no other.
 	return static_cast<bool>(sk.sk_rcv_saddr);
 }
 
