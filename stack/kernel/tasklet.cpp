@@ -46,7 +46,7 @@ bool tasklet_clear_sched(tasklet_struct &t)
 		wake_up_var(&t.scheduled);
 		return true;
 	}
-	assert(!"a tasklet on the list that nobody scheduled");
+	assert(false && "a tasklet on the list that nobody scheduled");
 	return false;
 }
 
