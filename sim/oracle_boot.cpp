@@ -82,7 +82,6 @@ public:
 		for (const char *folder : {"dev", "proc", "sys", "tmp", "run", "etc", "out", "bin", "root"})
 			tree_.add_folder(folder);
 		add_program("bin/busybox", "busybox");
-		tree_.add_text("init", init_script(), 0755);
 		add_program("usr/sbin/ip", "ip");
 		add_program("usr/sbin/tc", "tc");
 		for (const tool &t : tools())
@@ -97,14 +96,9 @@ public:
 		}
 		tree_.add_file("player", find_player(args_.player));
 		tree_.add_text("functions", recorded_functions());
-		for (const played_plan &p : args_.plans) {
-			std::vector<std::string> files;
-			for (const std::string &name : modules_for(*p.what))
-				for (const std::string &file : module_files(name))
-					if (std::ranges::find(files, file) == files.end())
-						files.push_back(file);
-			tree_.add_text("plans/" + plan_stem(*p.what), write_plan(*p.what, files));
-		}
+		for (const played_plan &p : args_.plans)
+			tree_.add_text("plans/" + plan_stem(*p.what), write_plan(*p.what));
+		tree_.add_text("init", init_script(), 0755);
 		tree_.write(to);
 	}
 
@@ -217,7 +211,19 @@ private:
 		return out;
 	}
 
-	[[nodiscard]] std::string init_script() const
+	// What a scenario wants and is not there yet; a module's functions can be recorded from then on.
+	std::string load_modules(const scenario &s)
+	{
+		std::string out;
+		for (const std::string &name : modules_for(s))
+			for (const std::string &file : module_files(name))
+				if (loaded_.insert(file).second)
+					out += fmt::format(
+						"insmod {0} || echo oracle: {0} cannot be loaded\n", file);
+		return out.empty() ? out : out + "echo oracle: $(/player --filter /functions)\n";
+	}
+
+	std::string init_script()
 	{
 		std::string out =
 			"#!/bin/busybox sh\n"
@@ -230,10 +236,10 @@ private:
 			"mount -t tmpfs run /run\n"
 			"echo oracle: up\n"
 			"sysctl -qw net.core.devconf_inherit_init_net=1 net.core.default_qdisc=fq_codel\n"
-			"sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1\n"
-			"echo oracle: $(/player --filter /functions)\n";
+			"sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1\n";
 		for (const played_plan &p : args_.plans) {
 			const std::string stem = plan_stem(*p.what);
+			out += load_modules(*p.what);
 			for (const std::string &variant : p.variants)
 				out += fmt::format(
 					"timeout 300 /player /plans/{0} /out {1} || echo oracle: {0} {1}: "
@@ -255,6 +261,7 @@ private:
 	std::vector<fs::path> roots_;                // of the packages of tools
 	std::map<std::string, fs::path> modules_;    // by name, with underscores
 	std::map<std::string, std::string> depends_; // of those in the image
+	std::set<std::string> loaded_;               // by the script so far
 	initramfs tree_;
 };
 

@@ -151,14 +151,12 @@ std::string plain_word(std::string_view word)
 	return out;
 }
 
-std::string write_plan(const scenario &s, const std::vector<std::string> &modules)
+std::string write_plan(const scenario &s)
 {
 	if (const std::vector<std::string> why = s.unportable(); !why.empty())
 		throw not_portable(fmt::format("{}: not portable, so no real kernel can play it:\n  {}",
 		                               s.file, fmt::join(why, "\n  ")));
 	std::string out = fmt::format("# skbwalk plan 1\nname\t{}\ngap\t{}\n", plan_word(s.name), s.gap_ns);
-	for (const std::string &m : modules)
-		out += fmt::format("module\t{}\n", plan_word(m));
 	for (const setup_line &line : s.setup)
 		out += fmt::format("setup\t{}\n", command_text(line));
 	for (const task_description &t : s.tasks)

@@ -15,8 +15,8 @@ struct not_portable : std::runtime_error {
 	using std::runtime_error::runtime_error;
 };
 
-// `modules` are files that the player loads first. Throws not_portable.
-[[nodiscard]] std::string write_plan(const scenario &s, const std::vector<std::string> &modules = {});
+// Throws not_portable.
+[[nodiscard]] std::string write_plan(const scenario &s);
 
 // %XX for what would be mistaken for a separator in a plan or in the player's results, and back.
 [[nodiscard]] std::string plan_word(std::string_view text);

@@ -8,6 +8,7 @@
 #include "sim/oracle_image.h"
 #include "sim/oracle_packages.h"
 #include "sim/oracle_plan.h"
+#include "sim/oracle_random.h"
 #include "sim/oracle_tcp_info.h"
 #include "stack/ipv4/tcp_info.h"
 
@@ -41,11 +42,10 @@ template <class T> std::string error_of(T call)
 
 TEST(oracle_plan, set_up_and_tasks_are_words)
 {
-	const std::string plan = write_plan(
-		parsed(R"("gap_ms": 5, "setup": ["ip netns add b", {"run": "sysctl -w 'a=1 2'", "fails": "no"}],
-		          "steps": [{"task": "t", "call": "socket", "as": "s"}])"),
-		{"/modules/veth.ko"});
-	EXPECT_THAT(plan, HasSubstr("name\tn\ngap\t5000000\nmodule\t/modules/veth.ko\n"
+	const std::string plan = write_plan(parsed(
+		R"("gap_ms": 5, "setup": ["ip netns add b", {"run": "sysctl -w 'a=1 2'", "fails": "no"}],
+		          "steps": [{"task": "t", "call": "socket", "as": "s"}])"));
+	EXPECT_THAT(plan, HasSubstr("name\tn\ngap\t5000000\n"
 	                            "setup\t0\tip\tnetns\tadd\tb\nsetup\t1\tsysctl\t-w\ta%3d1%202\n"
 	                            "task\tt\t@\ntask\tu\tb\n"));
 }
@@ -228,6 +228,70 @@ TEST(oracle_results, line_that_is_none_is_refused_with_its_number)
 	          "f:2: expected a line of the player's results");
 	EXPECT_EQ(error_of([] { return read_outcomes("step\tx\treturned\t0\t0\t0\t0\t0\t-\t-\t-\n", "f"); }),
 	          "f:1: expected a number");
+}
+
+// ---- packets --------------------------------------------------------------------------------------------
+
+// A TCP segment with its timestamps option, from a client's ephemeral port to port 80.
+frame segment(u16 port, u8 flags, u32 seq, u32 stamp, const std::string &device = "lo")
+{
+	std::string b(14 + 20 + 32, '\0');
+	const auto put = [&b](std::size_t at, std::size_t bytes, u32 value) {
+		for (std::size_t i = 0; i < bytes; ++i)
+			b[at + i] = static_cast<char>(value >> 8 * (bytes - 1 - i));
+	};
+	put(12, 2, 0x0800);
+	put(14, 1, 0x45);
+	put(16, 2, 52);
+	put(18, 2, stamp); // the identification, which is random too
+	put(22, 1, 64);
+	put(23, 1, 6);
+	put(26, 4, 0x7f000001);
+	put(30, 4, 0x7f000001);
+	put(34, 2, port);
+	put(36, 2, 80);
+	put(38, 4, seq);
+	put(46, 1, 0x80);
+	put(47, 1, flags);
+	put(48, 2, 512);
+	put(54, 4, 0x0101080a);
+	put(58, 4, stamp);
+	return {"", device, 0, b};
+}
+
+TEST(oracle_packets, numbers_count_from_the_first_and_ephemeral_ports_by_their_order)
+{
+	const std::vector<frame> a = {segment(40000, 2, 100, 7), segment(40000, 17, 101, 8)};
+	const std::vector<frame> b = {segment(50000, 2, 900, 70), segment(50000, 17, 901, 80)};
+	EXPECT_THAT(packet_differences(a, b), IsEmpty());
+}
+
+TEST(oracle_packets, another_flag_number_or_count_is_a_difference_of_its_device)
+{
+	const std::vector<frame> a = {segment(40000, 2, 100, 7), segment(40000, 17, 101, 8)};
+	EXPECT_THAT(packet_differences(a, {a[0], segment(40000, 16, 101, 8)}),
+	            ElementsAre(HasSubstr("lo, packet 2 (kernel 2, model 2)")));
+	EXPECT_THAT(packet_differences(a, {a[0], segment(40000, 17, 102, 8)}),
+	            ElementsAre(HasSubstr("seq 2")));
+	EXPECT_THAT(packet_differences(a, {a[0]}), ElementsAre(HasSubstr("model:  none")));
+	EXPECT_THAT(packet_differences({}, {segment(1, 2, 3, 4, "v1")}),
+	            ElementsAre(HasSubstr("v1, packet 1")));
+}
+
+// ---- random scenarios -----------------------------------------------------------------------------------
+
+TEST(oracle_random, each_is_a_portable_file_that_the_model_plays_to_its_end)
+{
+	for (u32 i = 0; i < 20; ++i) {
+		const std::string text = random_scenario(1, i);
+		EXPECT_EQ(text, random_scenario(1, i));
+		const scenario s = parse_scenario(text, random_scenario_name(1, i));
+		EXPECT_THAT(s.unportable(), IsEmpty());
+		const model_run run = run_on_model(s, "linux-6.1", true);
+		EXPECT_THAT(run.got.notes, IsEmpty()) << text;
+		EXPECT_FALSE(run.got.frames.empty());
+	}
+	EXPECT_NE(random_scenario(1, 0), random_scenario(2, 0));
 }
 
 // ---- the machine ----------------------------------------------------------------------------------------

@@ -134,8 +134,6 @@ public:
 			to_.name = f.word("a name"), program_says = "player: " + to_.name;
 		else if (what == "gap")
 			to_.gap_ns = f.number("nanoseconds");
-		else if (what == "module")
-			to_.modules.push_back(f.word("a file"));
 		else if (what == "setup")
 			to_.setup.push_back(command_of(f));
 		else if (what == "task")
@@ -143,7 +141,7 @@ public:
 		else if (what == "warm" || what == "step")
 			to_.steps.push_back(step_of(f, what == "warm"));
 		else
-			f.fail("name, gap, module, setup, task, warm or step");
+			f.fail("name, gap, setup, task, warm or step");
 	}
 
 private:

@@ -73,7 +73,6 @@ struct step {
 struct plan {
 	std::string name;
 	long gap_ns = 0;
-	std::vector<std::string> modules; // files
 	std::vector<command> setup;
 	std::vector<task> tasks;
 	std::vector<step> steps;

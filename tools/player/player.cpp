@@ -87,14 +87,6 @@ std::string text_of(const command &c)
 	return out;
 }
 
-void load_module(const std::string &file)
-{
-	const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || (syscall(SYS_finit_module, fd, "", 0) && errno != EEXIST))
-		die_errno("module " + file);
-	close(fd);
-}
-
 // Away from everybody's network and everybody's /run/netns.
 void move_out()
 {
@@ -155,8 +147,6 @@ public:
 
 	int play()
 	{
-		for (const std::string &m : plan_.modules)
-			load_module(m);
 		stay_on_one_cpu();
 		move_out();
 		for (const command &c : plan_.setup)
