@@ -25,6 +25,7 @@ struct oracle_args {
 	double at_least = 98; // pooled F1, in percent
 	bool host = false;    // this machine's own kernel
 	bool packets = false; // compare them too
+	bool calls = true;    // record them; else results alone, which needs no tracer
 	bool colour = false;
 	u32 seconds_max = 0;
 	u32 random = 0; // so many random scenarios
@@ -51,9 +52,10 @@ struct oracle_score {
 [[nodiscard]] std::string oracle_report(const std::vector<played_scenario> &played, const oracle_args &args,
                                         oracle_score &score);
 
-// Packets of the two runs: a line for each difference in flags, lengths, relative numbers and options.
-[[nodiscard]] std::vector<std::string> packet_differences(const std::vector<frame> &kernel,
-                                                          const std::vector<frame> &model);
+// Packets of the two runs: a line for each device where flags, lengths, relative numbers or options differ.
+// What one of them sent in the last moments is not missed in the other: its timer may have come just after
+// the end.
+[[nodiscard]] std::vector<std::string> packet_differences(const outcomes &kernel, const outcomes &model);
 
 // Exit status: 0 all results are equal and F1 reaches its goal, 1 not, 2 bad input, 3 no kernel can be had.
 [[nodiscard]] int cmd_oracle(const oracle_args &args);

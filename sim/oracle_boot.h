@@ -25,6 +25,7 @@ struct boot_args {
 	std::filesystem::path cache;  // of packages; empty: the default
 	std::filesystem::path player; // empty: beside this program
 	std::filesystem::path folder; // what comes back, and the console's log
+	bool records = true;          // calls, in some variant
 	u32 seconds_max = 0;          // 0: by the number of plans
 };
 

@@ -3,6 +3,7 @@
 // This machine's own kernel: the player makes namespaces of its own, but the tracer is everybody's, so one in
 // use is left alone and everything is put back.
 #include <fstream>
+#include <optional>
 
 #include <fmt/format.h>
 #include <sys/utsname.h>
@@ -19,13 +20,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void refuse_where_impossible(const std::string &player)
+void refuse_where_impossible(const std::string &player, bool records)
 {
 	static const fs::path lockdown = "/sys/kernel/security/lockdown";
 	std::error_code ignored;
 
 	if (geteuid() != 0)
 		throw no_oracle("--host: expected root: tracefs and namespaces are root's");
+	if (!records)
+		return;
 	if (fs::exists(lockdown, ignored) &&
 	    read_bytes(lockdown).find("[confidentiality]") != std::string::npos)
 		throw no_oracle("--host: this kernel is locked down (confidentiality): it lets nobody trace");
@@ -60,10 +63,13 @@ struct filtered { // for as long as it lives
 boot_result play_on_this_host(const boot_args &args)
 {
 	const std::string player = find_player(args.player).string();
-	refuse_where_impossible(player);
+	refuse_where_impossible(player, args.records);
 	const fs::path functions = args.folder / "functions";
-	write_text(functions, recorded_functions());
-	const filtered during{player, functions.string()};
+	std::optional<filtered> during;
+	if (args.records) {
+		write_text(functions, recorded_functions());
+		during.emplace(player, functions.string());
+	}
 	utsname name{};
 	static_cast<void>(uname(&name));
 	boot_result out{name.release, {}};

@@ -81,6 +81,7 @@ model_run run_on_model(const scenario &s, const std::string &release, bool packe
 		r.on_steps_begin([&out] { out.got.frames.clear(); });
 		const run_report report = r.run();
 		tap.reset();
+		out.got.end_ns = report.virtual_ns;
 		if (!report.deadlock.empty())
 			out.got.notes.push_back("deadlock: every task waits for ever\n" + report.deadlock);
 		const trace::recorder &recorder = *w.recorder();

@@ -9,12 +9,15 @@
 #include <fmt/format.h>
 
 #include "sim/oracle.h"
+#include "stack/kernel/context.h"
 
 namespace skbwalk::sim {
 
 namespace {
 
 constexpr std::size_t ethernet_bytes = 14;
+// A timer's slot in the wheel, and what a step may take longer on a real kernel.
+constexpr u64 last_moments_ns = 60 * NSEC_PER_MSEC;
 constexpr u16 type_ip = 0x0800, type_arp = 0x0806;
 constexpr u8 proto_icmp = 1, proto_tcp = 6, proto_udp = 17;
 
@@ -123,7 +126,8 @@ private:
 		                              relative(there, p.at32(at + 4), syn));
 		if (ack)
 			out += fmt::format(" ack {}", relative(back, p.at32(at + 8), false));
-		out += fmt::format(" win {} length {}", p.at16(at + 14), length > head ? length - head : 0);
+		out += fmt::format("{} length {}", p.at16(at + 14) ? "" : " win 0",
+		                   length > head ? length - head : 0);
 		if (flags & 32u)
 			out += fmt::format(" urg {}", p.at16(at + 18));
 		return out + options(p, at + 20, at + head, back);
@@ -168,36 +172,57 @@ private:
 	std::map<flow, u32> first_;
 };
 
-using by_device = std::map<std::string, std::vector<std::string>>;
+// What a device saw, and how many of it come before the last moments.
+struct seen {
+	std::vector<std::string> lines;
+	std::size_t sure = 0;
+};
+using by_device = std::map<std::string, seen>;
 
-by_device lines_of(std::vector<frame> frames)
+by_device lines_of(const outcomes &o)
 {
 	by_device out;
 	describer names;
+	std::vector<frame> frames = o.frames;
 	std::ranges::stable_sort(frames, {}, &frame::time_ns);
-	for (const frame &f : frames)
-		if (std::string line = names.line(f.bytes); !line.empty())
-			out[f.netns.empty() ? f.device : f.netns + ":" + f.device].push_back(std::move(line));
+	for (const frame &f : frames) {
+		std::string line = names.line(f.bytes);
+		if (line.empty())
+			continue;
+		seen &device = out[f.netns.empty() ? f.device : f.netns + ":" + f.device];
+		device.lines.push_back(std::move(line));
+		if (f.time_ns + last_moments_ns < o.end_ns)
+			device.sure = device.lines.size();
+	}
 	return out;
+}
+
+// Each has what the other surely has, in the same order.
+bool same(const seen &a, const seen &b)
+{
+	const std::size_t both = std::min(a.lines.size(), b.lines.size());
+	return both >= a.sure && both >= b.sure &&
+	       std::equal(a.lines.begin(), a.lines.begin() + static_cast<std::ptrdiff_t>(both),
+	                  b.lines.begin());
 }
 
 } // namespace
 
-std::vector<std::string> packet_differences(const std::vector<frame> &kernel, const std::vector<frame> &model)
+std::vector<std::string> packet_differences(const outcomes &kernel, const outcomes &model)
 {
 	by_device left = lines_of(kernel), right = lines_of(model);
 	std::vector<std::string> out;
 	for (const auto &[device, lines] : left)
 		right.try_emplace(device);
 	for (const auto &[device, theirs] : right) {
-		const std::vector<std::string> &real = left[device];
-		const auto [a, b] = std::ranges::mismatch(real, theirs);
-		if (a == real.end() && b == theirs.end())
+		const seen &real = left[device];
+		if (same(real, theirs))
 			continue;
-		out.push_back(
-			fmt::format("{}, packet {} (kernel {}, model {}):\n    kernel: {}\n    model:  {}",
-		                    device, a - real.begin() + 1, real.size(), theirs.size(),
-		                    a == real.end() ? "none" : *a, b == theirs.end() ? "none" : *b));
+		const auto [a, b] = std::ranges::mismatch(real.lines, theirs.lines);
+		out.push_back(fmt::format(
+			"{}, packet {} (kernel {}, model {}):\n    kernel: {}\n    model:  {}", device,
+			a - real.lines.begin() + 1, real.lines.size(), theirs.lines.size(),
+			a == real.lines.end() ? "none" : *a, b == theirs.lines.end() ? "none" : *b));
 	}
 	return out;
 }

@@ -43,6 +43,8 @@ public:
 		const std::size_t before = results_.size() + packets_.size();
 		const match_result before_score{score_.kernel, score_.model, score_.common};
 		for (const auto &[phase, tree] : p.model.phases) {
+			if (!args_.calls)
+				break;
 			const auto real = std::ranges::find(p.kernel, phase, &capture::phase);
 			if (real == p.kernel.end()) {
 				notes_.push_back(fmt::format("{}/{}: the kernel's run did not come to it",
@@ -63,12 +65,11 @@ public:
 			results_.push_back(fmt::format("{}: {}", name, line));
 		}
 		if (args_.packets)
-			for (const std::string &line :
-			     packet_differences(p.kernel_got.frames, p.model.got.frames))
+			for (const std::string &line : packet_differences(p.kernel_got, p.model.got))
 				packets_.push_back(fmt::format("{}: {}", name, line));
 		if (results_.size() + packets_.size() != before)
 			score_.differing.push_back(name);
-		if (args_.random)
+		if (args_.random && args_.calls)
 			table_ += score_line(name, {score_.kernel - before_score.reference,
 			                            score_.model - before_score.model,
 			                            score_.common - before_score.common});
@@ -79,10 +80,11 @@ public:
 
 	std::string text() const
 	{
-		std::string out = fmt::format("{:<40} {:>7} {:>7} {:>7}  {}\n", "scenario/phase", "recall",
-		                              "precis.", "F1", "calls kernel/model/both");
-		out += table_;
-		out += score_line("all", {score_.kernel, score_.model, score_.common});
+		std::string out;
+		if (args_.calls)
+			out = fmt::format("{:<40} {:>7} {:>7} {:>7}  {}\n", "scenario/phase", "recall",
+			                  "precis.", "F1", "calls kernel/model/both") +
+			      table_ + score_line("all", {score_.kernel, score_.model, score_.common});
 		out += fmt::format("results: {} system calls, {}\n", score_.calls,
 		                   results_.empty() ? "all equal"
 		                                    : fmt::format("{} differ", results_.size()));

@@ -209,6 +209,8 @@ outcomes read_outcomes(std::string_view text, const std::string &file)
 		if (l.at(0) == "packet" && l.size() == 5) {
 			out.frames.push_back({l.at(1) == "@" ? std::string{} : plain_word(l.at(1)),
 			                      std::string{l.at(2)}, l.number<u64>(3), l.bytes(4)});
+		} else if (l.at(0) == "end" && l.size() == 2) {
+			out.end_ns = l.number<u64>(1);
 		} else if (l.at(0) == "lost" && l.size() == 3) {
 			out.notes.push_back(
 				fmt::format("{} packets of namespace {} were not seen", l.at(2), l.at(1)));

@@ -33,6 +33,7 @@ struct frame { // as it went by
 struct outcomes {
 	std::map<std::pair<bool, u32>, step_outcome> steps; // by (is a warm-up, number)
 	std::vector<frame> frames;
+	u64 end_ns = 0; // when it was over, by the frames' clock
 	std::vector<std::string> notes;
 };
 

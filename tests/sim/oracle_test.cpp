@@ -11,6 +11,7 @@
 #include "sim/oracle_random.h"
 #include "sim/oracle_tcp_info.h"
 #include "stack/ipv4/tcp_info.h"
+#include "stack/kernel/context.h"
 
 namespace {
 
@@ -256,26 +257,44 @@ frame segment(u16 port, u8 flags, u32 seq, u32 stamp, const std::string &device 
 	put(48, 2, 512);
 	put(54, 4, 0x0101080a);
 	put(58, 4, stamp);
-	return {"", device, 0, b};
+	return {"", device, u64{seq} * NSEC_PER_SEC, b};
+}
+
+outcomes saw(std::vector<frame> frames, u64 end_ns = ~u64{0})
+{
+	outcomes o;
+	o.frames = std::move(frames);
+	o.end_ns = end_ns;
+	return o;
 }
 
 TEST(oracle_packets, numbers_count_from_the_first_and_ephemeral_ports_by_their_order)
 {
-	const std::vector<frame> a = {segment(40000, 2, 100, 7), segment(40000, 17, 101, 8)};
-	const std::vector<frame> b = {segment(50000, 2, 900, 70), segment(50000, 17, 901, 80)};
+	const outcomes a = saw({segment(40000, 2, 100, 7), segment(40000, 17, 101, 8)});
+	const outcomes b = saw({segment(50000, 2, 900, 70), segment(50000, 17, 901, 80)});
 	EXPECT_THAT(packet_differences(a, b), IsEmpty());
 }
 
 TEST(oracle_packets, another_flag_number_or_count_is_a_difference_of_its_device)
 {
-	const std::vector<frame> a = {segment(40000, 2, 100, 7), segment(40000, 17, 101, 8)};
-	EXPECT_THAT(packet_differences(a, {a[0], segment(40000, 16, 101, 8)}),
+	const frame syn = segment(40000, 2, 100, 7);
+	const outcomes a = saw({syn, segment(40000, 17, 101, 8)});
+	EXPECT_THAT(packet_differences(a, saw({syn, segment(40000, 16, 101, 8)})),
 	            ElementsAre(HasSubstr("lo, packet 2 (kernel 2, model 2)")));
-	EXPECT_THAT(packet_differences(a, {a[0], segment(40000, 17, 102, 8)}),
+	EXPECT_THAT(packet_differences(a, saw({syn, segment(40000, 17, 102, 8)})),
 	            ElementsAre(HasSubstr("seq 2")));
-	EXPECT_THAT(packet_differences(a, {a[0]}), ElementsAre(HasSubstr("model:  none")));
-	EXPECT_THAT(packet_differences({}, {segment(1, 2, 3, 4, "v1")}),
+	EXPECT_THAT(packet_differences(a, saw({syn})), ElementsAre(HasSubstr("model:  none")));
+	EXPECT_THAT(packet_differences(saw({}), saw({segment(1, 2, 3, 4, "v1")})),
 	            ElementsAre(HasSubstr("v1, packet 1")));
+}
+
+TEST(oracle_packets, packet_of_the_last_moments_is_not_missed)
+{
+	const frame syn = segment(40000, 2, 100, 7), late = segment(40000, 17, 101, 8);
+	EXPECT_THAT(packet_differences(saw({syn, late}, late.time_ns + NSEC_PER_MSEC), saw({syn})),
+	            IsEmpty());
+	EXPECT_THAT(packet_differences(saw({syn, late}, late.time_ns + NSEC_PER_SEC), saw({syn})),
+	            ElementsAre(HasSubstr("model:  none")));
 }
 
 // ---- random scenarios -----------------------------------------------------------------------------------

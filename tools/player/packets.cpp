@@ -57,7 +57,11 @@ void packet_log::drop()
 std::string packet_log::text() const
 {
 	static char frame[frame_bytes_max];
-	std::string out;
+	timespec wall{};
+	clock_gettime(CLOCK_REALTIME, &wall);
+	const std::int64_t end_ns = now_ns();
+	const std::int64_t since_boot = wall.tv_sec * 1'000'000'000 + wall.tv_nsec - end_ns;
+	std::string out = "end\t" + std::to_string(end_ns) + "\n";
 	for (const one &s : sockets_) {
 		for (;;) {
 			sockaddr_ll from{};
@@ -75,8 +79,8 @@ std::string packet_log::text() const
 				if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_TIMESTAMPNS)
 					std::memcpy(&at, CMSG_DATA(c), sizeof(at));
 			out += "packet\t" + escaped(s.netns) + "\t" + device_name(s.fd, from.sll_ifindex) +
-			       "\t" + std::to_string(at.tv_sec * 1'000'000'000 + at.tv_nsec) + "\t" +
-			       hex(frame, static_cast<std::size_t>(n)) + "\n";
+			       "\t" + std::to_string(at.tv_sec * 1'000'000'000 + at.tv_nsec - since_boot) +
+			       "\t" + hex(frame, static_cast<std::size_t>(n)) + "\n";
 		}
 		tpacket_stats lost{};
 		socklen_t length = sizeof(lost);
