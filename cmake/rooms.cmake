@@ -4,7 +4,9 @@
 # that those may use). CMake links by it and tests/tidy checks every #include by it, so an edge that is
 # not here exists nowhere. A lower room calls a higher one through the kernel's own tables only.
 #
-# A file belongs to the room with the longest folder that holds it. `door` is the files of stack/ itself.
+# A file belongs to the room with the longest folder that holds it. A folder that ends in `*` is the beginning
+# of its files' names: the kernel has modules of several layers in net/netfilter. `door` is the files of stack/
+# itself.
 set(SKBWALK_ROOMS
 	"kernel    | stack/kernel    | trace"
 	"trace     | stack/trace     | kernel"
@@ -13,12 +15,17 @@ set(SKBWALK_ROOMS
 	"ethernet  | stack/ethernet  | core"
 	"sched     | stack/sched     | core"
 	"netfilter | stack/netfilter | core"
+	"xtables   | stack/netfilter/x_* | netfilter"
 	"security  | stack/security  | core"
 	"packet    | stack/packet    | core"
 	"ipv4      | stack/ipv4      | ethernet sched netfilter security packet"
+	"conntrack | stack/netfilter/nf_conntrack* | ipv4"
+	"nat       | stack/netfilter/nf_nat* | conntrack"
+	"xtmodules | stack/netfilter/xt_* | nat xtables"
+	"iptables  | stack/ipv4/netfilter | xtmodules"
 	"ipv6      | stack/ipv6      | ipv4"
 	"bridge    | stack/bridge    | ipv4"
-	"door      | stack           | ipv6 bridge"
+	"door      | stack           | ipv6 bridge iptables"
 	"devices   | devices         | door"
 	"sim       | sim             | devices"
 )

@@ -246,7 +246,11 @@ room_table::room_table(const std::string &cmake)
 			doorways_.emplace(room, second);
 			continue;
 		}
-		folders_.emplace(second + "/", room);
+		if (second.ends_with('*')) // the beginning of names
+			second.pop_back();
+		else
+			second += '/';
+		folders_.emplace(second, room);
 		for (std::string below; words >> below;)
 			below_[room].insert(below);
 	}

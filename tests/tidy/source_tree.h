@@ -58,7 +58,7 @@ public:
 	bool empty() const { return folders_.empty(); }
 
 private:
-	std::map<std::string, std::string> folders_; // folder/ -> room
+	std::map<std::string, std::string> folders_; // folder/, or the beginning of a name -> room
 	std::map<std::string, std::set<std::string>> below_;
 	std::set<std::pair<std::string, std::string>> doorways_; // room, header
 };

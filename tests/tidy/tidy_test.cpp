@@ -229,11 +229,14 @@ TEST(tidy_reader, room_may_use_what_is_below_and_its_doorways)
 {
 	const tidy::room_table rooms(
 		"set(SKBWALK_ROOMS\n\t\"a | stack/a | \"\n\t\"b | stack/b | a\"\n\t\"c | stack/c | b\"\n"
-		"\t\"d | stack | c\"\n)\nset(SKBWALK_DOORWAYS\n\t\"a | stack/c/table.h\"\n)\n");
+		"\t\"e | stack/b/n_* | c\"\n\t\"d | stack | c\"\n)\nset(SKBWALK_DOORWAYS\n\t\"a | stack/c/table.h\"\n)\n");
 	EXPECT_EQ(rooms.room_of("stack/b/x.h"), "b");
+	EXPECT_EQ(rooms.room_of("stack/b/n_x.h"), "e");
 	EXPECT_EQ(rooms.room_of("stack/x.h"), "d");
 	EXPECT_EQ(rooms.room_of("elsewhere/x.h"), "");
 	EXPECT_TRUE(rooms.may_include("c", "stack/a/x.h"));
+	EXPECT_TRUE(rooms.may_include("e", "stack/b/x.h"));
+	EXPECT_FALSE(rooms.may_include("b", "stack/b/n_x.h"));
 	EXPECT_TRUE(rooms.may_include("a", "stack/c/table.h"));
 	EXPECT_FALSE(rooms.may_include("a", "stack/c/x.h"));
 	EXPECT_FALSE(rooms.may_include("b", "stack/x.h"));
