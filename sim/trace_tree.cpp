@@ -31,6 +31,8 @@ public:
 		default:
 			tree_.events.push_back({r.time_ns, static_cast<u32>(tree_.texts.size()), r.kind});
 			tree_.texts.push_back(recorder_.text(r.site));
+			if (r.skb)
+				tree_.texts.back() += fmt::format(", skb {}", r.skb);
 		}
 	}
 

@@ -39,6 +39,7 @@ void recorder::clear()
 	wrapped_ = false;
 	lost_ = 0;
 	texts_.clear();
+	noted_.clear();
 }
 
 record *recorder::next()
@@ -62,7 +63,7 @@ const record &recorder::at(std::size_t i) const
 	return ring_[wrapped_ ? (next_ + i) % ring_.size() : i];
 }
 
-record *recorder::next_call(const context &c, record_kind kind, const site &s, u16 depth)
+record *recorder::next_call(const context &c, record_kind kind, u32 what, u16 depth)
 {
 	record *r = next();
 
@@ -78,7 +79,7 @@ record *recorder::next_call(const context &c, record_kind kind, const site &s, u
 		}
 	}
 	*r = {.time_ns = c.cpu->now_ns,
-	      .site = site_id(s),
+	      .site = what,
 	      .depth = depth,
 	      .task = task,
 	      .host = static_cast<u8>(c.host->id),
@@ -94,7 +95,7 @@ record *recorder::next_call(const context &c, record_kind kind, const site &s, u
 void recorder::entered(const context &c, const site &s, const objects &o, u16 depth)
 {
 	if (recording_) {
-		if (record *r = next_call(c, record_kind::enter, s, depth)) {
+		if (record *r = next_call(c, record_kind::enter, site_id(s), depth)) {
 			if (o.skb && ids_.skb)
 				r->skb = ids_.skb(o.skb);
 			if (o.sk && ids_.sk)
@@ -111,7 +112,7 @@ void recorder::entered(const context &c, const site &s, const objects &o, u16 de
 void recorder::left(const context &c, const site &s, u16 depth)
 {
 	if (recording_)
-		next_call(c, record_kind::leave, s, depth);
+		next_call(c, record_kind::leave, site_id(s), depth);
 	for (const hook &h : hooks)
 		if (h.left && is_armed(h.who))
 			h.left(h.arg, s);
@@ -129,6 +130,22 @@ void recorder::mark(record_kind kind, u64 time_ns, std::string_view text)
 	r->task = idle_task;
 	r->site = static_cast<u32>(texts_.size());
 	texts_.emplace_back(text);
+}
+
+void recorder::noted(const context &c, const std::string &text, const objects &o, u16 depth)
+{
+	if (!recording_)
+		return;
+	const auto [known, is_new] = noted_.try_emplace(text, static_cast<u32>(texts_.size()));
+	if (is_new)
+		texts_.push_back(text);
+	record *r = next_call(c, record_kind::note, known->second, depth);
+	if (!r)
+		return;
+	if (o.skb && ids_.skb)
+		r->skb = ids_.skb(o.skb);
+	if (o.dev && ids_.dev)
+		r->dev = ids_.dev(o.dev);
 }
 
 std::string_view recorder::task_name(u16 task) const

@@ -10,6 +10,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "stack/trace/trace.h"
@@ -45,7 +46,7 @@ constexpr u16 idle_task = 0xffff;
 
 struct record {
 	u64 time_ns;
-	u32 site;  // of marks: the index of their text
+	u32 site;  // of marks and notes: the index of their text
 	u16 depth; // of the function itself; outermost is 0
 	u16 task;  // task_struct::id, or idle_task
 	u8 host;
@@ -73,6 +74,9 @@ struct hook {
 	void (*entered)(void *arg, const site &s, const objects &o) = nullptr;
 	void (*left)(void *arg, const site &s) = nullptr;
 };
+
+// A remark of the function that runs, for the record; ask `armed` first.
+void note(const std::string &text, const objects &o);
 
 enum class when_full : u8 { stop, overwrite };
 
@@ -108,6 +112,8 @@ public:
 	// From enter() and leave().
 	void entered(const context &c, const site &s, const objects &o, u16 depth);
 	void left(const context &c, const site &s, u16 depth);
+	// A remark of the code that runs, about these objects. The same text is kept once.
+	void noted(const context &c, const std::string &text, const objects &o, u16 depth);
 
 private:
 	struct task_entry {
@@ -116,7 +122,7 @@ private:
 	};
 
 	record *next();
-	record *next_call(const context &c, record_kind kind, const site &s, u16 depth);
+	record *next_call(const context &c, record_kind kind, u32 what, u16 depth);
 
 	std::vector<record> ring_;
 	std::size_t next_ = 0;
@@ -126,6 +132,7 @@ private:
 	object_ids ids_;
 	u64 lost_ = 0;
 	std::vector<std::string> texts_;
+	std::unordered_map<std::string, u32> noted_; // text -> its index
 	std::vector<task_entry> tasks_;
 };
 

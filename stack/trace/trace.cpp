@@ -45,6 +45,16 @@ void enter(const site &s, const objects &o)
 		r->entered(c, s, o, at);
 }
 
+void note(const std::string &text, const objects &o)
+{
+	const context &c = current;
+
+	if (!c.cpu)
+		return;
+	if (recorder *r = c.host->recorder)
+		r->noted(c, text, o, depth_of(c));
+}
+
 void leave(const site &s)
 {
 	const context &c = current;
