@@ -108,6 +108,39 @@ static void __nf_unregister_net_hook(net &net, u8 pf, const nf_hook_ops &reg)
 	nf_hook_entries_free(p);
 }
 
+// A list of functions that is not a namespace's own: NAT asks its tables so.
+int nf_hook_entries_insert_raw(nf_hook_entries *&pp, const nf_hook_ops &reg)
+{
+	TRACE();
+	nf_hook_entries *p = pp;
+	nf_hook_entries *new_hooks = nf_hook_entries_grow(p, reg);
+
+	if (!new_hooks)
+		return -E2BIG;
+	pp = new_hooks;
+	nf_hook_entries_free(p);
+	return 0;
+}
+
+void nf_hook_entries_delete_raw(nf_hook_entries *&pp, const nf_hook_ops &reg)
+{
+	TRACE();
+	nf_hook_entries *p = pp;
+
+	if (!p)
+		return;
+	auto *shrunk = new nf_hook_entries;
+	for (const nf_hook_entry &e : p->hooks)
+		if (e.orig_ops != &reg)
+			shrunk->hooks.push_back(e);
+	if (shrunk->hooks.empty()) {
+		delete shrunk;
+		shrunk = nullptr;
+	}
+	pp = shrunk;
+	nf_hook_entries_free(p);
+}
+
 // NFPROTO_INET stands for both internet protocols.
 int nf_register_net_hook(net &net, const nf_hook_ops &reg)
 {

@@ -66,6 +66,8 @@ int nf_register_net_hook(net &net, const nf_hook_ops &reg);
 void nf_unregister_net_hook(net &net, const nf_hook_ops &reg);
 int nf_register_net_hooks(net &net, const nf_hook_ops *reg, u32 n);
 void nf_unregister_net_hooks(net &net, const nf_hook_ops *reg, u32 hookcount);
+int nf_hook_entries_insert_raw(nf_hook_entries *&pp, const nf_hook_ops &reg);
+void nf_hook_entries_delete_raw(nf_hook_entries *&pp, const nf_hook_ops &reg);
 // 1: go on with okfn. Else the skb is gone: 0, or a negative errno.
 int nf_hook_slow(skb_ptr &skb, const nf_hook_state &state, const nf_hook_entries &e, std::size_t s);
 void nf_hook_slow_list(list_head &head, const nf_hook_state &state, const nf_hook_entries &e);
