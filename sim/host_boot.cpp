@@ -13,6 +13,7 @@
 #include "stack/core/skbuff.h"
 #include "stack/core/sock.h"
 #include "stack/ipv4/inet_sock.h"
+#include "stack/ipv4/netfilter/ip_tables.h"
 #include "stack/ipv6/ipv6.h"
 #include "stack/kernel/softirq.h"
 
@@ -34,6 +35,7 @@ void boot(host &h)
 	net_dev_init();
 	inet_init();
 	inet6_init();
+	provide_netfilter_modules();
 }
 
 std::vector<std::string> shut_down(host &h, const std::function<void(u64)> &wait)

@@ -11,16 +11,16 @@
 #include <fmt/format.h>
 
 #include "sim/setup_command.h"
+#include "stack/kernel/kmod.h"
 #include "stack/kernel/sched.h"
 
 namespace skbwalk::sim {
 
 namespace {
 
-constexpr std::array known_later = {
-	"tc",        "iptables", "brctl",     "bridge",    "nft",     "iptables-restore",
-	"ip6tables", "ebtables", "arptables", "conntrack", "tcpdump", "ping",
-	"nc",        "ifconfig", "route",     "arp",       "ss",      "ip6"};
+constexpr std::array known_later = {"tc",        "brctl",    "bridge",  "nft",  "iptables-restore",
+                                    "ip6tables", "ebtables", "tcpdump", "ping", "nc",
+                                    "ifconfig",  "route",    "arp",     "ss",   "ip6"};
 
 void ip(command &c)
 {
@@ -52,10 +52,32 @@ void ip(command &c)
 
 void modprobe(command &c)
 {
-	const std::string module = c.take("a module");
-	if (module != "veth")
-		c.not_modelled(fmt::format("the module {}", module));
-	c.done();
+	constexpr std::array built_in = {"veth", "ip_defrag"};
+	bool all = false, quiet = false;
+	while (c.peek().starts_with('-')) {
+		const std::string option = c.take("an option");
+		if (option == "-a")
+			all = true;
+		else if (option == "-q")
+			quiet = true;
+		else
+			c.not_modelled(fmt::format("`modprobe {}'", option));
+	}
+	do {
+		const std::string name = c.take("a module");
+		if (std::ranges::find(built_in, name) != built_in.end())
+			continue;
+		const int err = request_module(name);
+		if (err == -ENOENT && !quiet)
+			command::fails(fmt::format("modprobe: FATAL: Module {} not found in directory "
+			                           "/lib/modules/6.1.0-56-amd64",
+			                           name));
+		if (err)
+			command::fails(fmt::format("modprobe: ERROR: could not insert '{}': {}", name,
+			                           std::strerror(-err)));
+	} while (all && c.more());
+	if (c.more())
+		c.not_modelled("a module's parameter");
 }
 
 } // namespace
@@ -111,11 +133,19 @@ void run_words(command &c)
 		ethtool(c);
 	else if (tool == "modprobe")
 		modprobe(c);
+	else if (tool == "iptables" || tool == "iptables-legacy")
+		iptables(c);
+	else if (tool == "iptables-save" || tool == "iptables-legacy-save")
+		iptables_save(c);
+	else if (tool == "arptables" || tool == "arptables-legacy")
+		arptables(c);
+	else if (tool == "conntrack")
+		conntrack(c);
 	else if (std::ranges::find(known_later, tool) != known_later.end())
 		c.not_modelled(tool);
 	else
 		c.bad(fmt::format(
-			"expected a command that is modelled: ip, sysctl, ethtool or modprobe, found \"{}\"",
+			"expected a command that is modelled: ip, sysctl, ethtool, iptables or modprobe, found \"{}\"",
 			tool));
 }
 

@@ -60,6 +60,10 @@ void ip_neigh(command &c);
 void ip_netns(command &c);
 void sysctl(command &c);
 void ethtool(command &c);
+void iptables(command &c);
+void iptables_save(command &c);
+void arptables(command &c);
+void conntrack(command &c);
 // The words from c.at on as a command of its own.
 void run_words(command &c);
 

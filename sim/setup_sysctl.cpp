@@ -13,6 +13,7 @@
 #include "stack/ipv4/inet_frag.h"
 #include "stack/ipv4/route.h"
 #include "stack/ipv4/tcp.h"
+#include "stack/netfilter/nf_conntrack.h"
 
 namespace skbwalk::sim {
 
@@ -181,8 +182,36 @@ std::optional<setting> ipv4_setting(net &space, const std::string &rest)
 	return number(*place);
 }
 
+std::optional<setting> conntrack_setting(net &space, const std::string &name)
+{
+	if (name == "buckets")
+		return setting{[] { return fmt::format("{}", nf_conntrack_of_host().hash.size()); },
+		               [](const std::vector<long> &v) {
+				       return v[0] > 0 ? nf_conntrack_hash_resize(static_cast<u32>(v[0]))
+			                               : -EINVAL;
+			       }};
+	const nf_ct_sysctl found = nf_conntrack_sysctl(space, name);
+	if (found.u8_place)
+		return number(*found.u8_place);
+	if (!found.u32_place)
+		return {};
+	u32 &place = *found.u32_place;
+	const u32 unit = found.seconds ? HZ : 1;
+	return setting{[&place, unit] { return fmt::format("{}", place / unit); },
+	               [&place, unit, only = found.read_only](const std::vector<long> &v) {
+			       if (only)
+				       return -EPERM;
+			       place = static_cast<u32>(v[0]) * unit;
+			       return 0;
+		       }};
+}
+
 std::optional<setting> find_setting(command &c, const std::string &key)
 {
+	if (key.starts_with("net.netfilter.nf_conntrack_"))
+		return conntrack_setting(*c.in, key.substr(27));
+	if (key == "net.nf_conntrack_max")
+		return conntrack_setting(*c.in, "max");
 	if (key.starts_with("net.ipv4."))
 		return ipv4_setting(*c.in, key.substr(9));
 	if (key.starts_with("net.core.")) {
@@ -196,7 +225,7 @@ std::optional<setting> find_setting(command &c, const std::string &key)
 // Is that a name of a kernel's that we have no use for?
 [[noreturn]] void no_setting(command &c, const std::string &key)
 {
-	static constexpr std::string_view ours[] = {"net.ipv4.", "net.core."};
+	static constexpr std::string_view ours[] = {"net.ipv4.", "net.core.", "net.netfilter.", "net.nf_"};
 	if (std::ranges::none_of(ours, [&](std::string_view p) { return key.starts_with(p); }))
 		c.not_modelled(fmt::format("the sysctl {}", key));
 	std::string path = key;
