@@ -25,6 +25,7 @@
 #include "stack/core/skbuff.h"
 #include "stack/core/sock.h"
 #include "stack/ipv4/tcp.h"
+#include "stack/kernel/kmod.h"
 #include "tests/fuzz/frame_maker.h"
 
 namespace skbwalk::fuzz {
@@ -376,6 +377,8 @@ public:
 		for (const char *line : seldom_set)
 			if (d_.percent(8))
 				sim::run_command(h_, std::string("sysctl -w net.") + line);
+		if (d_.percent(40))
+			firewall();
 		maker_ = std::make_unique<frame_maker>(seed, mac_);
 		for (u32 i = 0; i < 6; ++i) {
 			programs_.push_back(std::make_unique<program>(seed, i));
@@ -410,6 +413,29 @@ public:
 		}
 		if (d_.one_in(20))
 			note_states();
+	}
+
+	// Rules of all kinds, some of them in the way.
+	void firewall()
+	{
+		for (const char *rule :
+		     {"-t nat -A POSTROUTING -o tap1 -j MASQUERADE",
+		      "-t nat -A PREROUTING -p tcp --dport 81 -j REDIRECT --to-ports 80",
+		      "-t nat -A PREROUTING -p udp -j DNAT --to-destination 10.7.0.1-10.7.0.9",
+		      "-t nat -A POSTROUTING -p icmp -j SNAT --to-source 10.8.0.7",
+		      "-t mangle -A OUTPUT -p udp -j MARK --set-mark 7",
+		      "-A INPUT -p tcp -m conntrack --ctstate INVALID -j DROP",
+		      "-A INPUT -p udp -m limit --limit 3/sec -j REJECT",
+		      "-A FORWARD -p tcp -m multiport --dports 80:90 -j REJECT --reject-with tcp-reset",
+		      "-A FORWARD -f -j ACCEPT",
+		      "-A OUTPUT -m state --state NEW -m mark ! --mark 7 -j ACCEPT",
+		      "-A INPUT -p icmp --icmp-type echo-request -j DROP", "-P FORWARD DROP"})
+			if (d_.percent(60))
+				sim::run_command(h_, fmt::format("iptables {}", rule));
+		if (d_.percent(30))
+			sim::run_command(h_, "modprobe nf_conntrack");
+		if (d_.percent(30) && module_loaded("nf_conntrack"))
+			sim::run_command(h_, "sysctl -w net.netfilter.nf_conntrack_max=8");
 	}
 
 	// What was left over; empty is good.
