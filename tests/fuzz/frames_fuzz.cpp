@@ -25,7 +25,6 @@
 #include "stack/core/skbuff.h"
 #include "stack/core/sock.h"
 #include "stack/ipv4/tcp.h"
-#include "stack/kernel/kmod.h"
 #include "tests/fuzz/frame_maker.h"
 
 namespace skbwalk::fuzz {
@@ -432,10 +431,10 @@ public:
 		      "-A INPUT -p icmp --icmp-type echo-request -j DROP", "-P FORWARD DROP"})
 			if (d_.percent(60))
 				sim::run_command(h_, fmt::format("iptables {}", rule));
-		if (d_.percent(30))
+		if (d_.percent(30)) {
 			sim::run_command(h_, "modprobe nf_conntrack");
-		if (d_.percent(30) && module_loaded("nf_conntrack"))
 			sim::run_command(h_, "sysctl -w net.netfilter.nf_conntrack_max=8");
+		}
 	}
 
 	// What was left over; empty is good.
