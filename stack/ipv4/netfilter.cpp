@@ -30,6 +30,7 @@ int ip_route_me_harder(net &net, sock *sk, sk_buff &skb, u32 addr_type)
 	fl4.saddr = saddr;
 	fl4.flowi4_tos = iph.tos & IPTOS_TOS_MASK;
 	fl4.flowi4_oif = sk ? sk->sk_bound_dev_if : 0;
+	fl4.flowi4_l3mdev = l3mdev_master_ifindex(dev);
 	fl4.flowi4_mark = skb.mark;
 	fl4.flowi4_flags = flags;
 	const rt_or_err rt = ip_route_output_key(net, fl4);

@@ -430,6 +430,7 @@ void nf_conntrack_udp_init_net(net &net);
 void nf_conntrack_icmp_init_net(net &net);
 void nf_conntrack_generic_init_net(net &net);
 void nf_conntrack_proto_pernet_init(net &net);
+int nf_conntrack_proto_init();
 
 // --- modules ---
 int nf_conntrack_init_start();

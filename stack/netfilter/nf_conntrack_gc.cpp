@@ -357,6 +357,8 @@ int nf_conntrack_init_start()
 	t.max = static_cast<u32>(t.hash.size());
 	get_random_bytes(&globals->hash_rnd, sizeof(globals->hash_rnd));
 	globals->cachep = &kmem_cache_create("nf_conntrack", sizeof(nf_conn), 8);
+	if (const int ret = nf_conntrack_proto_init())
+		return ret;
 	conntrack_gc_work_init(globals->gc);
 	queue_delayed_work(globals->gc.dwork, HZ);
 	return 0;

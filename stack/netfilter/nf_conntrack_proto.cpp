@@ -2,11 +2,23 @@
 //
 // net/netfilter/nf_conntrack_proto.c: the four hooks of connection tracking, registered in a namespace while
 // someone there needs them (a rule that asks for a connection's state, or NAT), and the table of protocols.
-// Left out: IPv6, bridges of their own, the original destination for transparent proxies.
+// Left out: IPv6, bridges of their own.
+#include <cstring>
+
 #include "stack/core/netdevice.h"
+#include "stack/core/sock.h"
+#include "stack/ipv4/inet_sock.h"
 #include "stack/netfilter/nf_conntrack_private.h"
+#include "stack/netfilter/nf_sockopt.h"
 
 namespace skbwalk {
+
+namespace {
+
+constexpr int SO_ORIGINAL_DST = 80;
+perhost<nf_sockopt_ops> so_getorigdst;
+
+} // namespace
 
 // Invalid packets are logged by nobody here: the sysctl is kept, the message is not printed.
 void nf_l4proto_log_invalid(const sk_buff &skb, const nf_hook_state &state, u8 protonum, const char *)
@@ -179,6 +191,50 @@ void nf_ct_netns_put(net &net, u8 nfproto)
 {
 	TRACE();
 	nf_ct_netns_do_put(net, nfproto);
+}
+
+// For who was redirected here: where did the client mean to go?
+static int getorigdst(sock &sk, int, void *user, int &len)
+{
+	TRACE(sk);
+	const auto &inet = static_cast<const inet_sock &>(sk);
+	nf_conntrack_tuple tuple;
+
+	lock_sock(sk);
+	tuple.src.u3 = inet.inet_rcv_saddr;
+	tuple.src.u = inet.inet_sport;
+	tuple.dst.u3 = inet.inet_daddr;
+	tuple.dst.u = inet.inet_dport;
+	tuple.src.l3num = NFPROTO_IPV4;
+	tuple.dst.protonum = static_cast<u8>(sk.sk_protocol);
+	release_sock(sk);
+	if (tuple.dst.protonum != IPPROTO_TCP)
+		return -ENOPROTOOPT;
+	if (len < static_cast<int>(sizeof(sockaddr_in)))
+		return -EINVAL;
+	nf_conntrack_tuple_hash *h = nf_conntrack_find_get(sock_net(sk), nf_ct_zone_dflt, tuple);
+	if (!h)
+		return -ENOENT;
+	nf_conn &ct = nf_ct_tuplehash_to_ctrack(*h);
+	sockaddr_in sin{};
+
+	sin.sin_family = AF_INET;
+	sin.sin_port = ct.tuplehash[IP_CT_DIR_ORIGINAL].tuple.dst.u;
+	sin.sin_addr = ct.tuplehash[IP_CT_DIR_ORIGINAL].tuple.dst.u3;
+	nf_ct_put(&ct);
+	std::memcpy(user, &sin, sizeof(sin));
+	len = sizeof(sin);
+	return 0;
+}
+
+int nf_conntrack_proto_init()
+{
+	TRACE();
+	*so_getorigdst = {.pf = AF_INET,
+	                  .get_optmin = SO_ORIGINAL_DST,
+	                  .get_optmax = SO_ORIGINAL_DST + 1,
+	                  .get = getorigdst};
+	return nf_register_sockopt(*so_getorigdst);
 }
 
 void nf_conntrack_proto_pernet_init(net &net)

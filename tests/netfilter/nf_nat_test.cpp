@@ -115,6 +115,30 @@ TEST(nat, redirect_brings_a_local_connection_to_another_port)
 	EXPECT_TRUE(t.sent.empty());
 }
 
+TEST(nat, redirected_server_is_told_where_the_client_meant_to_go)
+{
+	nat_host t("iptables -t nat -A OUTPUT -p tcp --dport 99 -j REDIRECT --to-ports 98");
+
+	t.in_task([] {
+		const int listener = static_cast<int>(sys(sys_nr::socket, AF_INET, SOCK_STREAM, 0));
+		const int client = static_cast<int>(sys(sys_nr::socket, AF_INET, SOCK_STREAM, 0));
+		const sockaddr_in any = at(0, 98), meant = at(0x0a000002, 99);
+		sockaddr_in told = at(0, 0);
+		int len = sizeof(told);
+
+		EXPECT_EQ(sys(sys_nr::bind, listener, &any, sizeof(any)), 0);
+		EXPECT_EQ(sys(sys_nr::listen, listener, 1), 0);
+		EXPECT_EQ(sys(sys_nr::connect, client, &meant, sizeof(meant)), 0);
+		const int server = static_cast<int>(sys(sys_nr::accept, listener, nullptr, nullptr));
+		EXPECT_EQ(sys(sys_nr::getsockopt, server, 0, 80 /* SO_ORIGINAL_DST */, &told, &len), 0);
+		EXPECT_EQ(told.sin_addr, meant.sin_addr);
+		EXPECT_EQ(told.sin_port, meant.sin_port);
+		for (const int fd : {server, client, listener})
+			close_fd_of(fd);
+	});
+	t.run_ms(70'000);
+}
+
 TEST(nat, icmp_error_reaches_who_the_mapped_packet_was_from)
 {
 	nat_host t("iptables -t nat -A POSTROUTING -o v1 -p udp -j SNAT --to-source 10.0.0.9");
