@@ -98,6 +98,7 @@ void nf_ct_gc_expired(nf_conn &ct)
 	TRACE();
 	if (!refcount_inc_not_zero(ct.use))
 		return;
+	TRACE_PART();
 	if (nf_ct_should_gc(ct))
 		nf_ct_kill(ct);
 	nf_ct_put(&ct);

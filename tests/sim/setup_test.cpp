@@ -183,10 +183,9 @@ TEST_F(setup, failures_are_the_tools_own)
 TEST_F(setup, what_is_not_modelled_says_so_and_quotes_the_command)
 {
 	for (const char *line :
-	     {"tc qdisc add dev lo root netem loss 1%", "iptables -A FORWARD -j ACCEPT", "brctl addbr br0",
+	     {"tc qdisc add dev lo root netem loss 1%", "nft list ruleset", "brctl addbr br0",
 	      "ip link add br0 type bridge", "ip link set lo master br0", "ip -6 addr add ::1/128 dev lo",
-	      "ip rule add from 1.2.3.4", "ethtool -S lo", "modprobe br_netfilter",
-	      "sysctl -w vm.swappiness=1"})
+	      "ip rule add from 1.2.3.4", "ethtool -S lo", "sysctl -w vm.swappiness=1"})
 		EXPECT_THAT(failure(line), testing::AllOf(HasSubstr("bad: `" + std::string(line)),
 		                                          HasSubstr("is not modelled yet")));
 	for (const char *line : {"", "rm -rf /", "ip", "ip link add", "ip link set",
