@@ -7,6 +7,7 @@
 #include "stack/core/gro.h"
 #include "stack/core/net_namespace.h"
 #include "stack/core/netdevice.h"
+#include "stack/kernel/jiffies.h"
 
 namespace skbwalk {
 
@@ -360,7 +361,7 @@ void net_rx_action()
 {
 	TRACE();
 	softnet_data &sd = *softnet;
-	const u32 time_limit = jiffies() + usecs_to_jiffies(static_cast<u64>(limits().netdev_budget_usecs));
+	const u32 time_limit = jiffies() + __usecs_to_jiffies(static_cast<u32>(limits().netdev_budget_usecs));
 	int budget = limits().netdev_budget;
 	list_head list;
 	list_head repoll;

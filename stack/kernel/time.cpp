@@ -5,6 +5,7 @@
 // wall clock is world time and a constant.
 #include <cassert>
 
+#include "stack/kernel/jiffies.h"
 #include "stack/kernel/timer.h"
 
 namespace skbwalk {
@@ -100,5 +101,11 @@ timespec64 timespec64_add_safe(const timespec64 &lhs, const timespec64 &rhs)
 
 // not traced: notrace in the kernel
 ktime_t sched_clock() { return static_cast<ktime_t>(since_boot()); }
+
+u32 __usecs_to_jiffies(u32 u)
+{
+	TRACE();
+	return usecs_to_jiffies(u);
+}
 
 } // namespace skbwalk
