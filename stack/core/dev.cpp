@@ -64,6 +64,25 @@ void netdev_update_features(net_device &dev)
 		call_netdevice_notifiers(NETDEV_FEAT_CHANGE, dev);
 }
 
+// What a device made of others can offer, when one more of them can do `one`.
+netdev_features_t netdev_increment_features(netdev_features_t all, netdev_features_t one,
+                                            netdev_features_t mask)
+{
+	TRACE();
+	constexpr netdev_features_t one_for_all = NETIF_F_GSO_SOFTWARE | NETIF_F_GSO_ROBUST | NETIF_F_SG |
+	                                          NETIF_F_HIGHDMA | NETIF_F_FRAGLIST |
+	                                          NETIF_F_VLAN_CHALLENGED;
+
+	if (mask & NETIF_F_HW_CSUM)
+		mask |= NETIF_F_CSUM_MASK;
+	mask |= NETIF_F_VLAN_CHALLENGED;
+	all |= one & (one_for_all | NETIF_F_CSUM_MASK) & mask;
+	all &= one | ~NETIF_F_NOCACHE_COPY;
+	if (all & NETIF_F_HW_CSUM)
+		all &= ~(NETIF_F_CSUM_MASK & ~NETIF_F_HW_CSUM);
+	return all;
+}
+
 void netif_set_tso_max_size(net_device &dev, u32 size)
 {
 	TRACE(dev);
@@ -146,6 +165,13 @@ void dev_close(net_device &dev)
 		return;
 	__dev_close(dev);
 	call_netdevice_notifiers(NETDEV_DOWN, dev);
+}
+
+static void dev_change_rx_flags(net_device &dev, u32 flags)
+{
+	TRACE(dev);
+	if (dev.netdev_ops->ndo_change_rx_flags)
+		dev.netdev_ops->ndo_change_rx_flags(dev, flags);
 }
 
 static int __dev_set_promiscuity(net_device &dev, int inc, bool notify);
@@ -239,6 +265,8 @@ static int __dev_set_promiscuity(net_device &dev, int inc, bool notify)
 		}
 		dev.flags &= ~IFF_PROMISC;
 	}
+	if (dev.flags != old_flags)
+		dev_change_rx_flags(dev, IFF_PROMISC);
 	if (notify)
 		__dev_notify_flags(dev, old_flags);
 	return 0;
@@ -271,6 +299,7 @@ static int __dev_set_allmulti(net_device &dev, int inc)
 		dev.flags &= ~IFF_ALLMULTI;
 	}
 	if (dev.flags != old_flags) {
+		dev_change_rx_flags(dev, IFF_ALLMULTI);
 		dev_set_rx_mode(dev);
 		__dev_notify_flags(dev, old_flags);
 	}
@@ -331,6 +360,13 @@ int dev_set_mtu(net_device &dev, u32 mtu)
 	return err;
 }
 
+// Unlike the kernel, who is asked is not told the address.
+int dev_pre_changeaddr_notify(net_device &dev, const mac_addr &)
+{
+	TRACE(dev);
+	return call_netdevice_notifiers(NETDEV_PRE_CHANGEADDR, dev);
+}
+
 int dev_set_mac_address(net_device &dev, const mac_addr &addr)
 {
 	TRACE(dev);
@@ -339,7 +375,7 @@ int dev_set_mac_address(net_device &dev, const mac_addr &addr)
 	if (!netif_device_present(dev))
 		return -ENODEV;
 
-	int err = call_netdevice_notifiers(NETDEV_PRE_CHANGEADDR, dev);
+	int err = dev_pre_changeaddr_notify(dev, addr);
 
 	if (err)
 		return err;

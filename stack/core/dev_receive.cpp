@@ -6,6 +6,7 @@
 // device of this host (dev_forward_skb). Left out: receive packet steering, generic XDP, ingress hooks and
 // time stamps (off: their static keys), VLAN devices, memory reserves.
 #include "stack/core/dst.h"
+#include "stack/core/if_vlan.h"
 #include "stack/core/net_namespace.h"
 #include "stack/core/netdevice.h"
 #include "stack/core/sock.h"
@@ -196,6 +197,11 @@ static int __netif_receive_skb_core(skb_ptr &skb, bool, packet_type **ppt_prev)
 		skb->skb_iif = skb->dev->ifindex;
 		++softnet->processed;
 
+		if (eth_type_vlan(skb->protocol)) {
+			skb_vlan_untag(skb);
+			if (!skb)
+				return NET_RX_DROP;
+		}
 		for (list_head *list : {&ptypes->all, &skb->dev->ptype_all}) {
 			for_each_type(*list, [&](packet_type &pt) {
 				if (pt_prev)
@@ -222,6 +228,19 @@ static int __netif_receive_skb_core(skb_ptr &skb, bool, packet_type **ppt_prev)
 			case RX_HANDLER_PASS:
 				break;
 			}
+		}
+	}
+	// A tag that nobody took: there is no VLAN device.
+	while (skb_vlan_tag_present(*skb)) {
+		const bool priority_only = !skb_vlan_tag_get_id(*skb);
+
+		if (!priority_only)
+			skb->pkt_type = PACKET_OTHERHOST;
+		__vlan_hwaccel_clear_tag(*skb);
+		if (priority_only && eth_type_vlan(skb->protocol)) {
+			skb_vlan_untag(skb);
+			if (!skb)
+				return NET_RX_DROP;
 		}
 	}
 

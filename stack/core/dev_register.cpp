@@ -211,6 +211,55 @@ int dev_get_iflink(const net_device &dev)
 	return dev.netdev_ops->ndo_get_iflink ? dev.netdev_ops->ndo_get_iflink(dev) : dev.ifindex;
 }
 
+// --- a device above another ---
+
+net_device *netdev_master_upper_dev_get(const net_device &dev)
+{
+	TRACE(dev);
+	return dev.master;
+}
+
+static int __netdev_upper_dev_link(net_device &dev, net_device &upper_dev)
+{
+	TRACE(dev);
+	if (&dev == &upper_dev || upper_dev.master == &dev)
+		return -EBUSY;
+	if (dev.master)
+		return dev.master == &upper_dev ? -EEXIST : -EBUSY;
+	if (const int ret = call_netdevice_notifiers(NETDEV_PRECHANGEUPPER, dev))
+		return ret;
+	dev_hold(upper_dev);
+	dev.master = &upper_dev;
+	if (const int ret = call_netdevice_notifiers(NETDEV_CHANGEUPPER, dev)) {
+		dev.master = nullptr;
+		dev_put(&upper_dev);
+		return ret;
+	}
+	return 0;
+}
+
+int netdev_master_upper_dev_link(net_device &dev, net_device &upper_dev)
+{
+	TRACE(dev);
+	return __netdev_upper_dev_link(dev, upper_dev);
+}
+
+static void __netdev_upper_dev_unlink(net_device &dev, net_device &upper_dev)
+{
+	TRACE(dev);
+	assert(dev.master == &upper_dev);
+	call_netdevice_notifiers(NETDEV_PRECHANGEUPPER, dev);
+	dev.master = nullptr;
+	dev_put(&upper_dev);
+	call_netdevice_notifiers(NETDEV_CHANGEUPPER, dev);
+}
+
+void netdev_upper_dev_unlink(net_device &dev, net_device &upper_dev)
+{
+	TRACE(dev);
+	__netdev_upper_dev_unlink(dev, upper_dev);
+}
+
 // --- coming and going ---
 
 net_device *alloc_netdev(net &net, std::string name, void (*setup)(net_device &dev), u32 txqs)

@@ -4,9 +4,10 @@
 // picks a queue (netdev_core_pick_tx) and either hands it to the queue's discipline (__dev_xmit_skb,
 // net/sched) or, where the queue has none, on at once: validate_xmit_skb makes of it what the device can send
 // (netif_skb_features; software GSO, a linear buffer, a checksum), and dev_hard_start_xmit shows it to the
-// taps and calls the driver. Left out: XPS, traffic classes, subordinate devices, VLAN tags in hardware,
-// egress hooks (nothing can be attached: their static keys are off).
+// taps and calls the driver. Left out: XPS, traffic classes, subordinate devices, egress
+// hooks (nothing can be attached: their static keys are off).
 #include "stack/core/dst.h"
+#include "stack/core/if_vlan.h"
 #include "stack/core/netdevice.h"
 #include "stack/core/sock.h"
 #include "stack/core/xfrm.h"
@@ -120,12 +121,26 @@ sk_buff *dropped(skb_ptr skb, net_device &dev)
 
 } // namespace
 
+static void validate_xmit_vlan(skb_ptr &skb, netdev_features_t features)
+{
+	TRACE_INLINE(skb);
+	const bool capable = (features & NETIF_F_HW_VLAN_CTAG_TX) && skb->vlan_proto == htons(ETH_P_8021Q);
+
+	if (skb_vlan_tag_present(*skb) && !capable)
+		__vlan_hwaccel_push_inside(skb);
+}
+
 // What becomes of the packet: itself, a list of segments (linked by next), or nothing.
 static sk_buff *validate_xmit_skb(skb_ptr skb, net_device &dev, bool &again)
 {
 	TRACE(skb, dev);
 	const netdev_features_t features = netif_skb_features(*skb);
 
+	validate_xmit_vlan(skb, features);
+	if (!skb) {
+		++dev.tx_dropped;
+		return nullptr;
+	}
 	if (netif_needs_gso(*skb, features)) {
 		const skb_segs segs = skb_gso_segment(*skb, features, true);
 

@@ -8,23 +8,6 @@ namespace skbwalk {
 
 namespace {
 
-// include/uapi/linux/neighbour.h
-struct ndmsg {
-	u8 ndm_family;
-	u8 ndm_pad1;
-	u16 ndm_pad2;
-	int ndm_ifindex;
-	u16 ndm_state;
-	u8 ndm_flags;
-	u8 ndm_type;
-};
-struct nda_cacheinfo {
-	u32 ndm_confirmed;
-	u32 ndm_used;
-	u32 ndm_updated;
-	u32 ndm_refcnt;
-};
-constexpr int NDA_DST = 1, NDA_LLADDR = 2, NDA_CACHEINFO = 3, NDA_PROBES = 4;
 constexpr u32 MAX_ADDR_LEN = 32;
 
 } // namespace

@@ -29,8 +29,8 @@ constexpr u32 IFF_UP = 1 << 0, IFF_BROADCAST = 1 << 1, IFF_LOOPBACK = 1 << 3, IF
 	      IFF_MASTER = 1 << 10, IFF_SLAVE = 1 << 11, IFF_MULTICAST = 1 << 12, IFF_LOWER_UP = 1 << 16;
 constexpr u32 IFF_EBRIDGE = 1 << 1, IFF_BRIDGE_PORT = 1 << 9, IFF_TX_SKB_SHARING = 1 << 16,
 	      IFF_LIVE_ADDR_CHANGE = 1 << 20, IFF_NO_QUEUE = 1 << 21, IFF_PHONY_HEADROOM = 1 << 24,
-	      IFF_XMIT_DST_RELEASE = 1 << 10, IFF_XMIT_DST_RELEASE_PERM = 1 << 17,
-	      IFF_NO_RX_HANDLER = 1 << 26; // priv_flags
+	      IFF_XMIT_DST_RELEASE = 1 << 10, IFF_XMIT_DST_RELEASE_PERM = 1 << 17, IFF_DONT_BRIDGE = 1 << 11,
+	      IFF_UNICAST_FLT = 1 << 12, IFF_NO_RX_HANDLER = 1 << 26; // priv_flags
 // Flags that only the kernel changes.
 constexpr u32 IFF_VOLATILE =
 	IFF_LOOPBACK | IFF_POINTOPOINT | IFF_BROADCAST | IFF_RUNNING | IFF_MASTER | IFF_SLAVE | IFF_LOWER_UP;
@@ -120,6 +120,7 @@ struct net_device_ops {
 	u16 (*ndo_select_queue)(net_device &dev, sk_buff &skb, net_device *sb_dev);
 	void (*ndo_tx_timeout)(net_device &dev, u32 txqueue);
 	void (*ndo_set_rx_headroom)(net_device &dev, int needed_headroom);
+	void (*ndo_change_rx_flags)(net_device &dev, u32 flags); // the IFF_* that changed
 };
 
 struct header_ops {
@@ -248,6 +249,8 @@ inline net &dev_net(const net_device &dev) { return *dev.nd_net; }
 inline bool netif_running(const net_device &dev) { return dev.state & __LINK_STATE_START; }
 inline bool netif_device_present(const net_device &dev) { return dev.state & __LINK_STATE_PRESENT; }
 inline bool netif_is_multiqueue(const net_device &dev) { return dev._tx.size() > 1; }
+inline bool netif_is_bridge_master(const net_device &dev) { return dev.priv_flags & IFF_EBRIDGE; }
+inline bool netif_is_bridge_port(const net_device &dev) { return dev.priv_flags & IFF_BRIDGE_PORT; }
 inline void netif_keep_dst(net_device &dev)
 {
 	dev.priv_flags &= ~(IFF_XMIT_DST_RELEASE | IFF_XMIT_DST_RELEASE_PERM);
@@ -327,6 +330,13 @@ int netdev_get_name(net &net, std::string &name, int ifindex);
 int netdev_rx_handler_register(net_device &dev, rx_handler_func_t handler, void *data);
 void netdev_rx_handler_unregister(net_device &dev);
 int dev_set_promiscuity(net_device &dev, int inc);
+int dev_pre_changeaddr_notify(net_device &dev, const mac_addr &addr);
+netdev_features_t netdev_increment_features(netdev_features_t all, netdev_features_t one,
+                                            netdev_features_t mask);
+// A device of which others are part (a bridge), or lets go of one of them.
+net_device *netdev_master_upper_dev_get(const net_device &dev);
+int netdev_master_upper_dev_link(net_device &dev, net_device &upper_dev);
+void netdev_upper_dev_unlink(net_device &dev, net_device &upper_dev);
 
 // Device events (register_netdevice_notifier); handlers run in order of registration, per host.
 enum netdev_cmd {
@@ -342,7 +352,9 @@ enum netdev_cmd {
 	NETDEV_FEAT_CHANGE,
 	NETDEV_PRE_UP,
 	NETDEV_PRE_CHANGEADDR,
+	NETDEV_PRECHANGEUPPER,
 	NETDEV_CHANGEUPPER,
+	NETDEV_JOIN,
 	NETDEV_CHANGE_TX_QUEUE_LEN,
 	NETDEV_PRECHANGEMTU
 };

@@ -25,7 +25,26 @@ static_assert(sizeof(nlmsghdr) == 16 && sizeof(nlattr) == 4);
 constexpr u32 NLMSG_ALIGN(u32 len) { return (len + 3) & ~3u; }
 constexpr u32 nla_total_size(u32 payload) { return NLMSG_ALIGN(static_cast<u32>(sizeof(nlattr)) + payload); }
 constexpr u16 RTM_NEWNEIGH = 28, RTM_DELNEIGH = 29;
-constexpr u32 RTNLGRP_NEIGH = 3;
+constexpr u32 RTNLGRP_LINK = 1, RTNLGRP_NEIGH = 3;
+
+// include/uapi/linux/neighbour.h
+struct ndmsg {
+	u8 ndm_family;
+	u8 ndm_pad1;
+	u16 ndm_pad2;
+	int ndm_ifindex;
+	u16 ndm_state;
+	u8 ndm_flags;
+	u8 ndm_type;
+};
+struct nda_cacheinfo {
+	u32 ndm_confirmed;
+	u32 ndm_used;
+	u32 ndm_updated;
+	u32 ndm_refcnt;
+};
+constexpr int NDA_DST = 1, NDA_LLADDR = 2, NDA_CACHEINFO = 3, NDA_PROBES = 4, NDA_VLAN = 5, NDA_MASTER = 9;
+constexpr u8 NTF_EXT_LEARNED = 0x10, NTF_OFFLOADED = 0x20, NTF_STICKY = 0x40;
 
 skb_ptr nlmsg_new(u32 payload, gfp_t flags); // header inline
 nlmsghdr *__nlmsg_put(sk_buff &skb, u32 portid, u32 seq, int type, int len, int flags);
