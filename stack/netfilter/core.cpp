@@ -4,8 +4,8 @@
 // by ascending priority; a packet that comes by meets them in nf_hook_slow, in that order, until one says no,
 // takes it, or all accepted. The table of functions is never changed in place: it is replaced, and the old
 // one is freed after a grace period, so that a packet under way sees one or the other. Left out: ingress and
-// egress hooks of devices, queueing to user space.
-#include "stack/netfilter/netfilter.h"
+// egress hooks of devices.
+#include "stack/netfilter/nf_queue.h"
 
 #include <algorithm>
 
@@ -205,8 +205,12 @@ int nf_hook_slow(skb_ptr &skb, const nf_hook_state &state, const nf_hook_entries
 		case NF_STOLEN:
 			assert(!skb);
 			return NF_DROP_GETERR(verdict);
+		case NF_QUEUE:
+			if (nf_queue(skb, state, s, verdict) == 1)
+				continue;
+			return 0;
 		default:
-			assert(false && "no queue to user space");
+			assert(false && "no verdict of a hook");
 			return 0;
 		}
 	}

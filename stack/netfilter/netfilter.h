@@ -13,8 +13,10 @@
 
 namespace skbwalk {
 
-constexpr u32 NF_DROP = 0, NF_ACCEPT = 1, NF_STOLEN = 2, NF_QUEUE = 3, NF_REPEAT = 4,
+constexpr u32 NF_DROP = 0, NF_ACCEPT = 1, NF_STOLEN = 2, NF_QUEUE = 3, NF_REPEAT = 4, NF_STOP = 5,
 	      NF_VERDICT_MASK = 0x000000ff;
+constexpr u32 NF_VERDICT_FLAG_QUEUE_BYPASS = 0x00008000, NF_VERDICT_QBITS = 16;
+constexpr u32 NF_QUEUE_NR(u32 number) { return number << NF_VERDICT_QBITS | NF_QUEUE; }
 constexpr u32 NF_DROP_ERR(int err) { return static_cast<u32>(-err) << 16 | NF_DROP; }
 constexpr int NF_DROP_GETERR(u32 verdict) { return -static_cast<int>(verdict >> 16); }
 constexpr u8 NFPROTO_UNSPEC = 0, NFPROTO_INET = 1, NFPROTO_IPV4 = 2, NFPROTO_ARP = 3, NFPROTO_NETDEV = 5,
@@ -22,6 +24,8 @@ constexpr u8 NFPROTO_UNSPEC = 0, NFPROTO_INET = 1, NFPROTO_IPV4 = 2, NFPROTO_ARP
 constexpr u32 NF_INET_PRE_ROUTING = 0, NF_INET_LOCAL_IN = 1, NF_INET_FORWARD = 2, NF_INET_LOCAL_OUT = 3,
 	      NF_INET_POST_ROUTING = 4;
 constexpr u32 NF_ARP_IN = 0, NF_ARP_OUT = 1, NF_ARP_FORWARD = 2;
+constexpr u32 NF_BR_PRE_ROUTING = 0, NF_BR_LOCAL_IN = 1, NF_BR_FORWARD = 2, NF_BR_LOCAL_OUT = 3,
+	      NF_BR_POST_ROUTING = 4;
 // Priorities: uapi/linux/netfilter_ipv4.h.
 constexpr int NF_IP_PRI_FIRST = -2147483648, NF_IP_PRI_RAW_BEFORE_DEFRAG = -450,
 	      NF_IP_PRI_CONNTRACK_DEFRAG = -400, NF_IP_PRI_RAW = -300, NF_IP_PRI_SELINUX_FIRST = -225,
@@ -29,6 +33,11 @@ constexpr int NF_IP_PRI_FIRST = -2147483648, NF_IP_PRI_RAW_BEFORE_DEFRAG = -450,
 	      NF_IP_PRI_FILTER = 0, NF_IP_PRI_SECURITY = 50, NF_IP_PRI_NAT_SRC = 100,
 	      NF_IP_PRI_SELINUX_LAST = 225, NF_IP_PRI_CONNTRACK_HELPER = 300,
 	      NF_IP_PRI_CONNTRACK_CONFIRM = 2147483647, NF_IP_PRI_LAST = 2147483647;
+
+// Priorities: uapi/linux/netfilter_bridge.h.
+constexpr int NF_BR_PRI_FIRST = -2147483648, NF_BR_PRI_NAT_DST_BRIDGED = -300,
+	      NF_BR_PRI_FILTER_BRIDGED = -200, NF_BR_PRI_BRNF = 0, NF_BR_PRI_NAT_DST_OTHER = 100,
+	      NF_BR_PRI_FILTER_OTHER = 200, NF_BR_PRI_NAT_SRC = 300, NF_BR_PRI_LAST = 2147483647;
 
 using nf_okfn = int (*)(net &net, sock *sk, skb_ptr skb);
 struct nf_hook_state {
@@ -40,7 +49,8 @@ struct nf_hook_state {
 	skbwalk::net *net;
 	nf_okfn okfn;
 };
-// Returns a verdict. With NF_STOLEN, and then only, it took the skb out of its argument.
+// Returns a verdict, with an errno (NF_DROP_ERR) or a queue's number (NF_QUEUE_NR) above it. With NF_STOLEN,
+// and then only, it took the skb out of its argument.
 using nf_hookfn = u32 (*)(void *priv, skb_ptr &skb, const nf_hook_state &state);
 
 struct nf_hook_ops {
