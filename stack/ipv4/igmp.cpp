@@ -3,12 +3,11 @@
 // net/ipv4/igmp.c, as far as every host goes: a device that is up listens to all hosts (224.0.0.1), and
 // ip_check_mc_rcu() says whether a packet to a group is for us. Left out: joining by sockets, source filters,
 // queries and reports (nobody reports 224.0.0.1), and the device's own filter of addresses.
+#include "stack/ipv4/igmp.h"
 #include "stack/ipv4/inet_sock.h"
 #include "stack/ipv4/route.h"
 
 namespace skbwalk {
-
-constexpr u8 IPPROTO_IGMP = 2;
 
 struct ip_mc_list {
 	in_device *interface = nullptr;

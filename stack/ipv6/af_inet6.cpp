@@ -288,9 +288,23 @@ const net_proto_family inet6_family_ops = {PF_INET6, inet6_create};
 
 } // namespace
 
+namespace {
+struct inet6_module {
+	bool loaded = false;
+};
+perhost<inet6_module> module_of_host;
+} // namespace
+
+bool ipv6_mod_enabled()
+{
+	TRACE();
+	return module_of_host->loaded;
+}
+
 void inet6_init()
 {
 	TRACE();
+	module_of_host->loaded = true;
 	static_cast<void>(proto_register(tcpv6_prot, true));
 	// Unlike the kernel, each protocol has its own account of memory; the limits are the same.
 	proto_of(tcpv6_prot).sysctl_mem = proto_of(tcp_prot).sysctl_mem;

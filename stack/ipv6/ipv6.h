@@ -27,6 +27,7 @@ int ipv6_setsockopt(sock &sk, int level, int optname, const void *optval, u32 op
 int ipv6_getsockopt(sock &sk, int level, int optname, void *optval, int &optlen);
 int tcp_v6_connect(sock &sk, sockaddr_storage &uaddr, int addr_len);
 int tcp_v6_do_rcv(sock &sk, skb_ptr skb);
-void inet6_init(); // on the current host, after inet_init
+bool ipv6_mod_enabled(); // the module has come to the current host, and was not told to do nothing
+void inet6_init();       // on the current host, after inet_init
 
 } // namespace skbwalk
