@@ -18,9 +18,10 @@ namespace skbwalk::sim {
 
 namespace {
 
-constexpr std::array known_later = {"tc",        "brctl",    "bridge",  "nft",  "iptables-restore",
-                                    "ip6tables", "ebtables", "tcpdump", "ping", "nc",
-                                    "ifconfig",  "route",    "arp",     "ss",   "ip6"};
+constexpr std::array known_later = {"tc",       "nft",     "iptables-restore", "ip6tables",
+                                    "ebtables", "tcpdump", "ping",             "nc",
+                                    "ifconfig", "route",   "arp",              "ss",
+                                    "ip6"};
 
 void ip(command &c)
 {
@@ -141,11 +142,15 @@ void run_words(command &c)
 		arptables(c);
 	else if (tool == "conntrack")
 		conntrack(c);
+	else if (tool == "bridge")
+		bridge(c);
+	else if (tool == "brctl")
+		brctl(c);
 	else if (std::ranges::find(known_later, tool) != known_later.end())
 		c.not_modelled(tool);
 	else
 		c.bad(fmt::format(
-			"expected a command that is modelled: ip, sysctl, ethtool, iptables or modprobe, found \"{}\"",
+			"expected a command that is modelled: ip, bridge, brctl, sysctl, ethtool, iptables or modprobe, found \"{}\"",
 			tool));
 }
 

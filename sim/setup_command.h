@@ -59,6 +59,8 @@ void ip_route(command &c);
 void ip_neigh(command &c);
 void ip_netns(command &c);
 void sysctl(command &c);
+void bridge(command &c);
+void brctl(command &c);
 void ethtool(command &c);
 void iptables(command &c);
 void iptables_save(command &c);

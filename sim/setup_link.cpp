@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// ip link: devices come (veth pairs), change and go. What one command changes is done in the order of the
-// kernel's do_setlink: namespace, address, MTU, name, queue length, flags.
+// ip link: devices come (veth pairs, bridges), change and go. What one command changes is done in the order
+// of the kernel's do_setlink: namespace, address, MTU, name, queue length, flags.
 #include <optional>
 
 #include <fmt/format.h>
 
 #include "devices/veth.h"
-#include "sim/setup_command.h"
+#include "sim/setup_bridge.h"
 
 namespace skbwalk::sim {
 
@@ -19,7 +19,8 @@ struct link_change {
 	std::optional<u32> mtu;
 	std::optional<std::string> name;
 	std::optional<u32> queue;
-	u32 set = 0, clear = 0; // IFF_*
+	std::optional<net_device *> master; // null: nomaster
+	u32 set = 0, clear = 0;             // IFF_*
 	bool any = false;
 };
 
@@ -77,6 +78,8 @@ void apply(net_device &dev, const link_change &change)
 		command::answer(dev_set_mtu(dev, *change.mtu));
 	if (change.name)
 		command::answer(dev_change_name(dev, *change.name));
+	if (change.master)
+		set_master(dev, *change.master);
 	if (change.queue)
 		dev.tx_queue_len = *change.queue;
 	if (change.set || change.clear)
@@ -110,6 +113,20 @@ void add(command &c)
 	}
 	if (type.empty())
 		c.bad("expected type TYPE");
+	if (type == "bridge") {
+		br_attributes data;
+		bridge_arguments(c, data);
+		net &space = own.netns ? asked_space(*own.netns) : *c.in;
+		const std::optional<mac_addr> addr = std::exchange(own.addr, std::nullopt);
+		own.netns.reset();
+		br_init();
+		const int before = space.ifindex;
+		command::answer(br_dev_newlink(space, name.empty() ? "bridge%d" : name, addr, data));
+		for (net_device *dev : std::vector<net_device *>(space.dev_list))
+			if (dev->ifindex > before)
+				apply(*dev, own);
+		return;
+	}
 	if (type != "veth")
 		c.not_modelled(fmt::format("type {}", type));
 	if (c.eat("peer")) {
@@ -124,7 +141,7 @@ void add(command &c)
 	c.done();
 
 	net &space = own.netns ? asked_space(*own.netns) : *c.in;
-	net &peer_space = peers.netns ? asked_space(*peers.netns) : space;
+	net &peer_space = peers.netns ? asked_space(*peers.netns) : *c.in;
 	own.netns.reset();
 	peers.netns.reset();
 	if ((!name.empty() && __dev_get_by_name(space, name)) ||
@@ -165,8 +182,17 @@ void set(command &c)
 			flag(c, change, IFF_ALLMULTI, "allmulticast");
 		} else if (c.eat("multicast", 2)) {
 			flag(c, change, IFF_MULTICAST, "multicast");
-		} else if (c.eat("master", 3) || c.eat("nomaster", 5)) {
-			c.not_modelled("a master device");
+		} else if (c.eat("master", 3)) {
+			change.master = &c.take_device("a device");
+		} else if (c.eat("nomaster", 5)) {
+			change.master = nullptr;
+		} else if (c.eat("type", 4)) {
+			const std::string type = c.take("a type");
+			if (name.empty())
+				c.bad("expected a device before type");
+			apply(c.device(name), change);
+			set_type_arguments(c, c.device(name), type);
+			return;
 		} else if (common_argument(c, change)) {
 			continue;
 		} else {
@@ -225,8 +251,9 @@ std::string link_text(const net_device &dev)
 	std::string name = dev.name;
 	if (const net_device *peer = dev.link_kind == "veth" ? veth_peer_dev(dev) : nullptr)
 		name += peer->nd_net == dev.nd_net ? "@" + peer->name : fmt::format("@if{}", peer->ifindex);
-	return fmt::format("{}: {}: <{}> mtu {} state {}\n    link/{} {} brd {}\n", dev.ifindex, name,
-	                   flags_text(dev), dev.mtu, operstate_name(dev.operstate),
+	const std::string master = dev.master ? fmt::format(" master {}", dev.master->name) : "";
+	return fmt::format("{}: {}: <{}> mtu {}{} state {}\n    link/{} {} brd {}\n", dev.ifindex, name,
+	                   flags_text(dev), dev.mtu, master, operstate_name(dev.operstate),
 	                   dev.flags & IFF_LOOPBACK ? "loopback" : "ether", mac_text(dev.dev_addr),
 	                   mac_text(dev.broadcast));
 }
@@ -240,6 +267,15 @@ void ip_link(command &c)
 	} else if (c.eat("delete") || c.eat("del")) {
 		del(c);
 	} else if (!c.more() || c.eat("show") || c.eat("list") || c.eat("ls")) {
+		if (c.eat("type", 4)) {
+			const std::string kind = c.take("a type");
+			for (const net_device *dev : c.in->dev_list)
+				if (kind == "bridge_slave" ? netif_is_bridge_port(*dev)
+				                           : dev->link_kind == kind)
+					c.out += link_text(*dev);
+			c.done();
+			return;
+		}
 		static_cast<void>(c.eat("dev", 3));
 		if (c.more())
 			c.out += link_text(c.take_device("a device"));

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "sim/setup_command.h"
+#include "stack/bridge/br_netfilter.h"
 #include "stack/core/neighbour.h"
 #include "stack/ipv4/inet_frag.h"
 #include "stack/ipv4/route.h"
@@ -214,6 +215,16 @@ std::optional<setting> find_setting(command &c, const std::string &key)
 		return conntrack_setting(*c.in, "max");
 	if (key.starts_with("net.ipv4."))
 		return ipv4_setting(*c.in, key.substr(9));
+	if (key.starts_with("net.bridge.")) {
+		int *place = brnf_sysctl(*c.in, key.substr(11));
+		if (!place)
+			return {};
+		return setting{[place] { return fmt::format("{}", *place); },
+		               [place](const std::vector<long> &v) {
+				       *place = v[0] ? 1 : 0;
+				       return 0;
+			       }};
+	}
 	if (key.starts_with("net.core.")) {
 		const auto known = std::ranges::find(core_names, key.substr(9), &core_name::name);
 		if (known != std::end(core_names))
@@ -225,7 +236,8 @@ std::optional<setting> find_setting(command &c, const std::string &key)
 // Is that a name of a kernel's that we have no use for?
 [[noreturn]] void no_setting(command &c, const std::string &key)
 {
-	static constexpr std::string_view ours[] = {"net.ipv4.", "net.core.", "net.netfilter.", "net.nf_"};
+	static constexpr std::string_view ours[] = {"net.ipv4.", "net.core.", "net.netfilter.", "net.nf_",
+	                                            "net.bridge."};
 	if (std::ranges::none_of(ours, [&](std::string_view p) { return key.starts_with(p); }))
 		c.not_modelled(fmt::format("the sysctl {}", key));
 	std::string path = key;

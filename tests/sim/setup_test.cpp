@@ -180,11 +180,37 @@ TEST_F(setup, failures_are_the_tools_own)
 	EXPECT_THAT(failure("sysctl -w net.ipv4.tcp_ecn=x"), HasSubstr("Invalid argument"));
 }
 
+TEST_F(setup, bridge_and_its_ports_are_made_set_and_shown)
+{
+	run("ip link add br0 type bridge forward_delay 400 vlan_filtering 1");
+	run("ip link add v1 type veth peer name v2");
+	run("ip link set v1 master br0 up");
+	EXPECT_THAT(run("brctl show"), HasSubstr("v1"));
+	EXPECT_THAT(run("ip link show v1"), HasSubstr("master br0"));
+	EXPECT_THAT(run("bridge vlan show dev v1"), HasSubstr("1 PVID Egress Untagged"));
+	run("bridge vlan add dev v1 vid 10-12");
+	EXPECT_THAT(run("bridge vlan show dev v1"), HasSubstr("12"));
+	run("bridge fdb add 02:00:00:00:00:77 dev v1 master static vlan 10");
+	EXPECT_THAT(run("bridge fdb show br br0"),
+	            HasSubstr("02:00:00:00:00:77 dev v1 vlan 10 master br0 static"));
+	EXPECT_THAT(failure("bridge fdb add 02:00:00:00:00:77 dev v1 master static vlan 10"),
+	            HasSubstr("File exists"));
+	EXPECT_THAT(failure("brctl addif br0 v1"), HasSubstr("already a member of a bridge"));
+	EXPECT_THAT(failure("brctl delbr nobody"), HasSubstr("doesn't exist"));
+	EXPECT_THAT(failure("ip link set v1 type bridge_slave state 9"), HasSubstr("expected a state"));
+	EXPECT_THAT(failure("sysctl -w net.bridge.bridge-nf-call-iptables=1"), HasSubstr("No such file"));
+	run("modprobe br_netfilter");
+	run("sysctl -w net.bridge.bridge-nf-call-iptables=5");
+	EXPECT_EQ(run("sysctl -n net.bridge.bridge-nf-call-iptables"), "1\n");
+	run("ip link set v1 nomaster");
+	run("brctl delbr br0");
+}
+
 TEST_F(setup, what_is_not_modelled_says_so_and_quotes_the_command)
 {
 	for (const char *line :
-	     {"tc qdisc add dev lo root netem loss 1%", "nft list ruleset", "brctl addbr br0",
-	      "ip link add br0 type bridge", "ip link set lo master br0", "ip -6 addr add ::1/128 dev lo",
+	     {"tc qdisc add dev lo root netem loss 1%", "nft list ruleset", "ip link add b type bond",
+	      "bridge mdb show", "brctl frob br0", "ip -6 addr add ::1/128 dev lo",
 	      "ip rule add from 1.2.3.4", "ethtool -S lo", "sysctl -w vm.swappiness=1"})
 		EXPECT_THAT(failure(line), testing::AllOf(HasSubstr("bad: `" + std::string(line)),
 		                                          HasSubstr("is not modelled yet")));
