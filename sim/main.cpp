@@ -104,9 +104,12 @@ void add_run_options(CLI::App &app, run_words &w)
 
 void add_tap_options(CLI::App &app, tap_args &a)
 {
-	app.add_option("NAME", a.name, "the TAP interface, made unless it exists")->required();
-	app.add_option("--addr", a.address, "the model's address with its prefix, as in 10.9.0.2/24")
+	app.add_option("NAME", a.names, "the TAP interface, made unless it exists; with --bridge, several")
 		->required();
+	app.add_option("--bridge", a.bridge,
+	               "the model is a bridge of that name with these interfaces as ports");
+	app.add_option("--addr", a.address,
+	               "the model's address with its prefix, as in 10.9.0.2/24; a bridge needs none");
 	app.add_option("--gateway", a.gateway, "the model's default route goes there");
 	app.add_option("--host-addr", a.host_address, "give this machine's end an address and take it up");
 	app.add_option("--serve", a.serve,

@@ -20,18 +20,23 @@
 namespace skbwalk::sim {
 
 struct tap_model::state {
+	struct interface {
+		net_device *dev = nullptr;
+		bool pending = false; // it has frames for us
+	};
+
 	tap_args args;
-	std::function<void(bytes)> send;
+	sender send;
 	profile release;
 	world w;
 	host *h = nullptr;
-	net_device *dev = nullptr;
+	std::vector<interface> interfaces;
 	std::unique_ptr<packet_tap> tap;
 	std::unique_ptr<pcap_file> pcap;
 	std::unique_ptr<service_tasks> services;
-	bool pending = false; // the device has frames for us
 	std::uint64_t in = 0, out = 0;
-	bytes written; // the frame that the writer has to write
+	bytes written; // the frame that the writer has to write, and where
+	net_device *into = nullptr;
 	std::unique_ptr<task_struct> writer;
 
 	static world::options options(const tap_args &a, const profile &p)
@@ -44,11 +49,48 @@ struct tap_model::state {
 		return o;
 	}
 
-	state(const tap_args &a, std::function<void(bytes)> to)
+	state(const tap_args &a, sender to)
 		: args(a), send(std::move(to)), release(profile_for(a.profile, "")), w(options(a, release))
 	{}
 
-	static void readable(net_device &, void *arg) { static_cast<state *>(arg)->pending = true; }
+	static void readable(net_device &, void *arg) { static_cast<interface *>(arg)->pending = true; }
+
+	void make_interfaces()
+	{
+		const enter_cpu inside(*h->cpus[0]);
+		interfaces.resize(args.names.size());
+		for (std::size_t i = 0; i < interfaces.size(); ++i) {
+			int err = 0;
+			interfaces[i].dev = tun_set_iff(init_net(), args.names[i], IFF_TAP | IFF_NO_PI,
+			                                readable, &interfaces[i], err);
+			if (!interfaces[i].dev)
+				throw bad_tap(fmt::format("{}: the model cannot make this device: errno {}",
+				                          args.names[i], -err));
+		}
+	}
+
+	// The device that has the model's address.
+	[[nodiscard]] const std::string &face() const
+	{
+		return args.bridge.empty() ? args.names[0] : args.bridge;
+	}
+
+	void configure()
+	{
+		command("ip link set lo up");
+		if (!args.bridge.empty()) {
+			command(fmt::format("ip link add {} type bridge", args.bridge));
+			for (const std::string &name : args.names)
+				command(fmt::format("ip link set {} master {} up", name, args.bridge));
+		}
+		if (!args.address.empty())
+			command(fmt::format("ip addr add {} dev {}", args.address, face()));
+		command(fmt::format("ip link set {} up", face()));
+		if (!args.gateway.empty())
+			command(fmt::format("ip route add default via {}", args.gateway));
+		for (const std::string &line : args.commands)
+			command(line);
+	}
 
 	void command(const std::string &line)
 	{
@@ -67,7 +109,7 @@ struct tap_model::state {
 		while (!current.task->fatal_signal) {
 			// What the driver refuses is counted there.
 			if (!written.empty())
-				static_cast<void>(tun_get_user(*dev, written.data(), written.size()));
+				static_cast<void>(tun_get_user(*into, written.data(), written.size()));
 			written = {};
 			task_park();
 		}
@@ -75,31 +117,45 @@ struct tap_model::state {
 
 	void drain()
 	{
+		for (bool again = true; again;) {
+			again = false;
+			for (std::size_t i = 0; i < interfaces.size(); ++i) {
+				if (!interfaces[i].pending)
+					continue;
+				interfaces[i].pending = false;
+				again = true;
+				drain(i);
+			}
+		}
+	}
+
+	void drain(std::size_t i)
+	{
 		std::array<unsigned char, 65536 + 64> frame;
 
-		while (pending) {
-			pending = false;
-			for (;;) {
-				std::size_t n;
-				{
-					const enter_cpu in_cpu(*h->cpus[0]);
-					n = tun_do_read(*dev, frame.data(), frame.size());
-				}
-				if (!n)
-					break;
-				++out;
-				send({frame.data(), n});
+		for (;;) {
+			std::size_t n;
+			{
+				const enter_cpu in_cpu(*h->cpus[0]);
+				n = tun_do_read(*interfaces[i].dev, frame.data(), frame.size());
 			}
+			if (!n)
+				return;
+			++out;
+			send(i, {frame.data(), n});
 		}
 	}
 };
 
-tap_model::tap_model(const tap_args &args, std::function<void(bytes)> send)
-	: s_(std::make_unique<state>(args, std::move(send)))
+tap_model::tap_model(const tap_args &args, sender send) : s_(std::make_unique<state>(args, std::move(send)))
 {
 	state &s = *s_;
 	std::vector<service> offered;
 
+	if (args.bridge.empty() && args.names.size() != 1)
+		throw bad_tap("several interfaces: expected --bridge NAME, of which they are ports");
+	if (args.bridge.empty() && args.address.empty())
+		throw bad_tap("expected --addr ADDRESS/PREFIX");
 	if (!args.serve.empty()) {
 		try {
 			offered = parse_services(args.serve);
@@ -110,26 +166,13 @@ tap_model::tap_model(const tap_args &args, std::function<void(bytes)> send)
 	s.h = &s.w.add_host("model", 1);
 	s.h->syscall_cost_ns = 0;
 	s.h->hop_cost_ns = 0;
-	{
-		const enter_cpu in(*s.h->cpus[0]);
-		int err = 0;
-		s.dev = tun_set_iff(init_net(), args.name, IFF_TAP | IFF_NO_PI, state::readable, &s, err);
-		if (!s.dev)
-			throw bad_tap(fmt::format("{}: the model cannot make this device: errno {}",
-			                          args.name, -err));
-	}
-	s.command("ip link set lo up");
-	s.command(fmt::format("ip addr add {} dev {}", args.address, args.name));
-	s.command(fmt::format("ip link set {} up", args.name));
-	if (!args.gateway.empty())
-		s.command(fmt::format("ip route add default via {}", args.gateway));
-	for (const std::string &line : args.commands)
-		s.command(line);
+	s.make_interfaces();
+	s.configure();
 
 	if (!args.pcap_file.empty()) {
 		s.pcap = std::make_unique<pcap_file>(args.pcap_file);
 		s.tap = std::make_unique<packet_tap>(s.w);
-		dump_packets(*s.tap, *s.pcap, args.name);
+		dump_packets(*s.tap, *s.pcap, args.names[0]);
 	}
 	{
 		const enter_cpu in(*s.h->cpus[0]);
@@ -157,13 +200,14 @@ void tap_model::run_until(std::uint64_t now_ns)
 	s_->drain();
 }
 
-void tap_model::frame_in(bytes frame, std::uint64_t now_ns)
+void tap_model::frame_in(std::size_t interface, bytes frame, std::uint64_t now_ns)
 {
 	state &s = *s_;
 
 	s.w.run_until(std::max<u64>(now_ns, s.w.now_ns()));
 	++s.in;
 	s.written = frame;
+	s.into = s.interfaces[interface].dev;
 	{
 		const enter_cpu in(*s.h->cpus[0]);
 		task_unpark(*s.writer);
@@ -209,7 +253,8 @@ std::vector<std::string> tap_model::end()
 		s.pcap->flush();
 	{
 		const enter_cpu in(*s.h->cpus[0]);
-		tun_chr_close(*s.dev);
+		for (const state::interface &one : s.interfaces)
+			tun_chr_close(*one.dev);
 	}
 	return s.w.end();
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// A host of the model behind a real TAP interface: the same stack, on the machine's clock. Frames and time
+// A host of the model behind real TAP interfaces, one or the ports of its bridge: the same stack, on the
+// machine's clock. Frames and time
 // come in from outside; frames go out through a function. Knows no file descriptor and no event loop.
 #pragma once
 
@@ -19,8 +20,9 @@ struct bad_tap : std::runtime_error { // wrong usage: an address, a service, a c
 };
 
 struct tap_args {
-	std::string name;                  // of the interface, on both sides
-	std::string address;               // the model's, with its prefix
+	std::vector<std::string> names;    // of the interfaces, on both sides
+	std::string bridge;                // of which they are ports; empty: none, and one interface
+	std::string address;               // the model's, with its prefix; empty: none
 	std::string gateway;               // the model's default route; empty: none
 	std::string host_address;          // the machine's, with its prefix; empty: left alone
 	std::string serve;                 // "http:8080,echo:7"
@@ -37,8 +39,9 @@ struct tap_args {
 class tap_model {
 public:
 	using bytes = std::span<const unsigned char>;
+	using sender = std::function<void(std::size_t interface, bytes frame)>;
 	// Throws bad_tap, bad_profile, pcap_error.
-	tap_model(const tap_args &args, std::function<void(bytes)> send);
+	tap_model(const tap_args &args, sender send);
 	~tap_model();
 	tap_model(const tap_model &) = delete;
 	tap_model &operator=(const tap_model &) = delete;
@@ -46,7 +49,7 @@ public:
 	// All that is due up to that time (ns since the start); frames leave meanwhile.
 	void run_until(std::uint64_t now_ns);
 	[[nodiscard]] std::uint64_t next_event_ns() const;
-	void frame_in(bytes frame, std::uint64_t now_ns);
+	void frame_in(std::size_t interface, bytes frame, std::uint64_t now_ns);
 	// The trace so far into its file; nothing without one. Throws std::runtime_error.
 	void write_trace();
 	// Ends the tasks and the host. What was left over, a line each.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The event loop of `skbwalk tap`: frames of the TAP interface, the model's next event, signals. The only
+// The event loop of `skbwalk tap`: frames of the TAP interfaces, the model's next event, signals. The only
 // file with Asio.
 #include <array>
 #include <chrono>
@@ -31,19 +31,23 @@ constexpr int frames_per_turn_max = 64;
 class loop {
 public:
 	explicit loop(const tap_args &args)
-		: args_(args), model_(args, [this](tap_model::bytes frame) { write(frame); }),
-		  device_(args.name), tap_(io_, ::dup(device_.fd())), timer_(io_), deadline_(io_),
-		  signals_(io_, SIGINT, SIGTERM), usr1_(io_, SIGUSR1)
+		: args_(args),
+		  model_(args, [this](std::size_t i, tap_model::bytes frame) { write(*ports_[i], frame); }),
+		  timer_(io_), deadline_(io_), signals_(io_, SIGINT, SIGTERM), usr1_(io_, SIGUSR1)
 	{
+		for (const std::string &name : args.names)
+			ports_.push_back(std::make_unique<port>(io_, name));
 		if (!args.host_address.empty())
-			device_.configure(args.host_address);
+			ports_[0]->device.configure(args.host_address);
 	}
 
 	void run()
 	{
 		say();
-		tap_.non_blocking(true);
-		read();
+		for (std::size_t i = 0; i < ports_.size(); ++i) {
+			ports_[i]->tap.non_blocking(true);
+			read(i);
+		}
 		signals_.async_wait([this](auto error, int) {
 			if (!error)
 				io_.stop();
@@ -78,37 +82,54 @@ private:
 
 	void say() const
 	{
-		fmt::print(stderr, "skbwalk: {} is up, the model has {}\n", device_.name(), args_.address);
-		if (args_.host_address.empty())
-			fmt::print(
-				stderr,
-				"skbwalk: reach it from this machine: ip addr add ADDRESS dev {0} && ip link set {0} up\n",
-				device_.name());
+		const std::string has =
+			args_.address.empty() ? "no address" : fmt::format("{}", args_.address);
+		for (const auto &one : ports_) {
+			const std::string &name = one->device.name();
+			fmt::print(stderr, "skbwalk: {} is up, the model {}\n", name,
+			           args_.bridge.empty()
+			                   ? "has " + has
+			                   : fmt::format("has it on {}, with {}", args_.bridge, has));
+			if (args_.host_address.empty())
+				fmt::print(
+					stderr,
+					"skbwalk: reach it from this machine: ip addr add ADDRESS dev {0} && ip link set {0} up\n",
+					name);
+		}
 		for (const std::string &line : model_.what_it_serves())
 			fmt::print(stderr, "skbwalk: serves {}\n", line);
 		fmt::print(stderr, "skbwalk: Ctrl-C ends it{}\n",
 		           args_.trace_file.empty() ? "" : ", SIGUSR1 writes the trace so far");
 	}
 
-	void write(tap_model::bytes frame)
+	struct port {
+		port(asio::io_context &io, const std::string &name)
+			: device(name), tap(io, ::dup(device.fd()))
+		{}
+		tap_device device;
+		asio::posix::stream_descriptor tap;
+	};
+
+	void write(const port &to, tap_model::bytes frame)
 	{
-		if (::write(device_.fd(), frame.data(), frame.size()) < 0)
+		if (::write(to.device.fd(), frame.data(), frame.size()) < 0)
 			++lost_;
 	}
 
-	void read()
+	void read(std::size_t i)
 	{
-		tap_.async_wait(asio::posix::stream_descriptor::wait_read, [this](auto error) {
+		port &from = *ports_[i];
+		from.tap.async_wait(asio::posix::stream_descriptor::wait_read, [this, i, &from](auto error) {
 			if (error)
 				return;
-			for (int i = 0; i < frames_per_turn_max; ++i) {
-				const ssize_t n = ::read(device_.fd(), frame_.data(), frame_.size());
+			for (int frames = 0; frames < frames_per_turn_max; ++frames) {
+				const ssize_t n = ::read(from.device.fd(), frame_.data(), frame_.size());
 				if (n <= 0)
 					break;
-				model_.frame_in({frame_.data(), static_cast<std::size_t>(n)}, now_ns());
+				model_.frame_in(i, {frame_.data(), static_cast<std::size_t>(n)}, now_ns());
 			}
 			advance();
-			read();
+			read(i);
 		});
 	}
 
@@ -143,9 +164,9 @@ private:
 	const tap_args &args_;
 	clock_type::time_point start_ = clock_type::now();
 	asio::io_context io_{1};
-	tap_model model_; // before the device: usage that is wrong touches nothing
-	tap_device device_;
-	asio::posix::stream_descriptor tap_;
+	std::vector<std::unique_ptr<port>>
+		ports_; // filled after the model: usage that is wrong touches nothing
+	tap_model model_;
 	asio::steady_timer timer_, deadline_;
 	asio::signal_set signals_, usr1_;
 	std::array<unsigned char, 65536 + 64> frame_{};
