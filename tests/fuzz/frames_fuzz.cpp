@@ -25,7 +25,7 @@
 #include "stack/core/skbuff.h"
 #include "stack/core/sock.h"
 #include "stack/ipv4/tcp.h"
-#include "tests/fuzz/frame_maker.h"
+#include "tests/fuzz/bridge_frames.h"
 
 namespace skbwalk::fuzz {
 
@@ -365,11 +365,16 @@ public:
 			tun_ = tun_set_iff(init_net(), "tun0", IFF_TUN | IFF_NO_PI, nullptr, nullptr, err);
 			std::copy_n(dev_->dev_addr.begin(), 6, mac_.begin());
 		}
-		for (const char *line :
-		     {"ip link set lo up", "ip addr add 10.9.0.2/24 dev tap0", "ip link set tap0 up",
-		      "ip addr add 10.8.0.2/24 dev tap1", "ip link set tap1 up mtu 600",
-		      "ip route add 10.7.0.0/16 via 10.8.0.1", "ip addr add 10.6.0.2/24 dev tun0",
-		      "ip link set tun0 up"})
+		sim::run_command(h_, "ip link set lo up");
+		if (d_.percent(35))
+			build_bridge(seed);
+		else
+			for (const char *line :
+			     {"ip addr add 10.9.0.2/24 dev tap0", "ip link set tap0 up",
+			      "ip addr add 10.8.0.2/24 dev tap1", "ip link set tap1 up mtu 600",
+			      "ip route add 10.7.0.0/16 via 10.8.0.1"})
+				sim::run_command(h_, line);
+		for (const char *line : {"ip addr add 10.6.0.2/24 dev tun0", "ip link set tun0 up"})
 			sim::run_command(h_, line);
 		if (d_.percent(60))
 			sim::run_command(h_, "sysctl -w net.ipv4.ip_forward=1");
@@ -400,6 +405,13 @@ public:
 		into_ = d_.percent(95) ? dev_ : d_.percent(70) ? other_ : tun_;
 		if (into_ == tun_ && written_.size() > ETH_HLEN)
 			written_.erase(written_.begin(), written_.begin() + ETH_HLEN);
+		if (bridged_ && into_ != tun_) {
+			into_ = d_.percent(60) ? dev_ : other_;
+			if (d_.percent(50))
+				written_ = bridged_->from(std::move(written_));
+			if (d_.one_in(300))
+				change_bridge();
+		}
 		{
 			const enter_cpu in(*h_.cpus[0]);
 			task_unpark(*writer_);
@@ -491,6 +503,71 @@ private:
 		return *tasks_.back();
 	}
 
+	// Both interfaces are ports, and the model's address is the bridge's.
+	void build_bridge(u64 seed)
+	{
+		bridged_ = std::make_unique<bridge_frames>(seed);
+		if (d_.percent(60)) {
+			sim::run_command(h_, "modprobe br_netfilter");
+			if (d_.percent(30))
+				sim::run_command(h_, "sysctl -w net.bridge.bridge-nf-filter-vlan-tagged=1");
+		}
+		for (const char *line : {"ip link add br0 type bridge", "ip link set tap0 master br0 up",
+		                         "ip link set tap1 master br0 up", "ip addr add 10.9.0.2/24 dev br0",
+		                         "ip link set br0 up"})
+			sim::run_command(h_, line);
+		if (d_.percent(40))
+			sim::run_command(h_, "brctl stp br0 on");
+		if (d_.percent(50))
+			sim::run_command(h_, "brctl setfd br0 2");
+		for (u32 i = d_.below(5); i; --i)
+			change_bridge();
+		const enter_cpu in(*h_.cpus[0]);
+		const net_device *br = __dev_get_by_name(init_net(), "br0");
+		std::copy_n(br->dev_addr.begin(), 6, mac_.begin());
+	}
+
+	void change_bridge()
+	{
+		static constexpr const char *lines[] = {
+			"ip link set br0 type bridge vlan_filtering 1",
+			"ip link set br0 type bridge vlan_filtering 0",
+			"bridge vlan add dev tap0 vid 10-20",
+			"bridge vlan add dev tap1 vid 10 pvid untagged",
+			"bridge vlan add dev br0 vid 10 self",
+			"bridge vlan del dev tap1 vid 10",
+			"bridge vlan add dev tap1 vid 1 pvid untagged",
+			"bridge link set dev tap0 hairpin on",
+			"bridge link set dev tap0 hairpin off",
+			"bridge link set dev tap1 isolated on",
+			"bridge link set dev tap1 isolated off",
+			"bridge link set dev tap0 isolated on",
+			"bridge link set dev tap0 isolated off",
+			"bridge link set dev tap1 neigh_suppress on",
+			"bridge link set dev tap1 learning off",
+			"bridge link set dev tap1 learning on",
+			"bridge link set dev tap0 mcast_to_unicast on",
+			"bridge link set dev tap0 guard on",
+			"bridge link set dev tap0 mcast_router 2",
+			"bridge fdb replace 02:00:00:00:01:03 dev tap1 master static",
+			"ip link set br0 type bridge fdb_flush",
+			"ip link set br0 type bridge mcast_snooping 0",
+			"ip link set br0 type bridge mcast_snooping 1",
+			"ip link set br0 promisc on",
+			"ip link set br0 promisc off",
+			"brctl setageing br0 1",
+			"brctl stp br0 on",
+			"brctl stp br0 off",
+			"ip link set tap1 nomaster",
+			"ip link set tap1 master br0",
+			"ip link set br0 down",
+			"ip link set br0 up"};
+		try {
+			sim::run_command(h_, d_.pick(lines));
+		} catch (const sim::command_failed &) { // not in this state
+		}
+	}
+
 	void write_frames()
 	{
 		while (!current.task->fatal_signal) {
@@ -546,6 +623,7 @@ private:
 	net_device *dev_ = nullptr, *other_ = nullptr, *tun_ = nullptr, *into_ = nullptr;
 	std::array<u8, 6> mac_{};
 	std::unique_ptr<frame_maker> maker_;
+	std::unique_ptr<bridge_frames> bridged_; // where the model is a bridge
 	std::vector<std::unique_ptr<program>> programs_;
 	std::vector<std::unique_ptr<task_struct>> tasks_;
 	task_struct *writer_ = nullptr;
