@@ -233,6 +233,44 @@ TEST_F(tap, traces_and_captures_what_it_did_when_a_signal_ends_it)
 	            HasSubstr("200 OK"));
 }
 
+TEST_F(tap, two_namespaces_of_the_machine_talk_through_the_models_bridge)
+{
+	const std::string right = space + "-right", log = folder + "/log";
+	struct namespace_guard {
+		const std::string &name;
+		~namespace_guard() { shell("ip netns del " + name); }
+	} const guard{right};
+	ASSERT_EQ(shell("ip netns add " + right).status, 0);
+	model = std::make_unique<background>(
+		inside(std::string{SKBWALK_PROGRAM} + " tap t1 t2 --bridge br0 --trace " + folder + "/trace"),
+		log);
+	ASSERT_TRUE(
+		comes_true([&] { return slurp(log).find("Ctrl-C") != std::string::npos || !model->runs(); }));
+	ASSERT_TRUE(model->runs()) << slurp(log);
+	const outcome wired =
+		shell("ip -n " + space + " link set t2 netns " + right + " && ip -n " + space +
+	              " addr add 10.9.0.1/24 dev t1 && ip -n " + space + " link set t1 up && ip -n " + right +
+	              " addr add 10.9.0.2/24 dev t2 && ip -n " + right + " link set t2 up");
+	ASSERT_EQ(wired.status, 0) << wired.text;
+
+	EXPECT_THAT(in("ping -c 3 -i 0.2 10.9.0.2").text, HasSubstr("3 received, 0% packet loss"));
+	EXPECT_THAT(in("ping -c 2 -i 0.2 -s 4000 10.9.0.2").text, HasSubstr("2 received, 0% packet loss"));
+
+	const std::string body = pattern(10'000'000);
+	std::ofstream{folder + "/page", std::ios::binary}
+		<< "HTTP/1.0 200 OK\r\nContent-Length: " << body.size() << "\r\n\r\n"
+		<< body;
+	{
+		background server("ip netns exec " + right + " sh -c 'nc -N -l 8080 <" + folder + "/page'",
+		                  folder + "/server");
+		std::this_thread::sleep_for(300ms);
+		EXPECT_EQ(in("curl -s -o " + folder + "/got http://10.9.0.2:8080/").status, 0);
+	}
+	EXPECT_TRUE(slurp(folder + "/got") == body);
+	stop();
+	EXPECT_THAT(slurp(folder + "/trace"), HasSubstr("br_handle_frame_finish"));
+}
+
 TEST_F(tap, ends_by_itself_after_the_seconds_given)
 {
 	EXPECT_EQ(in(SKBWALK_PROGRAM " tap tap0 --addr 10.9.0.2/24 --seconds 0.2").status, 0);
@@ -253,6 +291,7 @@ TEST(tap_usage, wrong_words_are_refused_with_the_status_of_usage)
 	const std::string program = SKBWALK_PROGRAM;
 	EXPECT_EQ(shell(program + " tap").status, 2);
 	EXPECT_EQ(shell(program + " tap tap0").status, 2);
+	EXPECT_EQ(shell(program + " tap tap0 tap1 --addr 10.9.0.2/24").status, 2);
 	EXPECT_EQ(shell(program + " tap tap0 --addr nonsense").status, 2);
 	EXPECT_EQ(shell(program + " tap tap0 --addr 10.9.0.2/24 --serve gopher:70").status, 2);
 	EXPECT_EQ(shell(program + " tap tap0 --addr 10.9.0.2/24 --run 'ip link frob'").status, 2);
