@@ -290,6 +290,8 @@ int __netif_receive_skb(skb_ptr skb)
 static int netif_receive_skb_internal(skb_ptr skb)
 {
 	TRACE(skb, skb->dev);
+	if (skb_defer_rx_timestamp(*skb))
+		return NET_RX_SUCCESS;
 	rcu_read_lock();
 
 	const int ret = __netif_receive_skb(std::move(skb));
