@@ -2,8 +2,9 @@
 //
 // net/bridge/br.c: the module comes (br_init), follows what happens to the devices that are ports
 // (br_device_event), and takes its bridges along when a namespace ends. Left out: options by netlink
-// attribute, switchdev's events, sysfs.
+// attribute, addresses that switches learned, sysfs.
 #include "stack/bridge/br_private_stp.h"
+#include "stack/switchdev/switchdev.h"
 
 namespace skbwalk {
 
@@ -91,6 +92,15 @@ static int br_device_event(net_device &dev, netdev_cmd event)
 	return 0;
 }
 
+// What a switch learned would come in here; what goes out to switches is nothing to a bridge.
+static int br_switchdev_event(u32 event, switchdev_notifier_fdb_info &info)
+{
+	TRACE(info.dev);
+	assert(event == SWITCHDEV_FDB_ADD_TO_DEVICE || event == SWITCHDEV_FDB_DEL_TO_DEVICE);
+	static_cast<void>(event);
+	return 0;
+}
+
 void br_opt_toggle(net_bridge &br, net_bridge_opts opt, bool on)
 {
 	TRACE(br.dev);
@@ -122,6 +132,7 @@ void br_init()
 	br_fdb_init();
 	register_pernet_subsys(br_net_ops);
 	register_netdevice_notifier(br_device_event);
+	register_switchdev_notifier(br_switchdev_event);
 }
 
 } // namespace skbwalk

@@ -355,6 +355,7 @@ void br_fdb_update(net_bridge &br, net_bridge_port &source, const mac_addr &addr
 
 	fdb->updated = jiffies();
 	if (fdb->dst != &source && !(fdb->flags & BR_FDB_STICKY)) { // it moved
+		br_switchdev_fdb_notify(br, *fdb, RTM_DELNEIGH);
 		fdb->dst = &source;
 		fdb_modified = true;
 		fdb->flags &= ~BR_FDB_ADDED_BY_EXT_LEARN;

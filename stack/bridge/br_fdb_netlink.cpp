@@ -65,10 +65,10 @@ static u32 fdb_nlmsg_size()
 	       nla_total_size(sizeof(u8));
 }
 
-// A switch's driver would be told here too (br_switchdev_fdb_notify): there is none.
 void fdb_notify(net_bridge &br, const net_bridge_fdb_entry &fdb, int type)
 {
 	TRACE(br.dev);
+	br_switchdev_fdb_notify(br, fdb, type);
 	skb_ptr skb = nlmsg_new(fdb_nlmsg_size(), GFP_ATOMIC);
 
 	if (!skb)

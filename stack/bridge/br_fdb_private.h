@@ -16,6 +16,7 @@ net_bridge_fdb_entry *fdb_create(net_bridge &br, net_bridge_port *source, const 
 void fdb_delete(net_bridge &br, net_bridge_fdb_entry &f);
 void fdb_add_hw_addr(net_bridge &br, const mac_addr &addr);
 void fdb_del_hw_addr(net_bridge &br, const mac_addr &addr);
+void br_switchdev_fdb_notify(net_bridge &br, const net_bridge_fdb_entry &fdb, int type);
 void fdb_notify(net_bridge &br, const net_bridge_fdb_entry &fdb, int type);
 
 } // namespace skbwalk

@@ -11,7 +11,9 @@
 #include <cerrno>
 #include <vector>
 
+#include "stack/kernel/list.h"
 #include "stack/kernel/random.h"
+#include "stack/kernel/softirq.h"
 
 namespace skbwalk {
 
@@ -68,8 +70,12 @@ T *rhashtable_lookup(rhashtable<T, Key, KeyOf, Node> &t, const Key &key)
 template <class T, class Key, Key T::*KeyOf, rhash_head T::*Node>
 int rhashtable_lookup_insert_fast(rhashtable<T, Key, KeyOf, Node> &t, T &obj)
 {
-	if (rhashtable_lookup(t, obj.*KeyOf))
+	// The chain's lock is one that softirqs take.
+	local_bh_disable();
+	if (rhashtable_lookup(t, obj.*KeyOf)) {
+		local_bh_enable();
 		return -EEXIST;
+	}
 	if (t.nelems >= t.buckets.size() / 4 * 3)
 		t.grow();
 	rhash_head *&chain = t.buckets[t.bucket_of(obj.*KeyOf)];
@@ -77,20 +83,26 @@ int rhashtable_lookup_insert_fast(rhashtable<T, Key, KeyOf, Node> &t, T &obj)
 	(obj.*Node).next = chain;
 	chain = &(obj.*Node);
 	++t.nelems;
+	local_bh_enable();
 	return 0;
 }
 
 template <class T, class Key, Key T::*KeyOf, rhash_head T::*Node>
 int rhashtable_remove_fast(rhashtable<T, Key, KeyOf, Node> &t, T &obj)
 {
-	for (rhash_head **at = &t.buckets[t.bucket_of(obj.*KeyOf)]; *at; at = &(*at)->next) {
+	int err = -ENOENT;
+
+	local_bh_disable();
+	for (rhash_head **at = &t.buckets[t.bucket_of(obj.*KeyOf)]; *at && err; at = &(*at)->next) {
 		if (*at != &(obj.*Node))
 			continue;
 		*at = (obj.*Node).next;
 		--t.nelems;
-		return 0;
+		err = 0;
+		break;
 	}
-	return -ENOENT;
+	local_bh_enable();
+	return err;
 }
 
 } // namespace skbwalk
