@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "stack/bridge/br_netfilter.h"
 #include "stack/core/dst.h"
 #include "stack/core/neighbour.h"
 #include "stack/core/net_namespace.h"
@@ -36,6 +37,7 @@ void boot(host &h)
 	inet_init();
 	inet6_init();
 	provide_netfilter_modules();
+	provide_bridge_modules();
 }
 
 std::vector<std::string> shut_down(host &h, const std::function<void(u64)> &wait)

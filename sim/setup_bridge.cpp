@@ -3,6 +3,7 @@
 // What people configure bridges with: brctl, `bridge` (fdb, vlan, link), and what `ip link` takes for types
 // bridge and bridge_slave. Each command is turned into the calls that the kernel makes for it.
 #include "sim/setup_bridge.h"
+#include "stack/kernel/kmod.h"
 
 #include <algorithm>
 #include <cstring>
@@ -626,7 +627,7 @@ void brctl(command &c)
 	if (verb == "addbr") {
 		const std::string name = c.take("a name");
 		c.done();
-		br_init();
+		request_module("bridge");
 		const int err = br_add_bridge(*c.in, name);
 		if (err == -EEXIST)
 			command::fails(fmt::format(

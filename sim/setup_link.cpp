@@ -8,6 +8,7 @@
 
 #include "devices/veth.h"
 #include "sim/setup_bridge.h"
+#include "stack/kernel/kmod.h"
 
 namespace skbwalk::sim {
 
@@ -119,7 +120,7 @@ void add(command &c)
 		net &space = own.netns ? asked_space(*own.netns) : *c.in;
 		const std::optional<mac_addr> addr = std::exchange(own.addr, std::nullopt);
 		own.netns.reset();
-		br_init();
+		request_module("bridge");
 		const int before = space.ifindex;
 		command::answer(br_dev_newlink(space, name.empty() ? "bridge%d" : name, addr, data));
 		for (net_device *dev : std::vector<net_device *>(space.dev_list))

@@ -10,6 +10,7 @@ namespace skbwalk {
 
 void br_netfilter_init(); // once a host: the module is loaded, and the bridge's with it
 bool br_netfilter_loaded();
+void provide_bridge_modules(); // bridge and br_netfilter, for request_module
 // Names below net.bridge: bridge-nf-call-iptables and so on. Null when there is none, or no module. A write
 // stores 0 or 1.
 int *brnf_sysctl(net &net, const std::string &name);

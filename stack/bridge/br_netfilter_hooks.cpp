@@ -14,7 +14,9 @@
 #include "stack/bridge/br_private.h"
 #include "stack/core/neighbour.h"
 #include "stack/ipv4/ip.h"
+#include "stack/kernel/kmod.h"
 #include "stack/netfilter/netfilter_bridge.h"
+#include "stack/netfilter/nf_conntrack.h"
 
 namespace skbwalk {
 
@@ -347,11 +349,25 @@ static u32 br_nf_pre_routing(void *, skb_ptr &skb, const nf_hook_state &state)
 static u32 br_nf_local_in(void *, skb_ptr &skb, const nf_hook_state &state)
 {
 	TRACE(skb, state.sk);
+	nf_conntrack *nfct = skb_nfct(*skb);
+
 	if (BR_INPUT_SKB_CB(*skb).promisc) {
 		nf_reset_ct(*skb);
 		return NF_ACCEPT;
 	}
-	return NF_ACCEPT;
+	if (!nfct || skb->pkt_type == PACKET_HOST)
+		return NF_ACCEPT;
+	if (nf_ct_is_confirmed(static_cast<const nf_conn &>(*nfct)))
+		return NF_ACCEPT;
+	if (refcount_read(nfct->use) != 1) {
+		nf_reset_ct(*skb);
+		return NF_ACCEPT;
+	}
+	nf_bridge_pull_encap_header(*skb);
+	const u32 verdict = __nf_conntrack_confirm(*skb);
+
+	nf_bridge_push_encap_header(*skb);
+	return verdict;
 }
 
 // --- FORWARD ---
@@ -686,6 +702,31 @@ int *brnf_sysctl(net &net, const std::string &name)
 }
 
 bool br_netfilter_loaded() { return brnf_of_host->loaded; } // not traced: a question of the configuration
+
+void provide_bridge_modules()
+{
+	TRACE_INLINE();
+	static const module table[] = {
+		{"llc", {}, {}, nullptr},
+		{"stp", {}, {"llc"}, nullptr},
+		{"bridge",
+	         {"rtnl-link-bridge"},
+	         {"stp", "llc"},
+	         [] {
+			 br_init();
+			 return 0;
+		 }},
+		{"br_netfilter",
+	         {"physdev"},
+	         {"bridge"},
+	         [] {
+			 br_netfilter_init();
+			 return 0;
+		 }},
+	};
+
+	provide_modules(table);
+}
 
 void br_netfilter_init()
 {
