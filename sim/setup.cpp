@@ -18,9 +18,8 @@ namespace skbwalk::sim {
 
 namespace {
 
-constexpr std::array known_later = {"tc",       "nft",     "iptables-restore", "ip6tables",
-                                    "ebtables", "tcpdump", "ping",             "nc",
-                                    "ifconfig", "route",   "arp",              "ss",
+constexpr std::array known_later = {"tc",   "nft", "iptables-restore", "ip6tables", "ebtables", "tcpdump",
+                                    "ping", "nc",  "ifconfig",         "route",     "arp",      "ss",
                                     "ip6"};
 
 void ip(command &c)
