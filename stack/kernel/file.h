@@ -33,6 +33,7 @@ struct file {
 	u32 f_flags = 0;
 	const file_operations *f_op = nullptr;
 	void *private_data = nullptr;
+	void *f_security = nullptr;            // what security modules keep with the file
 	callback_head f_work;                  // put-off release
 	list_head f_ep;                        // epitems that watch this file
 	void (*ep_release)(file &f) = nullptr; // eventpoll_release_file, where a poll set watches this file

@@ -49,6 +49,7 @@ struct task_struct {
 	bool unpark_token = false;
 	net *nsproxy_net = nullptr; // current->nsproxy->net_ns
 	std::shared_ptr<files_struct> files;
+	std::shared_ptr<void> cred_security; // current_cred()->security; null: the kernel's own
 	callback_head *task_works = nullptr;
 	const char *wait_channel = nullptr; // the caller of the function that sleeps
 	list_head run_entry;
