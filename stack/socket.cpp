@@ -68,13 +68,22 @@ static void i_callback(rcu_head *head)
 static void destroy_inode(socket &sock)
 {
 	TRACE();
+	if (sock.i_security)
+		security_inode_free(sock);
 	call_rcu(sock.i_rcu, i_callback);
 }
 
 static socket *alloc_inode()
 {
 	TRACE();
-	return sock_alloc_inode();
+	socket *sock = sock_alloc_inode();
+
+	// Unlike the kernel, modules are asked only where one keeps something with inodes.
+	if (sock && lsm_hooks().lbs_inode && security_inode_alloc(*sock)) {
+		sock_free_inode(*sock);
+		return nullptr;
+	}
+	return sock;
 }
 
 static socket *new_inode_pseudo()
@@ -190,6 +199,12 @@ file *sock_alloc_file(socket &sock, u32 flags)
 	TRACE(sock.sk);
 	file *f = alloc_file_pseudo(socket_file_ops, &sock, flags & O_NONBLOCK_FLAG);
 
+	// Unlike the kernel, modules are asked only where one keeps something with files, and after
+	// alloc_file_pseudo.
+	if (f && lsm_hooks().lbs_file && security_file_alloc(*f)) {
+		fput(*f);
+		return nullptr;
+	}
 	if (!f) {
 		sock_release(sock);
 		return nullptr;

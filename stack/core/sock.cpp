@@ -12,6 +12,7 @@
 #include <memory>
 #include <new>
 
+#include "stack/core/filter.h"
 #include "stack/core/netdevice.h"
 #include "stack/core/request_sock.h"
 #include "stack/core/sock_reuseport.h"
@@ -305,6 +306,12 @@ sock *sk_clone_lock(const sock &sk, gfp_t priority)
 	sock_reset_flag(*newsk, SOCK_DONE);
 	newsk->sk_frag = {};
 	newsk->sk_reuseport_cb = nullptr;
+	// One program for both. Where the child cannot pay for it, it has none to give back.
+	if (newsk->sk_filter_ptr && !sk_filter_charge(*newsk, *newsk->sk_filter_ptr)) {
+		newsk->sk_filter_ptr = nullptr;
+		sk_free_unlock_clone(*newsk);
+		return nullptr;
+	}
 	if (bpf_sk_storage_clone(sk, *newsk)) {
 		sk_free_unlock_clone(*newsk);
 		return nullptr;
@@ -342,6 +349,8 @@ static void __sk_destruct(rcu_head *head)
 
 	if (sk.sk_destruct)
 		sk.sk_destruct(sk);
+	if (sk_filter_prog *filter = std::exchange(sk.sk_filter_ptr, nullptr))
+		sk_filter_uncharge(sk, *filter);
 	bpf_sk_storage_free(sk);
 	assert(!sk.sk_omem_alloc);
 	if (sk.sk_frag.pg)

@@ -364,6 +364,7 @@ struct socket {
 	u32 i_uid = 0;
 	u32 i_ino = 0; // what ss prints
 	rcu_head i_rcu;
+	void *i_security = nullptr; // what security modules keep with the inode
 };
 
 struct proto_ops {
@@ -537,6 +538,10 @@ int skb_copy_datagram_from_iter(sk_buff &skb, int offset, iov_iter &from, int le
 int skb_do_copy_data_nocache(sock &sk, sk_buff &skb, iov_iter &from, u8 *to, int copy, int offset);
 int skb_add_data_nocache(sock &sk, sk_buff &skb, iov_iter &from, int copy);
 int skb_copy_to_page_nocache(sock &sk, iov_iter &from, sk_buff &skb, page *pg, int off, int copy);
+
+// Memory that is counted as the socket's options.
+void *sock_kmalloc(sock &sk, int size, gfp_t priority);
+void sock_kfree_s(sock &sk, void *mem, int size);
 
 // --- net/core/filter.c ---
 int sk_filter_trim_cap(sock &sk, sk_buff &skb, u32 cap);

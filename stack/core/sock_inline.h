@@ -274,6 +274,12 @@ inline void unlock_sock_fast(sock &sk, bool slow)
 	else
 		spin_unlock_bh(sk.sk_lock.slock);
 }
+inline void sk_gso_disable(sock &sk)
+{
+	TRACE_INLINE(sk);
+	sk.sk_gso_disabled = 1;
+	sk.sk_route_caps &= ~NETIF_F_GSO_MASK;
+}
 inline int sk_filter(sock &sk, sk_buff &skb)
 {
 	TRACE_INLINE(sk, skb);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // net/core/sock.c: options of level SOL_SOCKET. Buffer sizes are doubled on the way in, for what the heads of
-// packets count; time-outs come as seconds and microseconds. Left out: programs (BPF), credentials, time
+// packets count; time-outs come as seconds and microseconds. Left out: programs (eBPF), credentials, time
 // stamping by devices, zero copy; they are answered as a kernel without them does
 // (ENOPROTOOPT).
 #include <algorithm>
 #include <limits>
 
+#include "stack/core/filter.h"
 #include "stack/core/netdevice.h"
 #include "stack/core/sock.h"
 #include "stack/core/sock_reuseport.h"
@@ -344,6 +345,23 @@ int sk_setsockopt(sock &sk, int, int optname, const void *optval, u32 optlen)
 		sk.sk_pacing_rate = std::min(sk.sk_pacing_rate, rate);
 		break;
 	}
+	case SO_ATTACH_FILTER: {
+		sock_fprog fprog;
+
+		ret = copy_bpf_fprog_from_user(fprog, optval, optlen);
+		if (!ret)
+			ret = sk_attach_filter(fprog, sk);
+		break;
+	}
+	case SO_DETACH_FILTER:
+		ret = sk_detach_filter(sk);
+		break;
+	case SO_LOCK_FILTER:
+		if (sock_flag(sk, SOCK_FILTER_LOCKED) && !valbool)
+			ret = -EPERM;
+		else
+			sock_valbool_flag(sk, SOCK_FILTER_LOCKED, valbool);
+		break;
 	case SO_INCOMING_CPU:
 		reuseport_update_incoming_cpu(sk, val);
 		break;
@@ -477,6 +495,15 @@ int sk_getsockopt(sock &sk, int, int optname, void *optval, int &optlen)
 		break;
 	case SO_INCOMING_CPU:
 		val = sk.sk_incoming_cpu;
+		break;
+	case SO_ATTACH_FILTER: // as SO_GET_FILTER; both lengths count instructions
+		lv = sk_get_filter(sk, optval, static_cast<u32>(optlen));
+		if (lv < 0)
+			return lv;
+		optlen = lv;
+		return 0;
+	case SO_LOCK_FILTER:
+		val = sock_flag(sk, SOCK_FILTER_LOCKED);
 		break;
 	case SO_MEMINFO:
 		sk_get_meminfo(sk, meminfo);

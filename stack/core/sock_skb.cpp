@@ -115,6 +115,27 @@ skb_ptr sock_wmalloc(sock &sk, u64 size, int force, gfp_t priority)
 	return skb;
 }
 
+void *sock_kmalloc(sock &sk, int size, gfp_t priority)
+{
+	TRACE(sk);
+	const int optmem_max = init_net().core.optmem_max;
+
+	if (size > optmem_max || sk.sk_omem_alloc + size >= optmem_max)
+		return nullptr;
+	sk.sk_omem_alloc += size; // before what may sleep
+	void *mem = __kmalloc(static_cast<std::size_t>(size), priority);
+	if (!mem)
+		sk.sk_omem_alloc -= size;
+	return mem;
+}
+
+void sock_kfree_s(sock &sk, void *mem, int size)
+{
+	TRACE(sk);
+	kfree(mem);
+	sk.sk_omem_alloc -= size;
+}
+
 // For what counts as options: error reports, zero copy notes.
 skb_ptr sock_omalloc(sock &sk, u64 size, gfp_t priority)
 {

@@ -2,7 +2,7 @@
 //
 // security/security.c: from a call in the stack to the modules' functions. An integer hook ends at the first
 // answer that is not zero; a void hook calls all. Blobs that modules keep with a socket are one allocation,
-// made in security_sk_alloc and freed in security_sk_free.
+// made in security_sk_alloc and freed in security_sk_free; so are those of files and inodes.
 #include "stack/security/security.h"
 
 #include <cassert>
@@ -11,6 +11,8 @@
 
 #include "stack/core/flow.h"
 #include "stack/core/request_sock.h"
+#include "stack/core/sock.h"
+#include "stack/kernel/file.h"
 #include "stack/kernel/percpu.h"
 #include "stack/security/capability.h"
 
@@ -19,6 +21,7 @@ namespace skbwalk {
 namespace {
 
 perhost<security_hook_heads> hook_heads;
+perhost<bool> selinux_enabled;
 
 template <class... P, class... A> int call_int_hook(const std::vector<int (*)(P...)> &hooks, A &&...args)
 {
@@ -47,6 +50,99 @@ int security_capable(const cred &cred, const user_namespace &ns, int cap, unsign
 	return call_int_hook(hook_heads->capable, cred, ns, cap, opts);
 }
 
+// not traced: the kernel's runs before ftrace is there
+bool security_init(const std::vector<std::string> &order)
+{
+	for (const std::string &name : order) {
+		if (name == "selinux" && !*selinux_enabled) {
+			*selinux_enabled = true;
+			security_add_hooks_selinux();
+		} else if (name == "bpf") {
+			security_add_hooks_bpf();
+		} else {
+			return false;
+		}
+	}
+	return true;
+}
+
+// not traced: as security_init
+void security_initcalls()
+{
+	if (*selinux_enabled)
+		selinux_nf_ip_init();
+}
+
+// not traced: a kernel does not end
+void security_exit()
+{
+	if (*selinux_enabled)
+		selinux_exit();
+}
+
+namespace {
+
+// A blob of the modules', zeroed. 0 or -ENOMEM.
+int lsm_blob_alloc(void *&blob, u32 bytes)
+{
+	blob = nullptr;
+	if (!bytes)
+		return 0;
+	blob = __kmalloc(bytes, GFP_KERNEL);
+	if (!blob)
+		return -ENOMEM;
+	std::memset(blob, 0, bytes);
+	return 0;
+}
+
+} // namespace
+
+static int lsm_inode_alloc(socket &inode)
+{
+	TRACE(inode.sk);
+	return lsm_blob_alloc(inode.i_security, hook_heads->lbs_inode);
+}
+
+int security_inode_alloc(socket &inode)
+{
+	TRACE(inode.sk);
+	int rc = lsm_inode_alloc(inode);
+
+	if (rc)
+		return rc;
+	rc = call_int_hook(hook_heads->inode_alloc_security, inode);
+	if (rc)
+		security_inode_free(inode);
+	return rc;
+}
+
+void security_inode_free(socket &inode)
+{
+	TRACE(inode.sk);
+	call_void_hook(hook_heads->inode_free_security, inode);
+	kfree(inode.i_security);
+	inode.i_security = nullptr;
+}
+
+static int lsm_file_alloc(file &f)
+{
+	TRACE();
+	return lsm_blob_alloc(f.f_security, hook_heads->lbs_file);
+}
+
+int security_file_alloc(file &f)
+{
+	TRACE();
+	int rc = lsm_file_alloc(f);
+
+	if (rc)
+		return rc;
+	rc = call_int_hook(hook_heads->file_alloc_security, f);
+	if (rc)
+		security_file_free(f);
+	return rc;
+}
+
 int security_file_permission(file &f, int mask)
 {
 	TRACE();
@@ -57,6 +153,8 @@ void security_file_free(file &f)
 {
 	TRACE();
 	call_void_hook(hook_heads->file_free_security, f);
+	kfree(f.f_security);
+	f.f_security = nullptr;
 }
 
 int security_socket_create(int family, int type, int protocol, bool kern)
@@ -143,6 +241,15 @@ int security_sock_rcv_skb(sock &sk, sk_buff &skb)
 	return call_int_hook(hook_heads->socket_sock_rcv_skb, sk, skb);
 }
 
+int security_socket_getpeersec_stream(socket &sock, void *optval, int &optlen)
+{
+	TRACE(sock.sk);
+	// Without a module that knows, there is no such option.
+	return hook_heads->socket_getpeersec_stream.empty()
+	               ? -ENOPROTOOPT
+	               : call_int_hook(hook_heads->socket_getpeersec_stream, sock, optval, optlen);
+}
+
 static int lsm_sock_alloc(sock &sk, gfp_t priority)
 {
 	TRACE(sk);
@@ -219,6 +326,24 @@ void security_inet_conn_established(sock &sk, sk_buff &skb)
 {
 	TRACE(sk, skb);
 	call_void_hook(hook_heads->inet_conn_established, sk, skb);
+}
+
+int security_tun_dev_alloc_security(void *&security)
+{
+	TRACE();
+	return call_int_hook(hook_heads->tun_dev_alloc_security, security);
+}
+
+void security_tun_dev_free_security(void *security)
+{
+	TRACE();
+	call_void_hook(hook_heads->tun_dev_free_security, security);
+}
+
+int security_tun_dev_attach_queue(void *security)
+{
+	TRACE();
+	return call_int_hook(hook_heads->tun_dev_attach_queue, security);
 }
 
 int security_tun_dev_create()
