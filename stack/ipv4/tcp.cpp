@@ -603,44 +603,6 @@ int tcp_abort(sock &sk, int err)
 	return 0;
 }
 
-// --- MD5 signatures (RFC 2385) ---
-namespace before_static_key {
-
-// linux-4.18: called whether or not any socket has a key.
-static const void *tcp_md5_do_lookup(const tcp_sock &tp)
-{
-	TRACE(tp);
-	return tp.md5sig_info;
-}
-
-} // namespace before_static_key
-
-static const void *tcp_md5_do_lookup(const tcp_sock &tp)
-{
-	TRACE_INLINE(tp);
-	return tp.md5sig_info;
-}
-
-skb_drop_reason tcp_inbound_md5_hash(const sock *sk, const sk_buff &skb, be32, be32, int, int, int)
-{
-	TRACE(sk, skb);
-	const tcp_sock &tp = tcp_sk(*sk);
-	const void *hash_expected = current.host->features.md5_lookup_out_of_line
-	                                    ? before_static_key::tcp_md5_do_lookup(tp)
-	                                    : tcp_md5_do_lookup(tp);
-	const u8 *hash_location = tcp_parse_md5sig_option(tcp_hdr(skb));
-
-	if (!hash_expected && !hash_location)
-		return SKB_NOT_DROPPED_YET;
-	if (hash_expected && !hash_location) {
-		NET_INC_STATS(sock_net(*sk), LINUX_MIB_TCPMD5NOTFOUND);
-		return SKB_DROP_REASON_TCP_MD5NOTFOUND;
-	}
-	assert(!hash_expected); // no key can be set
-	NET_INC_STATS(sock_net(*sk), LINUX_MIB_TCPMD5UNEXPECTED);
-	return SKB_DROP_REASON_TCP_MD5UNEXPECTED;
-}
-
 // --- boot ---
 // The numbers of a machine with about 860 MB for buffers, as the one that the reference traces come from.
 static void tcp_init_mem()

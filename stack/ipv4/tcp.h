@@ -181,8 +181,12 @@ struct ack_sample {
 };
 
 // What MD5 needs to know of the address family.
+struct tcp_md5sig_key;
+struct tcp_md5sig_info;
 struct tcp_sock_af_ops {
-	void *(*md5_lookup)(const sock &sk, const sock &addr_sk);
+	tcp_md5sig_key *(*md5_lookup)(const sock &sk, const sock &addr_sk);
+	int (*calc_md5_hash)(u8 *location, const tcp_md5sig_key &key, const sock *sk, const sk_buff &skb);
+	int (*md5_parse)(sock &sk, int optname, const void *optval, u32 optlen);
 };
 extern const tcp_sock_af_ops tcp_sock_ipv4_specific;
 
@@ -278,7 +282,7 @@ struct tcp_sock : inet_connection_sock {
 	u32 plb_rehash = 0;
 	u32 mtu_info = 0;
 	const tcp_sock_af_ops *af_specific = nullptr;
-	void *md5sig_info = nullptr;
+	tcp_md5sig_info *md5sig_info = nullptr;
 	tcp_fastopen_request *fastopen_req = nullptr;
 	request_sock *fastopen_rsk = nullptr;
 	u8 bpf_sock_ops_cb_flags = 0; // which events a cgroup's sockops program asked for
@@ -329,11 +333,14 @@ struct tcp_timewait_sock : inet_timewait_sock {
 	u32 tw_tx_delay = 0;
 	seq32 tw_rcv_nxt, tw_snd_nxt;
 	u32 tw_ts_recent = 0;
+	tcp_md5sig_key *tw_md5_key = nullptr; // signs what is answered
 };
 inline tcp_timewait_sock &tcp_twsk(sock_common &sk) { return static_cast<tcp_timewait_sock &>(sk); }
 
 struct tcp_request_sock_ops {
 	u16 mss_clamp;
+	tcp_md5sig_key *(*req_md5_lookup)(const sock &sk, const sock &addr_sk);
+	int (*calc_md5_hash)(u8 *location, const tcp_md5sig_key &key, const sock *sk, const sk_buff &skb);
 	dst_entry *(*route_req)(const sock &sk, sk_buff &skb, flowi4 &fl, request_sock &req);
 	void (*init_req)(request_sock &req, const sock &sk, sk_buff &skb); // linux-4.4: apart from route_req
 	tcp_seq_and_ts_off (*init_seq_and_ts_off)(const net &net, const sk_buff &skb);
@@ -680,9 +687,9 @@ void tcp_v4_mtu_reduced(sock &sk);
 void inet_sk_rx_dst_set(sock &sk, const sk_buff &skb);
 int tcp_filter(sock &sk, sk_buff &skb);
 void tcp_req_err(sock_common &sk, seq32 seq, bool abort);
-void *tcp_v4_md5_lookup(const sock &sk, const sock &addr_sk);
+tcp_md5sig_key *tcp_v4_md5_lookup(const sock &sk, const sock &addr_sk); // tcp_md5.cpp
 skb_drop_reason tcp_inbound_md5_hash(const sock *sk, const sk_buff &skb, be32 saddr, be32 daddr, int family,
-                                     int dif, int sdif); // tcp.c
+                                     int dif, int sdif); // tcp_md5.cpp
 int tcp_twsk_unique(sock &sk, sock_common &sktw, void *twp);
 // --- tcp_minisocks.c ---
 void tcp_time_wait(sock &sk, int state, int timeo);

@@ -14,6 +14,7 @@
 #include "stack/ipv4/route.h"
 #include "stack/ipv4/tcp.h"
 #include "stack/ipv4/tcp_bpf.h"
+#include "stack/ipv4/tcp_md5.h"
 #include "stack/kernel/random.h"
 #include "stack/security/security.h"
 
@@ -424,6 +425,26 @@ bool is_transparent(const sock_common &sk)
 
 } // namespace
 
+namespace {
+
+// What is sent without a socket: a header, and room for the options that it may have.
+struct signed_header {
+	tcphdr th{};
+	be32 opt[TCPOLEN_TSTAMP_ALIGNED / 4 + TCPOLEN_MD5SIG_ALIGNED / 4]{};
+};
+
+// Puts a digest behind the options that are there, `offset` words.
+void sign(signed_header &rep, u32 offset, ip_reply_arg &arg, const tcp_md5sig_key &key, const sk_buff &skb)
+{
+	rep.opt[offset] = htonl(option_word(TCPOPT_NOP, TCPOPT_NOP, TCPOPT_MD5SIG, TCPOLEN_MD5SIG));
+	arg.iov_len += TCPOLEN_MD5SIG_ALIGNED;
+	rep.th.doff_res = static_cast<u8>(arg.iov_len / 4 << 4);
+	tcp_v4_md5_hash_hdr(reinterpret_cast<u8 *>(&rep.opt[offset + 1]), key, ip_hdr(skb).saddr,
+	                    ip_hdr(skb).daddr, rep.th);
+}
+
+} // namespace
+
 // Answers a segment with RST, from what the segment says alone (RFC 9293, section 3.10.7.1). Never a RST with
 // a RST.
 void tcp_v4_send_reset(const sock *sk_in, sk_buff &skb)
@@ -436,27 +457,45 @@ void tcp_v4_send_reset(const sock *sk_in, sk_buff &skb)
 	if (!sk && skb_rtable(skb)->rt_type != RTN_LOCAL)
 		return;
 
-	tcphdr rep{};
-	rep.dest = th.source;
-	rep.source = th.dest;
-	rep.doff_res = sizeof(tcphdr) / 4 << 4;
-	rep.flags = TCPHDR_RST;
+	signed_header rep;
+	rep.th.dest = th.source;
+	rep.th.source = th.dest;
+	rep.th.doff_res = sizeof(tcphdr) / 4 << 4;
+	rep.th.flags = TCPHDR_RST;
 	if (th.ack()) {
-		rep.seq = th.ack_seq;
+		rep.th.seq = th.ack_seq;
 	} else {
-		rep.flags |= TCPHDR_ACK;
-		rep.ack_seq = htonl(ntohl(th.seq) + th.syn() + th.fin() + skb.len - th.doff() * 4);
+		rep.th.flags |= TCPHDR_ACK;
+		rep.th.ack_seq = htonl(ntohl(th.seq) + th.syn() + th.fin() + skb.len - th.doff() * 4);
 	}
 	net &net = sk ? sock_net(*sk) : dev_net(*skb_dst(skb)->dev);
 
-	// A signed segment to a socket that is gone is answered only when a listener's key proves it; no key
-	// can be set.
-	if (tcp_parse_md5sig_option(th) && !(sk && sk_fullsock(*sk)))
-		return;
+	const tcp_md5_addr peer{ip_hdr(skb).saddr};
+	const tcp_md5sig_key *key = nullptr;
+	rcu_read_lock();
+	const u8 *hash_location = tcp_parse_md5sig_option(th);
+	if (sk && sk_fullsock(*sk)) {
+		key = tcp_md5_do_lookup(*sk_in, 0, peer, AF_INET);
+	} else if (hash_location) {
+		// The socket is gone: a listener at the peer's port has the key that proves the segment.
+		const sock *sk1 =
+			__inet_lookup_listener(net, *tcp_hashinfo, nullptr, 0, ip_hdr(skb).saddr, th.source,
+		                               ip_hdr(skb).daddr, ntohs(th.source), inet_iif(skb), 0);
+		u8 newhash[MD5_DIGEST_SIZE];
+		if (sk1)
+			key = tcp_md5_do_lookup(*sk1, 0, peer, AF_INET);
+		if (!key || tcp_v4_md5_hash_skb(newhash, *key, nullptr, skb) ||
+		    std::memcmp(hash_location, newhash, sizeof(newhash)) != 0) {
+			rcu_read_unlock();
+			return;
+		}
+	}
 
 	ip_reply_arg arg;
 	arg.iov_base = &rep;
-	arg.iov_len = sizeof(rep);
+	arg.iov_len = sizeof(rep.th);
+	if (key)
+		sign(rep, 0, arg, *key, skb);
 	arg.csum = csum_tcpudp_nofold(ip_hdr(skb).daddr, ip_hdr(skb).saddr, arg.iov_len, IPPROTO_TCP, 0);
 	arg.csumoffset = offsetof(tcphdr, check) / 2;
 	arg.flags = sk && is_transparent(*sk) ? IP_REPLY_ARG_NOSRCCHECK : 0;
@@ -473,18 +512,17 @@ void tcp_v4_send_reset(const sock *sk_in, sk_buff &skb)
 	TCP_INC_STATS(net, TCP_MIB_OUTSEGS);
 	TCP_INC_STATS(net, TCP_MIB_OUTRSTS);
 	local_bh_enable();
+	rcu_read_unlock();
 }
 
 // An ACK for a request or a TIME_WAIT socket.
 static void tcp_v4_send_ack(const sock_common &sk, sk_buff &skb, seq32 seq, seq32 ack, u32 win, u32 tsval,
-                            u32 tsecr, int oif, int reply_flags, u8 tos, u32 txhash)
+                            u32 tsecr, int oif, const tcp_md5sig_key *key, int reply_flags, u8 tos,
+                            u32 txhash)
 {
 	TRACE(skb);
 	const tcphdr &th = tcp_hdr(skb);
-	struct {
-		tcphdr th{};
-		be32 opt[TCPOLEN_TSTAMP_ALIGNED / 4]{};
-	} rep;
+	signed_header rep;
 	net &net = sock_net(sk);
 	ip_reply_arg arg;
 
@@ -503,6 +541,8 @@ static void tcp_v4_send_ack(const sock_common &sk, sk_buff &skb, seq32 seq, seq3
 	rep.th.ack_seq = htonl(ack.v);
 	rep.th.flags = TCPHDR_ACK;
 	rep.th.window = htons(static_cast<u16>(win));
+	if (key)
+		sign(rep, tsecr ? 3 : 0, arg, *key, skb);
 	arg.flags = reply_flags;
 	arg.csum = csum_tcpudp_nofold(ip_hdr(skb).daddr, ip_hdr(skb).saddr, arg.iov_len, IPPROTO_TCP, 0);
 	arg.csumoffset = offsetof(tcphdr, check) / 2;
@@ -527,7 +567,8 @@ static void tcp_v4_timewait_ack(sock_common &sk, sk_buff &skb)
 
 	tcp_v4_send_ack(sk, skb, tw.tw_snd_nxt, tw.tw_rcv_nxt, tw.tw_rcv_wnd >> tw.tw_rcv_wscale,
 	                tcp_time_stamp_raw() + tw.tw_ts_offset, tw.tw_ts_recent, tw.sk_bound_dev_if,
-	                tw.tw_transparent ? IP_REPLY_ARG_NOSRCCHECK : 0, tw.tw_tos, tw.tw_txhash);
+	                tw.tw_md5_key, tw.tw_transparent ? IP_REPLY_ARG_NOSRCCHECK : 0, tw.tw_tos,
+	                tw.tw_txhash);
 	inet_twsk_put(tw);
 }
 
@@ -539,6 +580,7 @@ static void tcp_v4_reqsk_send_ack(const sock &sk, sk_buff &skb, request_sock &re
 
 	tcp_v4_send_ack(sk, skb, seq, treq.rcv_nxt, req.rsk_rcv_wnd >> treq.rcv_wscale,
 	                tcp_time_stamp_raw() + treq.ts_off, req.ts_recent, 0,
+	                tcp_md5_do_lookup(sk, 0, {ip_hdr(skb).saddr}, AF_INET),
 	                treq.no_srccheck ? IP_REPLY_ARG_NOSRCCHECK : 0, ip_hdr(skb).tos, treq.txhash);
 }
 
@@ -666,6 +708,14 @@ sock *tcp_v4_syn_recv_sock(const sock &sk, sk_buff &skb, request_sock &req, dst_
 	tcp_sync_mss(newsk, dst_mtu(*dst));
 	newtp.advmss = tcp_mss_clamp(tcp_sk(sk), dst_metric_advmss(*dst));
 	tcp_initialize_rcv_mss(newsk);
+
+	// The child has the listener's key for its peer.
+	const tcp_md5_addr addr{newsk.sk_daddr};
+	if (const tcp_md5sig_key *key = tcp_md5_do_lookup(sk, 0, addr, AF_INET)) {
+		[[maybe_unused]] const int added = tcp_md5_do_add(newsk, addr, AF_INET, 32, 0, key->flags,
+		                                                  key->key, key->keylen, GFP_ATOMIC);
+		sk_gso_disable(newsk);
+	}
 
 	if (__inet_inherit_port(sk, newsk) < 0)
 		return put_and_exit();
@@ -1104,18 +1154,14 @@ void tcp_v4_destroy_sock(sock &sk)
 	tcp_write_queue_purge(sk);
 	tcp_fastopen_active_disable_ofo_check(sk);
 	skb_rbtree_purge(tp.out_of_order_queue);
+	if (tp.md5sig_info)
+		tcp_clear_md5_list(sk);
 	if (tp.icsk_bind_hash)
 		inet_put_port(sk);
 	tcp_free_fastopen_req(tp);
 	tcp_fastopen_destroy_cipher(sk);
 	tcp_saved_syn_free(tp);
 	--proto_of(*sk.sk_prot).sockets_allocated;
-}
-
-void *tcp_v4_md5_lookup(const sock &sk, const sock &)
-{
-	TRACE(sk);
-	return tcp_sk(sk).md5sig_info; // no key can be set yet
 }
 
 inet_timewait_death_row &tcp_death_row(net &net) { return net.ipv4.tcp_death_row; }
@@ -1204,6 +1250,8 @@ const request_sock_ops tcp_request_sock_ops_v4 = {
 
 const tcp_request_sock_ops tcp_request_sock_ipv4_ops = {
 	.mss_clamp = TCP_MSS_DEFAULT,
+	.req_md5_lookup = tcp_v4_md5_lookup,
+	.calc_md5_hash = tcp_v4_md5_hash_skb,
 	.route_req = tcp_v4_route_req,
 	.init_req = tcp_v4_init_req,
 	.init_seq_and_ts_off = tcp_v4_init_seq_and_ts_off,
@@ -1213,7 +1261,8 @@ const tcp_request_sock_ops tcp_request_sock_ipv4_ops = {
 	.send_synack = tcp_v4_send_synack,
 };
 
-const tcp_sock_af_ops tcp_sock_ipv4_specific = {tcp_v4_md5_lookup};
+const tcp_sock_af_ops tcp_sock_ipv4_specific = {tcp_v4_md5_lookup, tcp_v4_md5_hash_skb,
+                                                tcp_v4_parse_md5_keys};
 
 const inet_connection_sock_af_ops ipv4_specific = {
 	.queue_xmit = ip_queue_xmit,

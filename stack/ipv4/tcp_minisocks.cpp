@@ -7,6 +7,7 @@
 #include "stack/ipv4/inet_ecn.h"
 #include "stack/ipv4/tcp.h"
 #include "stack/ipv4/tcp_bpf.h"
+#include "stack/ipv4/tcp_md5.h"
 
 namespace skbwalk {
 
@@ -138,6 +139,10 @@ void tcp_time_wait(sock &sk, int state, int timeo)
 		tcptw.tw_ts_recent_stamp = tp.rx_opt.ts_recent_stamp;
 		tcptw.tw_ts_offset = tp.tsoffset;
 		tcptw.tw_tx_delay = tp.tcp_tx_delay;
+		if (tcp_md5_needed())
+			if (const tcp_md5sig_key *key = tp.af_specific->md5_lookup(sk, sk))
+				tcptw.tw_md5_key =
+					static_cast<tcp_md5sig_key *>(kmemdup(key, sizeof(*key), GFP_ATOMIC));
 		timeo = state == TCP_TIME_WAIT ? static_cast<int>(TCP_TIMEWAIT_LEN) : std::max(timeo, rto);
 
 		// The timer is this cpu's: it must not fire before the socket is in its place.
@@ -152,9 +157,11 @@ void tcp_time_wait(sock &sk, int state, int timeo)
 	tcp_done(sk);
 }
 
-void tcp_twsk_destructor(inet_timewait_sock &)
+void tcp_twsk_destructor(inet_timewait_sock &tw)
 {
-	TRACE(); // frees the MD5 key: none is kept
+	TRACE();
+	if (tcp_md5sig_key *key = std::exchange(tcp_twsk(tw).tw_md5_key, nullptr))
+		call_rcu(key->rcu, [](rcu_head *head) { kfree(&container_of(*head, &tcp_md5sig_key::rcu)); });
 }
 
 void tcp_openreq_init_rwin(request_sock &req, const sock &sk_listener, dst_entry *dst)
@@ -254,7 +261,7 @@ sock *tcp_create_openreq_child(const sock &sk, request_sock &req, sk_buff &skb)
 	newtp.tsoffset = treq.ts_off;
 	newtp.md5sig_info = nullptr;
 	if (current.host->features.openreq_child_md5 ? newtp.af_specific->md5_lookup(sk, *newsk)
-	                                             : tcp_v4_md5_lookup(sk, *newsk))
+	                                             : treq.af_specific->req_md5_lookup(sk, req_to_sk(req)))
 		newtp.tcp_header_len = static_cast<u16>(newtp.tcp_header_len + TCPOLEN_MD5SIG_ALIGNED);
 	if (skb.len >= TCP_MSS_DEFAULT + newtp.tcp_header_len)
 		newtp.icsk_ack.last_seg_size = static_cast<u16>(skb.len - newtp.tcp_header_len);

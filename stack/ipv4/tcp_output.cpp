@@ -5,7 +5,7 @@
 // tcp_options_write), has the checksum prepared and gives the segment to IP; then it notes what was sent for
 // timers, rate samples and RACK. The rest of that file is cut by subject: tcp_output_options (options),
 // _window, _mss, _fragment, _write (what may be sent when), _retransmit, _synack (opening), _ack (segments
-// without data), _tsq (small queues). Left out: MPTCP, SMC, MD5's digest, zero copy.
+// without data), _tsq (small queues). Left out: MPTCP, SMC, zero copy.
 #include "stack/ipv4/tcp_output.h"
 
 #include <algorithm>
@@ -211,7 +211,7 @@ int __tcp_transmit_skb(sock &sk, sk_buff *skb_in, int clone_it, gfp_t gfp_mask, 
 	const u64 prior_wstamp = tp.tcp_wstamp_ns;
 	sk_buff *oskb = nullptr;
 	tcp_out_options opts;
-	void *md5 = nullptr;
+	tcp_md5sig_key *md5 = nullptr;
 	u32 tcp_options_size;
 	skb_ptr skb;
 
@@ -276,7 +276,10 @@ int __tcp_transmit_skb(sock &sk, sk_buff *skb_in, int clone_it, gfp_t gfp_mask, 
 	}
 	if (!options_first)
 		tcp_options_write(th, &tp, opts);
-	assert(!md5 && "no key can be set");
+	if (md5) {
+		sk_gso_disable(sk);
+		tp.af_specific->calc_md5_hash(opts.hash_location, *md5, &sk, *skb);
+	}
 	bpf_skops_write_hdr_opt(sk, *skb, nullptr, nullptr, TCP_SYNACK_NORMAL, opts);
 
 	icsk.icsk_af_ops->send_check(sk, *skb);

@@ -23,10 +23,11 @@ struct tcp_out_options {
 };
 
 // --- tcp_output_options.cpp: sizes in bytes ---
-u32 tcp_syn_options(sock &sk, sk_buff &skb, tcp_out_options &opts, void *&md5);
+u32 tcp_syn_options(sock &sk, sk_buff &skb, tcp_out_options &opts, tcp_md5sig_key *&md5);
 u32 tcp_synack_options(const sock &sk, request_sock &req, u32 mss, sk_buff &skb, tcp_out_options &opts,
-                       const void *md5, tcp_fastopen_cookie *foc, int synack_type, sk_buff *syn_skb);
-u32 tcp_established_options(sock &sk, sk_buff *skb, tcp_out_options &opts, void *&md5);
+                       const tcp_md5sig_key *md5, tcp_fastopen_cookie *foc, int synack_type,
+                       sk_buff *syn_skb);
+u32 tcp_established_options(sock &sk, sk_buff *skb, tcp_out_options &opts, tcp_md5sig_key *&md5);
 void tcp_options_write(tcphdr &th, tcp_sock *tp, tcp_out_options &opts);
 // --- tcp_output.cpp ---
 seq32 tcp_acceptable_seq(const sock &sk);

@@ -88,7 +88,7 @@ u32 tcp_current_mss(sock &sk)
 	const dst_entry *dst = __sk_dst_get(sk);
 	u32 mss_now = tp.mss_cache;
 	tcp_out_options opts;
-	void *md5;
+	tcp_md5sig_key *md5;
 
 	if (dst) {
 		const u32 mtu = dst_mtu(*dst);

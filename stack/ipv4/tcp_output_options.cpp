@@ -3,7 +3,8 @@
 // TCP options on the way out (net/ipv4/tcp_output.c). A segment's options are first sized, by one function
 // each for a SYN, a SYN+ACK and everything after, into tcp_out_options; tcp_options_write then puts them
 // behind the header in the one order that peers are used to: MSS, SACK permitted with timestamps, window
-// scale, SACK blocks, Fast Open. Left out: SMC and MPTCP. MD5 has its place, but no key can be set.
+// scale, SACK blocks, Fast Open. Left out: SMC and MPTCP. MD5's digest is
+// left room for; tcp_md5.cpp fills it.
 #include <algorithm>
 
 #include "stack/ipv4/tcp_bpf.h"
@@ -18,12 +19,10 @@ namespace {
 
 constexpr u32 word(u32 a, u32 b, u32 c, u32 d) { return a << 24 | b << 16 | c << 8 | d; }
 
-// The key for this connection. Older kernels asked for it each time, before a static key stood in the way.
-void *md5_key(const sock &sk)
+// The key for this connection.
+tcp_md5sig_key *md5_key(const sock &sk)
 {
-	return tcp_sk(sk).md5sig_info || current.host->features.md5_lookup_out_of_line
-	               ? tcp_sk(sk).af_specific->md5_lookup(sk, sk)
-	               : nullptr;
+	return tcp_sk(sk).md5sig_info ? tcp_sk(sk).af_specific->md5_lookup(sk, sk) : nullptr;
 }
 
 u32 fastopen_need(const tcp_fastopen_cookie &foc)
@@ -74,7 +73,7 @@ static u16 tcp_advertise_mss(sock &sk)
 	return mss;
 }
 
-u32 tcp_syn_options(sock &sk, sk_buff &skb, tcp_out_options &opts, void *&md5)
+u32 tcp_syn_options(sock &sk, sk_buff &skb, tcp_out_options &opts, tcp_md5sig_key *&md5)
 {
 	TRACE(sk, skb);
 	tcp_sock &tp = tcp_sk(sk);
@@ -121,7 +120,7 @@ u32 tcp_syn_options(sock &sk, sk_buff &skb, tcp_out_options &opts, void *&md5)
 }
 
 u32 tcp_synack_options(const sock &sk, request_sock &req, u32 mss, sk_buff &skb, tcp_out_options &opts,
-                       const void *md5, tcp_fastopen_cookie *foc, int synack_type, sk_buff *syn_skb)
+                       const tcp_md5sig_key *md5, tcp_fastopen_cookie *foc, int synack_type, sk_buff *syn_skb)
 {
 	TRACE(sk, skb);
 	inet_request_sock &ireq = inet_rsk(req);
@@ -165,7 +164,7 @@ u32 tcp_synack_options(const sock &sk, request_sock &req, u32 mss, sk_buff &skb,
 	return MAX_TCP_OPTION_SPACE - remaining;
 }
 
-u32 tcp_established_options(sock &sk, sk_buff *skb, tcp_out_options &opts, void *&md5)
+u32 tcp_established_options(sock &sk, sk_buff *skb, tcp_out_options &opts, tcp_md5sig_key *&md5)
 {
 	TRACE(sk, skb);
 	tcp_sock &tp = tcp_sk(sk);

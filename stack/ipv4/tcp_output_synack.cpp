@@ -88,7 +88,7 @@ skb_ptr tcp_make_synack(const sock &sk, dst_entry *dst, request_sock &req, tcp_f
 		if (!treq.snt_synack)
 			treq.snt_synack = tcp_skb_timestamp_us(*skb);
 	}
-	const void *md5 = tcp_v4_md5_lookup(sk, req_to_sk(req));
+	const tcp_md5sig_key *md5 = treq.af_specific->req_md5_lookup(sk, req_to_sk(req));
 	skb->hash = treq.txhash;
 	skb->l4_hash = 1;
 	skb->sw_hash = 0;
@@ -114,7 +114,8 @@ skb_ptr tcp_make_synack(const sock &sk, dst_entry *dst, request_sock &req, tcp_f
 	tcp_options_write(th, nullptr, opts);
 	th.doff_res = static_cast<u8>(tcp_header_size >> 2 << 4);
 	TCP_INC_STATS(sock_net(sk), TCP_MIB_OUTSEGS);
-	assert(!md5 && "no key can be set");
+	if (md5)
+		treq.af_specific->calc_md5_hash(opts.hash_location, *md5, &req_to_sk(req), *skb);
 	bpf_skops_write_hdr_opt(sk, *skb, &req, syn_skb, synack_type, opts);
 	skb_set_delivery_time(*skb, now, true);
 	tcp_add_tx_delay(*skb, tp);

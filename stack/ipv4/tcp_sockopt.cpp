@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // setsockopt() and getsockopt() at SOL_TCP (the part of net/ipv4/tcp.c), TCP_INFO among them; other levels go
-// to the address family's. Left out, with the errno that a kernel built without gives: keys of MD5 and Fast
-// Open, zero copy. TCP_REPAIR is refused, as to a process without CAP_NET_ADMIN.
+// to the address family's. Left out, with the errno that a kernel built without gives: keys of Fast Open,
+// zero copy. TCP_REPAIR is refused, as to a process without CAP_NET_ADMIN.
 
 #include "stack/ipv4/tcp.h"
 #include "stack/ipv4/tcp_info.h"
@@ -317,6 +317,12 @@ static int do_tcp_setsockopt(sock &sk, int optname, const void *optval, u32 optl
 		sockopt_release_sock(sk);
 		return err;
 	}
+	case TCP_MD5SIG:
+	case TCP_MD5SIG_EXT:
+		sockopt_lock_sock(sk);
+		err = tcp_sk(sk).af_specific->md5_parse(sk, optname, optval, optlen);
+		sockopt_release_sock(sk);
+		return err;
 	default:
 		break;
 	}

@@ -6,20 +6,54 @@
 
 #include "stack/core/addrconf_core.h"
 #include "stack/ipv4/ip.h"
+#include "stack/ipv4/tcp_md5.h"
 #include "stack/ipv6/ipv6.h"
 
 namespace skbwalk {
 
-static void *tcp_v6_md5_lookup(const sock &sk, const sock &)
+// Keys for IPv6 peers cannot be set, so that none is found.
+static tcp_md5sig_key *tcp_v6_md5_lookup(const sock &sk, const sock &)
 {
 	TRACE(sk);
-	return tcp_sk(sk).md5sig_info; // no key can be set yet
+	return nullptr;
+}
+
+// An IPv4-mapped address stands for the IPv4 peer.
+static int tcp_v6_parse_md5_keys(sock &sk, int optname, const void *optval, u32 optlen)
+{
+	TRACE(sk);
+	tcp_md5sig cmd;
+
+	if (optlen < sizeof(cmd))
+		return -EINVAL;
+	std::memcpy(&cmd, optval, sizeof(cmd));
+	const auto &sin6 = cmd.tcpm_addr.as<sockaddr_in6>();
+	if (sin6.sin6_family != AF_INET6)
+		return -EINVAL;
+	u8 flags = cmd.tcpm_flags & TCP_MD5SIG_FLAG_IFINDEX, prefixlen = 32;
+	// Unlike the kernel, no key for an IPv6 peer is taken: none can speak.
+	if (!ipv6_addr_v4mapped(sin6.sin6_addr) || flags)
+		return -EINVAL;
+	if (optname == TCP_MD5SIG_EXT && cmd.tcpm_flags & TCP_MD5SIG_FLAG_PREFIX) {
+		prefixlen = cmd.tcpm_prefixlen;
+		if (prefixlen > 32)
+			return -EINVAL;
+	}
+	const tcp_md5_addr addr{ipv6_addr_v4(sin6.sin6_addr)};
+	if (!cmd.tcpm_keylen)
+		return tcp_md5_do_del(sk, addr, AF_INET, prefixlen, 0, flags);
+	if (cmd.tcpm_keylen > TCP_MD5SIG_MAXKEYLEN)
+		return -EINVAL;
+	return tcp_md5_do_add(sk, addr, AF_INET, prefixlen, 0, flags, cmd.tcpm_key,
+	                      static_cast<u8>(cmd.tcpm_keylen), GFP_KERNEL);
 }
 
 namespace {
 
-const tcp_sock_af_ops tcp_sock_ipv6_specific = {tcp_v6_md5_lookup};
-const tcp_sock_af_ops tcp_sock_ipv6_mapped_specific = {tcp_v4_md5_lookup};
+const tcp_sock_af_ops tcp_sock_ipv6_specific = {tcp_v6_md5_lookup, tcp_v4_md5_hash_skb,
+                                                tcp_v6_parse_md5_keys};
+const tcp_sock_af_ops tcp_sock_ipv6_mapped_specific = {tcp_v4_md5_lookup, tcp_v4_md5_hash_skb,
+                                                       tcp_v6_parse_md5_keys};
 
 } // namespace
 
