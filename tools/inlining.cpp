@@ -48,7 +48,8 @@ using std::string_view;
 // Compile units whose functions are looked at: prefixes of the path below the source tree.
 // clang-format off
 constexpr std::array unit_prefixes = {
-	"net/", "security/security.c", "kernel/softirq.c", "kernel/time/", "kernel/sched/", "kernel/irq/",
+	"net/", "security/security.c", "security/selinux/", "security/lsm_audit.c", "kernel/softirq.c",
+	"kernel/time/", "kernel/sched/", "kernel/irq/",
 	"kernel/entry/", "kernel/task_work.c", "fs/eventpoll.c", "fs/file.c", "fs/file_table.c",
 	"fs/open.c", "fs/inode.c", "fs/read_write.c", "fs/select.c", "lib/iov_iter.c", "lib/checksum.c",
 	"lib/rbtree.c", "lib/refcount.c", "arch/x86/entry/", "arch/x86/kernel/irq.c",
