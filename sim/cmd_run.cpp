@@ -9,9 +9,11 @@
 #include <fmt/format.h>
 
 #include "sim/pcap.h"
+#include "sim/probes.h"
 #include "sim/runner.h"
 #include "sim/scenario.h"
 #include "sim/world.h"
+#include "stack/security/lsm_audit.h"
 
 namespace skbwalk::sim {
 
@@ -22,7 +24,10 @@ world::options options_for(const run_args &args, const scenario &s, const profil
 	world::options o;
 	o.seed = args.seed.value_or(s.seed.value_or(1));
 	o.features = p.features();
-	if (args.output.format != trace_format::none || !s.expect_calls.empty())
+	o.lsm = s.lsm;
+	const bool recorded = args.output.format != trace_format::none || !args.probes.empty() ||
+	                      !args.output.funccount.empty() || !args.output.stackcount.empty();
+	if (recorded || !s.expect_calls.empty())
 		o.trace_records_max = args.records_max;
 	else if (!args.pcap_file.empty() || !s.expect_packets.empty())
 		o.trace_records_max = 1;
@@ -35,6 +40,13 @@ run_result run_scenario(const run_args &args)
 {
 	const scenario s = load_scenario(find_scenario(args.scenario));
 	const profile p = profile_for(args.profile, args.functions_file);
+	std::vector<probe> wanted;
+	for (const std::string &text : args.probes)
+		wanted.push_back(parse_probe(text));
+	if (!args.output.funccount.empty())
+		check_pattern("--funccount", args.output.funccount);
+	if (!args.output.stackcount.empty())
+		check_pattern("--stackcount", args.output.stackcount);
 	run_result result;
 	world w{options_for(args, s, p)};
 	std::optional<pcap_file> pcap;
@@ -42,6 +54,7 @@ run_result run_scenario(const run_args &args)
 		pcap.emplace(args.pcap_file);
 
 	run_report report;
+	std::vector<std::string> audited;
 	{
 		runner r{w, s};
 		std::optional<packet_tap> tap;
@@ -51,21 +64,32 @@ run_result run_scenario(const run_args &args)
 			tap.emplace(w);
 			dump_packets(*tap, *pcap, args.pcap_device);
 		}
+		const bool addresses = args.output.format == trace_format::function &&
+		                       (args.output.function.sym_offset || args.output.function.sym_addr);
+		std::optional<probe_set> probes;
+		if (!wanted.empty() || addresses)
+			probes.emplace(*w.recorder(), std::move(wanted), addresses);
 		report = r.run();
 		tap.reset(); // what the end of the tasks sends is nobody's
 		if (args.stats)
 			result.text = r.counters_text();
 		if (const trace::recorder *recorder = w.recorder()) {
-			result.text = trace_text(*recorder, w.host_names(), p, args.output) + result.text;
+			result.text = trace_text(*recorder, w.host_names(), p, args.output,
+			                         probes ? &*probes : nullptr) +
+			              result.text;
 			if (recorder->lost() && args.output.format != trace_format::none)
 				result.messages.push_back(fmt::format(
 					"the trace lost {} records: the ring was full (--ring makes it larger)",
 					recorder->lost()));
 		}
+		for (const auto &h : w.hosts())
+			for (const std::string &line : audit_log(*h))
+				audited.push_back(fmt::format("{}: audit: {}", h->name, line));
 		r.end_tasks();
 		if (pcap)
 			pcap->flush();
 	}
+	result.messages.insert(result.messages.end(), audited.begin(), audited.end());
 	for (const std::string &line : report.failures)
 		result.messages.push_back(fmt::format("{}: {}", s.file, line));
 	if (!report.deadlock.empty())
@@ -87,7 +111,9 @@ check_result check_scenario(const std::string &name)
 	const scenario s = load_scenario(find_scenario(name));
 	check_result result;
 	{
-		world w{{}};
+		world::options o;
+		o.lsm = s.lsm;
+		world w{o};
 		{
 			runner r{w, s};
 			r.set_up();

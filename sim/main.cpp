@@ -20,8 +20,11 @@
 #include "sim/oracle.h"
 #include "sim/oracle_plan.h"
 #include "sim/pcap.h"
+#include "sim/probe_fields.h"
+#include "sim/probes.h"
 #include "sim/profile.h"
 #include "sim/scenario.h"
+#include "sim/symbols.h"
 #include "sim/tap_device.h"
 #include "sim/tap_model.h"
 #include "stack/trace/recorder.h"
@@ -48,16 +51,19 @@ struct no_environment : std::runtime_error {
 // Options of `run` as they come from the command line.
 struct run_words {
 	run_args args;
-	std::string format = "tree", view = "graph", output_file;
+	std::string format, view = "graph", output_file;
 	std::size_t ring = args.records_max;
 
 	run_args finish()
 	{
-		const auto f = format_by_name(format);
+		// Who asks for something else than the trace gets that alone.
+		const bool other = !args.probes.empty() || !args.output.funccount.empty() ||
+		                   !args.output.stackcount.empty();
+		const auto f = format_by_name(!format.empty() ? format : other ? "none" : "tree");
 		const auto v = view_by_name(view);
 		if (!f)
 			throw wrong_usage(
-				fmt::format("--format: expected tree, graph or none, found {}", format));
+				fmt::format("--format: expected tree, graph, function or none, found {}", format));
 		if (!v)
 			throw wrong_usage(
 				fmt::format("--view: expected graph, stack or source, found {}", view));
@@ -73,7 +79,8 @@ void add_run_options(CLI::App &app, run_words &w)
 	trace_selection &s = w.args.output.selection;
 
 	app.add_option("SCENARIO", w.args.scenario, "a bundled scenario's name, or a file")->required();
-	app.add_option("--format", w.format, "tree (default), graph (ftrace's function_graph) or none");
+	app.add_option("--format", w.format,
+	               "tree (default), graph (ftrace's function_graph), function (its function tracer) or none");
 	app.add_option("--phase", s.phases, "print this phase alone");
 	app.add_option("--task", s.tasks, "print this task alone");
 	app.add_option("--root", s.roots, "print this function and what it calls");
@@ -91,6 +98,15 @@ void add_run_options(CLI::App &app, run_words &w)
 	app.add_option("-o,--output", w.output_file, "write the result there");
 	app.add_option("--ring", w.ring, "records that the trace can hold")
 		->check(CLI::Range(std::size_t{1}, std::size_t{1} << 32));
+	app.add_option("--probe", w.args.probes,
+	               "FUNCTION { FIELD, ..., kstack }: print these when it is entered; repeatable")
+		->allow_extra_args(false);
+	app.add_option("--stackcount", w.args.output.stackcount, "a name or glob: by which stacks it is called");
+	app.add_option("--funccount", w.args.output.funccount, "a name or glob: how often each is called");
+	app.add_flag("--sym-offset,!--no-sym-offset", w.args.output.function.sym_offset,
+	             "function: where in the program's function a call stands");
+	app.add_flag("--sym-addr,!--no-sym-addr", w.args.output.function.sym_addr,
+	             "function: the program's addresses");
 	app.add_flag("--stats", w.args.stats, "print the counters that moved and why packets were dropped");
 	app.add_flag("--irqs", s.irqs, "hard interrupts too");
 	graph_options &g = w.args.output.graph;
@@ -212,6 +228,10 @@ int list(const std::string &what, const std::string &profile_name)
 	} else if (what == "calls") {
 		for (const call_description &c : all_calls())
 			out += fmt::format("{:<16} {}\n", c.name, c.takes);
+	} else if (what == "fields") {
+		for (const probe_field &f : probe_fields())
+			out += fmt::format("{}\n", f.name);
+		out += "kstack\n";
 	} else if (what == "functions") {
 		const profile p = profile::load(profile_name);
 		std::map<std::string, std::string> lines;
@@ -227,7 +247,7 @@ int list(const std::string &what, const std::string &profile_name)
 			out += line;
 	} else {
 		throw wrong_usage(fmt::format(
-			"list: expected scenarios, profiles, functions, calls or coverage, found {}", what));
+			"list: expected scenarios, profiles, functions, fields, calls or coverage, found {}", what));
 	}
 	put(out, "");
 	return 0;
@@ -275,8 +295,8 @@ int command_line(int argc, char **argv)
 
 	std::string list_what, list_profile = "linux-6.1";
 	CLI::App *list_command =
-		app.add_subcommand("list", "scenarios, profiles, functions, calls or coverage");
-	list_command->add_option("WHAT", list_what, "scenarios, profiles, functions, calls or coverage")
+		app.add_subcommand("list", "scenarios, profiles, functions, fields, calls or coverage");
+	list_command->add_option("WHAT", list_what, "scenarios, profiles, functions, fields, calls or coverage")
 		->required();
 	coverage_args coverage;
 	list_command->add_option("--file", coverage.file,
@@ -286,6 +306,11 @@ int command_line(int argc, char **argv)
 	list_command->add_option("--check", coverage.check,
 	                         "for coverage: 1 unless this document has it as it is");
 	list_command->add_option("--profile", list_profile, "for functions");
+
+	std::string place;
+	CLI::App *where_command =
+		app.add_subcommand("where", "lines of a function, FUNCTION+OFFSET or 0xADDRESS of this program");
+	where_command->add_option("PLACE", place)->required();
 
 	tap_args tap;
 	CLI::App *tap_command =
@@ -342,6 +367,10 @@ int command_line(int argc, char **argv)
 		return cmd_coverage(coverage);
 	if (*list_command)
 		return list(list_what, list_profile);
+	if (*where_command) {
+		put(where(place), "");
+		return 0;
+	}
 	if (*tap_command)
 		return cmd_tap(tap);
 	if (*oracle_command)
@@ -369,6 +398,8 @@ int main(int argc, char **argv)
 		return say(exit_usage, e.what());
 	} catch (const bad_profile &e) {
 		return say(exit_usage, e.what());
+	} catch (const bad_probe &e) {
+		return say(exit_usage, e.what());
 	} catch (const bad_selection &e) {
 		return say(exit_usage, e.what());
 	} catch (const no_scenario &e) {
@@ -378,6 +409,8 @@ int main(int argc, char **argv)
 	} catch (const bad_tap &e) {
 		return say(exit_usage, e.what());
 	} catch (const tap_refused &e) {
+		return say(exit_environment, e.what());
+	} catch (const no_resolver &e) {
 		return say(exit_environment, e.what());
 	} catch (const no_environment &e) {
 		return say(exit_environment, e.what());

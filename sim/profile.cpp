@@ -188,12 +188,20 @@ void profile::add_symbol(std::string_view symbol)
 		all.push_back(symbol);
 }
 
+std::string_view profile::kernel_file(std::string_view source) const
+{
+	const auto it = files_.find(source);
+	return it == files_.end() ? std::string_view{} : it->second;
+}
+
 void profile::read_functions(std::string text, std::string_view file)
 {
 	bool network = false;
+	std::string_view source_file;
 	each_line(keep(std::move(text)), file, [&](const std::vector<std::string_view> &words) {
 		if (words[0] == ":") {
 			network = words.size() > 1;
+			source_file = network ? words[1] : std::string_view{};
 			return;
 		}
 		if (!is_symbol(words[0]))
@@ -202,6 +210,8 @@ void profile::read_functions(std::string text, std::string_view file)
 		add_symbol(words[0]);
 		if (network)
 			scope_.insert(clean_name(words[0]));
+		if (network && source_file != "-")
+			files_.emplace(clean_name(words[0]), source_file);
 	});
 }
 

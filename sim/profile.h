@@ -74,6 +74,8 @@ public:
 
 	// ftrace's name of a function, or nothing where it cannot be traced.
 	[[nodiscard]] std::optional<std::string_view> symbol(std::string_view source) const;
+	// The file of the kernel that a function of the network is in; empty: not known.
+	[[nodiscard]] std::string_view kernel_file(std::string_view source) const;
 	// Source names of the network's functions: what comparisons look at.
 	[[nodiscard]] const std::set<std::string_view> &scope() const { return scope_; }
 	[[nodiscard]] const profile_features &features() const { return features_; }
@@ -103,6 +105,7 @@ private:
 	std::unordered_map<std::string_view, std::vector<std::string_view>>
 		symbols_; // by source name; the plain one first
 	std::set<std::string_view> scope_;
+	std::unordered_map<std::string_view, std::string_view> files_; // of the functions in scope
 	std::unordered_map<std::string_view, std::vector<site_rule>> sites_; // by callee
 	std::unordered_map<std::string_view, part_rule> parts_;
 	std::unordered_map<std::string_view, std::vector<std::pair<std::string_view, std::string_view>>>

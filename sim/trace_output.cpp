@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "sim/probes.h"
+
 namespace skbwalk::sim {
 
 std::optional<trace_format> format_by_name(std::string_view name)
@@ -16,6 +18,8 @@ std::optional<trace_format> format_by_name(std::string_view name)
 		return trace_format::tree;
 	if (name == "graph")
 		return trace_format::graph;
+	if (name == "function")
+		return trace_format::function;
 	if (name == "none")
 		return trace_format::none;
 	return std::nullopt;
@@ -36,15 +40,34 @@ profile profile_for(std::string_view release, const std::string &functions_file)
 }
 
 std::string trace_text(const trace::recorder &r, std::vector<std::string> hosts, const profile &p,
-                       const trace_output &output)
+                       const trace_output &output, const probe_set *probes)
 {
-	if (output.format == trace_format::none)
+	const bool counts = !output.funccount.empty() || !output.stackcount.empty();
+	if (output.format == trace_format::none && !counts && !probes)
 		return {};
-	call_tree tree = read_back(r, std::move(hosts));
+	call_tree tree = read_back(r, hosts);
+	call_tree stack;
+	if (probes || counts || output.format == trace_format::function) {
+		stack = tree;
+		p.apply(stack, trace_view::stack);
+		stack.settle();
+	}
 	p.apply(tree, output.view);
 	select(tree, output.selection);
-	return output.format == trace_format::tree ? write_tree(tree)
-	                                           : write_function_graph(tree, output.graph);
+	std::string out;
+	if (output.format == trace_format::tree)
+		out = write_tree(tree);
+	else if (output.format == trace_format::graph)
+		out = write_function_graph(tree, output.graph);
+	else if (output.format == trace_format::function)
+		out = write_function(tree, stack, probes, output.function);
+	if (probes)
+		out += probes->text(stack);
+	if (!output.funccount.empty())
+		out += function_counts(tree, output.funccount);
+	if (!output.stackcount.empty())
+		out += stack_counts(tree, stack, output.stackcount);
+	return out;
 }
 
 } // namespace skbwalk::sim

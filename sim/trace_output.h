@@ -15,7 +15,7 @@
 
 namespace skbwalk::sim {
 
-enum class trace_format : u8 { tree, graph, none };
+enum class trace_format : u8 { tree, graph, function, none };
 [[nodiscard]] std::optional<trace_format> format_by_name(std::string_view name);
 
 struct trace_output {
@@ -23,6 +23,8 @@ struct trace_output {
 	trace_view view = trace_view::graph;
 	trace_selection selection;
 	graph_options graph;
+	function_options function;
+	std::string funccount, stackcount; // names or globs: counts of them
 };
 
 // The release's profile, with a kernel's own available_filter_functions if `functions_file` names one. Its
@@ -31,6 +33,7 @@ struct trace_output {
 
 // Host ids in the records are indices of `hosts`. Throws bad_selection.
 [[nodiscard]] std::string trace_text(const trace::recorder &r, std::vector<std::string> hosts,
-                                     const profile &p, const trace_output &output);
+                                     const profile &p, const trace_output &output,
+                                     const probe_set *probes = nullptr);
 
 } // namespace skbwalk::sim

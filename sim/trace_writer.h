@@ -26,6 +26,16 @@ struct graph_options {
 	bool tail = false;
 };
 
+// The options of ftrace's function tracer: where in the program a function and its caller stand.
+struct function_options {
+	bool sym_offset = false;
+	bool sym_addr = false;
+};
+class probe_set;
+// A line for each call, with its caller. `addresses` may be null, where neither option is on.
+[[nodiscard]] std::string write_function(const call_tree &graph, const call_tree &stack, const probe_set *addresses,
+                                         const function_options &options);
+
 // function_graph's layout to the column. Durations are virtual time. A trace of several hosts becomes one
 // block for each.
 [[nodiscard]] std::string write_function_graph(const call_tree &tree, const graph_options &options);
