@@ -108,7 +108,7 @@ std::string where(const std::string &text)
 	u32 site_line = 0;
 	trace::for_each_site([&](const trace::site &s) {
 		if (s.name == name) {
-			site_file = s.file;
+			site_file = path_in_tree(s.file);
 			site_line = s.line;
 		}
 	});

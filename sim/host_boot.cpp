@@ -4,6 +4,8 @@
 // device_initcall (drivers). Nothing of it is recorded: a world starts its recorder later.
 #include "sim/host_boot.h"
 
+#include <cassert>
+
 #include <fmt/format.h>
 
 #include "stack/bridge/br_netfilter.h"
@@ -17,6 +19,7 @@
 #include "stack/ipv4/netfilter/ip_tables.h"
 #include "stack/ipv6/ipv6.h"
 #include "stack/kernel/softirq.h"
+#include "stack/security/security.h"
 
 namespace skbwalk::sim {
 
@@ -28,9 +31,12 @@ constexpr std::size_t control_sockets = 2;
 
 } // namespace
 
-void boot(host &h)
+void boot(host &h, const std::vector<std::string> &lsm)
 {
 	const enter_cpu in(*h.cpus[0]);
+	[[maybe_unused]] const bool known = security_init(lsm);
+
+	assert(known && "whoever reads a scenario has looked");
 
 	sock_init();
 	net_dev_init();
@@ -38,6 +44,7 @@ void boot(host &h)
 	inet6_init();
 	provide_netfilter_modules();
 	provide_bridge_modules();
+	security_initcalls();
 }
 
 std::vector<std::string> shut_down(host &h, const std::function<void(u64)> &wait)
@@ -57,6 +64,7 @@ std::vector<std::string> shut_down(host &h, const std::function<void(u64)> &wait
 		const enter_cpu in(*h.cpus[0]);
 		inet_exit();
 		end_namespaces();
+		security_exit();
 	}
 	rcu_process_callbacks(h);
 	count("sockets", live_socks(h));

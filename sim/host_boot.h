@@ -13,7 +13,8 @@
 namespace skbwalk::sim {
 
 // Boots the network of a host that was just made.
-void boot(host &h);
+// Security modules in the order in which they are asked, as the kernel's lsm= has them.
+void boot(host &h, const std::vector<std::string> &lsm = {});
 
 // Ends a host's network when none of its tasks is left. `wait(ns)` lets that much time pass: orphaned
 // connections are given theirs to end. Returns what is left over then but for memory, a line each; empty is

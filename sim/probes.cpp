@@ -341,7 +341,7 @@ std::string stack_text(const std::vector<stack_line> &lines)
 
 } // namespace
 
-std::string probe_set::text(const call_tree &stack) const
+std::string probe_set::text(const call_tree &stack, const std::vector<bool> &wanted) const
 {
 	std::string out;
 
@@ -349,6 +349,8 @@ std::string probe_set::text(const call_tree &stack) const
 		const probe &p = probes_[h.probe];
 		// Calls are read back in the order in which they were entered; what a profile adds comes behind.
 		const u32 call = h.call < stack.calls.size() ? h.call : no_call;
+		if (h.call < wanted.size() && !wanted[h.call])
+			continue;
 		const std::string_view name = call == no_call ? std::string_view{p.function} : stack.calls[call].source;
 
 		out += name;

@@ -52,8 +52,8 @@ public:
 	probe_set(const probe_set &) = delete;
 	probe_set &operator=(const probe_set &) = delete;
 
-	// One block for each hit. Both trees are of the recorder; `stack` has the stack view applied.
-	[[nodiscard]] std::string text(const call_tree &stack) const;
+	// One block for each hit whose call is wanted. The tree is of the recorder, with the stack view applied.
+	[[nodiscard]] std::string text(const call_tree &stack, const std::vector<bool> &wanted) const;
 	// The machine addresses at the entry of the n-th recorded call, innermost first; empty: none were kept.
 	[[nodiscard]] std::vector<u64> addresses_of(u32 call) const;
 

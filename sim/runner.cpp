@@ -11,9 +11,12 @@
 #include <fmt/format.h>
 
 #include "sim/runner_program.h"
+#include "sim/selinux_policy.h"
 #include "sim/setup.h"
 #include "stack/core/net_namespace.h"
 #include "stack/kernel/file.h"
+#include "stack/security/selinux/objsec.h"
+#include "stack/security/selinux/ss/services.h"
 
 namespace skbwalk::sim {
 
@@ -84,12 +87,28 @@ void runner::run_line(const setup_line &line)
 		                 line.run, *line.fails));
 }
 
+// What init does before anything else.
+void runner::load_policy(host &h) const
+{
+	if (scenario_.selinux_policy.empty())
+		return;
+	const enter_cpu in(*h.cpus[0]);
+	auto policy = read_policy(scenario_.selinux_policy);
+	policy->enforcing = scenario_.selinux_enforcing;
+	for (const task_description &t : scenario_.tasks)
+		if (!t.context.empty())
+			static_cast<void>(context_of(*policy, t.context)); // its user and role
+	[[maybe_unused]] const int err = security_load_policy(std::move(policy));
+	assert(!err);
+}
+
 void runner::set_up()
 {
 	for (const auto &[name, cpus] : scenario_.hosts) {
 		host &h = world_.add_host(name, cpus);
 		h.syscall_cost_ns = scenario_.syscall_cost_ns.value_or(h.syscall_cost_ns);
 		h.hop_cost_ns = scenario_.hop_cost_ns.value_or(h.hop_cost_ns);
+		load_policy(h);
 	}
 	world_.run_until(world_.now_ns() + uptime_ns);
 	for (const setup_line &line : scenario_.setup) {
@@ -122,6 +141,15 @@ void runner::start_programs()
 		made.task->files = std::make_shared<files_struct>();
 		made.task->nsproxy_net = &get_net(*space);
 		held_nets_.push_back(space);
+		if (!t.context.empty()) {
+			const enter_cpu in(*h.cpus[t.cpu]);
+			u32 sid = 0;
+			policydb names = *selinux_policy();
+			[[maybe_unused]] const int err =
+				security_context_to_sid(*context_of(names, t.context), sid);
+			assert(!err);
+			selinux_set_task_sid(*made.task, sid);
+		}
 		task_start(*made.task);
 	}
 	for (const auto &p : programs_)

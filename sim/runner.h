@@ -69,6 +69,7 @@ private:
 	};
 
 	void run_line(const setup_line &line);
+	void load_policy(host &h) const;
 	void start_programs();
 	void make_calls(program &p);
 	[[nodiscard]] bool may_start(const step &s) const;
@@ -92,6 +93,7 @@ private:
 	void check_counters();
 	void check_packets();
 	void check_calls();
+	void check_audit();
 	[[nodiscard]] net *net_of(const std::string &host, const std::string &netns) const;
 	[[nodiscard]] program &program_of(std::string_view task) const;
 

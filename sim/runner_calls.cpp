@@ -9,6 +9,7 @@
 
 #include "sim/runner_program.h"
 #include "sim/system_call.h"
+#include "stack/core/filter.h"
 #include "stack/core/net_namespace.h"
 #include "stack/socket.h"
 
@@ -96,6 +97,14 @@ long get_name(program &p, const step &s)
 	p.got.addr_len = sizeof(p.got.addr);
 	const sys_nr nr = s.call == call_kind::getsockname ? sys_nr::getsockname : sys_nr::getpeername;
 	return system_call(nr, p.fd(s.fd), &p.got.addr, &p.got.addr_len);
+}
+
+long attach_filter(program &p, const step &s)
+{
+	std::vector<sock_filter> program(s.data.size() / sizeof(sock_filter));
+	std::memcpy(program.data(), s.data.data(), s.data.size());
+	sock_fprog fprog{static_cast<u16>(program.size()), program.data()};
+	return system_call(sys_nr::setsockopt, p.fd(s.fd), s.level, s.option, &fprog, sizeof(fprog));
 }
 
 long get_option(program &p, const step &s)
@@ -187,6 +196,8 @@ long make_call(world &w, program &p, const step &s)
 	}
 	case call_kind::setsockopt: {
 		std::string value = s.data;
+		if (s.filter)
+			return attach_filter(p, s);
 		return system_call(sys_nr::setsockopt, p.fd(s.fd), s.level, s.option, value.data(),
 		                   value.size());
 	}

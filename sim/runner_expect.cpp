@@ -16,6 +16,7 @@
 #include "stack/core/skbuff.h"
 #include "stack/core/sock.h"
 #include "stack/ipv4/inet_sock.h"
+#include "stack/security/lsm_audit.h"
 #include "stack/socket.h"
 
 namespace skbwalk::sim {
@@ -242,6 +243,7 @@ void runner::check_expectations()
 	check_counters();
 	check_packets();
 	check_calls();
+	check_audit();
 }
 
 void runner::check_sockets()
@@ -290,6 +292,18 @@ void runner::check_packets()
 		if (e.tcp && *e.tcp != log.tcp)
 			fail(fmt::format("{}: {}: expected the segments [{}], [{}] went by", e.where, e.dev,
 			                 fmt::join(*e.tcp, "] ["), fmt::join(log.tcp, "] [")));
+	}
+}
+
+void runner::check_audit()
+{
+	for (const audit_expectation &e : scenario_.expect_audit) {
+		const auto &lines = audit_log(*world_.find_host(e.host));
+		const auto count = static_cast<u64>(std::ranges::count_if(
+			lines, [&](const std::string &l) { return l.find(e.text) != std::string::npos; }));
+		if (count < e.count.least || count > e.count.most)
+			fail(fmt::format("{}: expected {} lines of the audit log with \"{}\", found {}",
+			                 e.where, e.count.text(), e.text, count));
 	}
 }
 

@@ -19,6 +19,8 @@
 
 #include "sim/address_text.h"
 #include "sim/scenario_names.h"
+#include "sim/selinux_policy.h"
+#include "sim/socket_option_text.h"
 #include "stack/core/sock.h"
 #include "stack/kernel/random.h"
 #include "stack/socket.h"
@@ -273,6 +275,43 @@ template <class T> std::string bytes_of(const T &value)
 	return {reinterpret_cast<const char *>(&value), sizeof(value)};
 }
 
+// A key for signed segments to and from a peer.
+std::string key_of(const node &n)
+{
+	const std::string key = n.at("key").string("a key");
+	std::optional<u8> prefix;
+
+	if (key.size() > 80)
+		n.at("key").expected("a key of at most 80 bytes");
+	if (n.has("prefix"))
+		prefix = static_cast<u8>(n.at("prefix").integer("a prefix's length", 0, 128));
+	return md5_option(address_of(n.at("addr")), key, prefix);
+}
+
+// A classic BPF program: an array of [code, jt, jf, k], or what tcpdump -ddd prints.
+std::string filter_of(const node &n)
+{
+	if (n.is_string()) {
+		try {
+			return filter_of_text(n.string("a program"));
+		} catch (const bad_filter &e) {
+			n.fail(e.what());
+		}
+	}
+	std::string out;
+	for (const node &instruction : n.elements("a program: [[code, jt, jf, k], ...] or a string")) {
+		const auto parts = instruction.elements("an instruction: [code, jt, jf, k]");
+		if (parts.size() != 4)
+			instruction.expected("an instruction: [code, jt, jf, k]");
+		out += filter_instruction(
+			static_cast<u16>(parts[0].integer("a code", 0, 0xffff)),
+			static_cast<u8>(parts[1].integer("a distance", 0, 255)),
+			static_cast<u8>(parts[2].integer("a distance", 0, 255)),
+			static_cast<u32>(parts[3].integer("a number", INT32_MIN, UINT32_MAX)));
+	}
+	return out;
+}
+
 // What setsockopt is given: an int, a time, a linger, bytes, or a string.
 std::string option_value(const node &n)
 {
@@ -280,8 +319,13 @@ std::string option_value(const node &n)
 		return bytes_of(static_cast<int>(n.integer("an option's value", INT32_MIN, INT32_MAX)));
 	if (n.is_string())
 		return n.string("an option's value");
-	n.keys("an option's value: a number, a string, {\"sec\", \"usec\"}, {\"onoff\", \"linger\"} or {\"hex\"}",
-	       {"sec", "usec", "onoff", "linger", "hex"});
+	n.keys("an option's value: a number, a string, {\"sec\", \"usec\"}, {\"onoff\", \"linger\"}, {\"addr\", "
+	       "\"key\"}, {\"filter\"} or {\"hex\"}",
+	       {"sec", "usec", "onoff", "linger", "hex", "addr", "key", "prefix", "filter"});
+	if (n.has("filter"))
+		return filter_of(n.at("filter"));
+	if (n.has("key"))
+		return key_of(n);
 	if (n.has("hex"))
 		return hex_bytes(n.at("hex"));
 	if (n.has("onoff"))
@@ -439,8 +483,8 @@ public:
 
 	scenario read()
 	{
-		root_.keys("an object", {"$schema", "name", "about", "seed", "hosts", "cost", "gap_ms",
-		                         "setup", "tasks", "warmup", "steps", "expect"});
+		root_.keys("an object", {"$schema", "name", "about", "seed", "hosts", "cost", "gap_ms", "lsm",
+		                         "selinux", "setup", "tasks", "warmup", "steps", "expect"});
 		out_.name = root_.at("name").name("a name");
 		out_.about = root_.at("about").name("what the scenario shows");
 		if (root_.has("seed"))
@@ -449,6 +493,7 @@ public:
 			out_.gap_ns = root_.at("gap_ms").milliseconds();
 		read_hosts();
 		read_cost();
+		read_security();
 		if (root_.has("setup"))
 			for (const node &n : root_.at("setup").elements("an array of commands"))
 				out_.setup.push_back(command(n));
@@ -485,6 +530,35 @@ private:
 			hosts.expected("at least one host");
 		if (out_.hosts.size() > 200)
 			hosts.fail("expected at most 200 hosts");
+	}
+
+	void read_security()
+	{
+		if (root_.has("lsm")) {
+			for (const node &n : root_.at("lsm").elements("an array of security modules")) {
+				const std::string name = n.name("selinux or bpf");
+				if ((name != "selinux" && name != "bpf") ||
+				    std::ranges::find(out_.lsm, name) != out_.lsm.end())
+					n.expected("selinux or bpf, each once");
+				out_.lsm.push_back(name);
+			}
+		}
+		if (!root_.has("selinux"))
+			return;
+		const node selinux = root_.at("selinux");
+		selinux.keys("an object", {"enforcing", "policy"});
+		if (std::ranges::find(out_.lsm, "selinux") == out_.lsm.end())
+			selinux.fail("expected \"selinux\" among the modules of \"lsm\"");
+		if (selinux.has("enforcing"))
+			out_.selinux_enforcing = selinux.at("enforcing").boolean();
+		const auto statements = selinux.at("policy").elements("an array of a policy's statements");
+		for (const node &n : statements)
+			out_.selinux_policy.push_back(n.name("a statement"));
+		try {
+			policy_ = read_policy(out_.selinux_policy);
+		} catch (const bad_policy &e) {
+			statements[e.statement].fail(e.what());
+		}
 	}
 
 	void read_cost()
@@ -535,12 +609,20 @@ private:
 		for (const auto &[name, n] : tasks.members("an object: task to where it runs")) {
 			task_description t;
 			t.name = name;
-			n.keys("an object", {"netns", "host", "cpu"});
+			n.keys("an object", {"netns", "host", "cpu", "context"});
 			if (name.empty() || name.size() > 15)
 				n.fail("expected a task's name of 1 to 15 characters");
 			t.host = n.has("host") ? host_of(n.at("host")) : out_.hosts.front().first;
 			if (n.has("netns"))
 				t.netns = n.at("netns").name("a namespace");
+			if (n.has("context")) {
+				const node context = n.at("context");
+				t.context = context.name("a context");
+				if (!policy_ || !context_of(*policy_, t.context))
+					context.expected(
+						"a context, user:role:type[:range], of a type of the "
+						"policy in \"selinux\"");
+			}
 			if (n.has("cpu")) {
 				const auto host = std::ranges::find(out_.hosts, t.host,
 				                                    &std::pair<std::string, u32>::first);
@@ -783,9 +865,11 @@ private:
 		else
 			n.fail("expected the key \"level\"");
 		s.option = static_cast<int>(option.constant_or_number(option_names(s.level), "an option"));
-		if (s.call == call_kind::setsockopt)
-			s.data = option_value(n.at("value"));
-		else if (!n.has("size"))
+		if (s.call == call_kind::setsockopt) {
+			const node value = n.at("value");
+			s.data = option_value(value);
+			s.filter = value.is_object() && value.has("filter");
+		} else if (!n.has("size"))
 			s.size = sizeof(int);
 	}
 
@@ -821,7 +905,7 @@ private:
 
 	void read_expect(const node &n)
 	{
-		n.keys("an object", {"sockets", "counters", "packets", "calls"});
+		n.keys("an object", {"sockets", "counters", "packets", "calls", "audit"});
 		if (n.has("sockets"))
 			for (const node &e : n.at("sockets").elements("an array"))
 				read_socket(e);
@@ -834,6 +918,27 @@ private:
 		if (n.has("calls"))
 			for (const node &e : n.at("calls").elements("an array"))
 				read_calls(e);
+		if (n.has("audit"))
+			for (const node &e : n.at("audit").elements("an array"))
+				read_audit(e);
+	}
+
+	void read_audit(const node &e)
+	{
+		audit_expectation a;
+		a.where = e.path();
+		a.host = out_.hosts.front().first;
+		if (e.is_string()) {
+			a.text = e.name("text of a line of the audit log");
+		} else {
+			e.keys("text of a line of the audit log, or an object", {"host", "text", "count"});
+			if (e.has("host"))
+				a.host = host_of(e.at("host"));
+			a.text = e.at("text").name("text of a line of the audit log");
+			if (e.has("count"))
+				a.count = range_of(e.at("count"));
+		}
+		out_.expect_audit.push_back(std::move(a));
 	}
 
 	void read_socket(const node &e)
@@ -910,6 +1015,7 @@ private:
 
 	node root_;
 	scenario out_;
+	std::unique_ptr<policydb> policy_;
 	std::set<std::pair<std::string, std::string>> fds_;
 };
 

@@ -38,6 +38,7 @@ struct task_description {
 	std::string host;
 	std::string netns; // empty: the initial one
 	u32 cpu = 0;
+	std::string context; // SELinux's; empty: the kernel's own
 };
 
 struct address {
@@ -114,6 +115,7 @@ struct step {
 	int backlog = 0;
 	int how = 0;
 	int level = 0, option = 0;
+	bool filter = false;       // `data` is a program: what is passed says how long it is and where
 	std::vector<polled> polls; // poll; epoll_ctl has one
 	int op = 0;
 	int timeout_ms = -1;
@@ -155,6 +157,13 @@ struct call_expectation {
 	std::vector<std::string> never;
 };
 
+struct audit_expectation {
+	std::string where;
+	std::string host;
+	std::string text; // of a line, anywhere in it
+	range count{1, ~u64{0}};
+};
+
 struct scenario {
 	std::string file;
 	std::string name;
@@ -162,7 +171,10 @@ struct scenario {
 	std::optional<u64> seed;
 	std::vector<std::pair<std::string, u32>> hosts; // name and cpus, in the file's order
 	std::optional<u32> syscall_cost_ns, hop_cost_ns;
-	u64 gap_ns = 0; // passes unrecorded before each phase
+	u64 gap_ns = 0;                          // passes unrecorded before each phase
+	std::vector<std::string> lsm;            // security modules, in their order
+	std::vector<std::string> selinux_policy; // its statements; none: no policy is loaded
+	bool selinux_enforcing = true;
 	std::vector<setup_line> setup;
 	std::vector<task_description> tasks;
 	std::vector<step> warmup;
@@ -171,6 +183,7 @@ struct scenario {
 	std::vector<counter_expectation> expect_counters;
 	std::vector<packet_expectation> expect_packets;
 	std::vector<call_expectation> expect_calls;
+	std::vector<audit_expectation> expect_audit;
 
 	[[nodiscard]] bool has_phases() const;
 	[[nodiscard]] const task_description *find_task(std::string_view task) const;

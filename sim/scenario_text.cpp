@@ -97,6 +97,10 @@ std::vector<std::string> scenario::unportable() const
 		why.push_back(fmt::format("/hosts: {} hosts, and a real kernel is one", hosts.size()));
 	if (syscall_cost_ns || hop_cost_ns)
 		why.emplace_back("/cost: a real kernel takes the time it takes");
+	if (!lsm.empty())
+		why.emplace_back("/lsm: a real kernel's security modules are chosen when it boots");
+	if (!selinux_policy.empty())
+		why.emplace_back("/selinux: a policy inside the file");
 	const auto line = [&why](const setup_line &l) {
 		if (const std::string reason = why_unportable(l.run); !reason.empty())
 			why.push_back(fmt::format("{}: `{}`: {}", l.where, l.run, reason));

@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -118,6 +119,19 @@ std::vector<const symbol *> symbol_table::named(std::string_view name) const
 	return out;
 }
 
+std::string path_in_tree(const std::string &file)
+{
+	std::string path = std::filesystem::path(file).lexically_normal().string();
+
+	// Built in build/PRESET, a file is two folders up.
+	while (path.starts_with("../"))
+		path.erase(0, 3);
+	for (const std::string_view room : {"stack/", "devices/", "sim/"})
+		if (const std::size_t at = path.find("/" + std::string(room)); at != std::string::npos)
+			return path.substr(at + 1);
+	return path;
+}
+
 std::vector<source_place> source_of(u64 address)
 {
 	// A shell that runs addr2line has another /proc/self.
@@ -158,8 +172,7 @@ std::vector<source_place> source_of(u64 address)
 		p.file = where.substr(0, colon);
 		if (colon != std::string::npos)
 			std::from_chars(where.data() + colon + 1, where.data() + where.size(), p.line);
-		if (const std::string root = SKBWALK_SOURCE_DIR "/"; p.file.starts_with(root))
-			p.file.erase(0, root.size());
+		p.file = path_in_tree(p.file);
 		out.push_back(std::move(p));
 	}
 	return out;

@@ -46,6 +46,8 @@ struct source_place {
 struct no_resolver : std::runtime_error {
 	using std::runtime_error::runtime_error;
 };
+// "../../stack/ipv4/tcp.cpp" -> "stack/ipv4/tcp.cpp"
+[[nodiscard]] std::string path_in_tree(const std::string &file);
 // By addr2line, from the program's debug information.
 [[nodiscard]] std::vector<source_place> source_of(u64 address); // throws no_resolver
 

@@ -3,6 +3,7 @@
 // The steps in their order.
 #include "sim/trace_output.h"
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
@@ -39,6 +40,31 @@ profile profile_for(std::string_view release, const std::string &functions_file)
 	return out;
 }
 
+namespace {
+
+// Calls of the phases and tasks that were asked for, whether a view shows them or not.
+std::vector<bool> selected_calls(const call_tree &tree, const trace_selection &s)
+{
+	const auto asked = [](const std::vector<std::string> &list, const std::string &name) {
+		return list.empty() || std::ranges::find(list, name) != list.end();
+	};
+	std::vector<bool> out(tree.calls.size());
+	std::string phase;
+
+	for (const tree_event &e : tree.events) {
+		if (e.kind == trace::record_kind::phase_begin)
+			phase = tree.texts[e.what];
+		if (e.kind != trace::record_kind::enter)
+			continue;
+		const u32 task = tree.calls[e.what].task;
+		out[e.what] = asked(s.phases, phase) &&
+		              (asked(s.tasks, tree.tasks[task].name) || asked(s.tasks, tree.task_label(task)));
+	}
+	return out;
+}
+
+} // namespace
+
 std::string trace_text(const trace::recorder &r, std::vector<std::string> hosts, const profile &p,
                        const trace_output &output, const probe_set *probes)
 {
@@ -47,6 +73,7 @@ std::string trace_text(const trace::recorder &r, std::vector<std::string> hosts,
 		return {};
 	call_tree tree = read_back(r, hosts);
 	call_tree stack;
+	const std::vector<bool> wanted = selected_calls(tree, output.selection);
 	if (probes || counts || output.format == trace_format::function) {
 		stack = tree;
 		p.apply(stack, trace_view::stack);
@@ -62,7 +89,7 @@ std::string trace_text(const trace::recorder &r, std::vector<std::string> hosts,
 	else if (output.format == trace_format::function)
 		out = write_function(tree, stack, probes, output.function);
 	if (probes)
-		out += probes->text(stack);
+		out += probes->text(stack, wanted);
 	if (!output.funccount.empty())
 		out += function_counts(tree, output.funccount);
 	if (!output.stackcount.empty())

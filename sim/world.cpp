@@ -41,7 +41,7 @@ host &world::add_host(const std::string &name, u32 cpus)
 	h.boot_ns = now_ns_;
 	h.features = options_.features;
 	h.recorder = recorder_.get();
-	boot(h);
+	boot(h, options_.lsm);
 	return h;
 }
 

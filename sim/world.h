@@ -30,6 +30,7 @@ public:
 		std::size_t trace_records_max = 0; // 0: nothing can be recorded, nothing is armed
 		profile_features features;
 		std::vector<trace::armed_by> probes;
+		std::vector<std::string> lsm; // security modules of every host
 	};
 
 	explicit world(const options &o);

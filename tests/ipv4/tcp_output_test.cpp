@@ -76,7 +76,7 @@ TEST(tcp_output, duplicate_came_and_its_block_is_told_first_and_once)
 {
 	tcp_bench b;
 	tcp_out_options opts;
-	void *md5;
+	tcp_md5sig_key *md5;
 
 	b.tp.rx_opt.dsack = 1;
 	b.tp.rx_opt.num_sacks = 1;
@@ -92,7 +92,7 @@ TEST(tcp_output, timestamps_and_four_gaps_and_three_blocks_fit)
 {
 	tcp_bench b;
 	tcp_out_options opts;
-	void *md5;
+	tcp_md5sig_key *md5;
 
 	b.tp.rx_opt.tstamp_ok = 1;
 	b.tp.rx_opt.num_sacks = 4;
