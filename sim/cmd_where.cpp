@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// skbwalk where: a function of the program, with or without an offset, or an address, to lines: ours, from the
-// program's debug information, and the file of the kernel that it models.
+// skbwalk where: a function of the program, with or without an offset, or an address, to lines: ours, from
+// the program's debug information, and the file of the kernel that it models.
 #include <charconv>
 #include <vector>
 
@@ -20,8 +20,11 @@ namespace {
 std::string kernel_folder(std::string_view file)
 {
 	const std::pair<std::string_view, std::string_view> folders[] = {
-		{"devices/", "drivers/net/"},  {"stack/kernel/", "kernel/"}, {"stack/security/", "security/"},
-		{"stack/ethernet/", "net/ethernet/"}, {"stack/", "net/"},
+		{"devices/", "drivers/net/"},
+		{"stack/kernel/", "kernel/"},
+		{"stack/security/", "security/"},
+		{"stack/ethernet/", "net/ethernet/"},
+		{"stack/", "net/"},
 	};
 	for (const auto &[ours, theirs] : folders)
 		if (file.starts_with(ours)) {
@@ -115,14 +118,16 @@ std::string where(const std::string &text)
 	if (places.empty() && site_file.empty())
 		check_pattern("where", name); // says what comes near
 	if (places.empty() && asked.offset && !symbols.named(name).empty())
-		throw bad_probe(fmt::format("where: {} is {} bytes long", name, symbols.named(name).front()->size));
+		throw bad_probe(
+			fmt::format("where: {} is {} bytes long", name, symbols.named(name).front()->size));
 	for (const auto &[s, offset] : places)
-		out += fmt::format("{}+{:#x}/{:#x} at {:#x}\n{}", s->name, offset, s->size, s->address + offset,
-		                   lines_at(s->address + offset));
+		out += fmt::format("{}+{:#x}/{:#x} at {:#x}\n{}", s->name, offset, s->size,
+		                   s->address + offset, lines_at(s->address + offset));
 	if (places.empty())
 		out += fmt::format("{}: inlined everywhere in this program\n", name);
 	if (!site_file.empty())
-		out += fmt::format("source: {}:{}\nkernel: {}\n", site_file, site_line, kernel_file(name, site_file));
+		out += fmt::format("source: {}:{}\nkernel: {}\n", site_file, site_line,
+		                   kernel_file(name, site_file));
 	return out;
 }
 

@@ -54,7 +54,8 @@ struct coverage_args {
 
 [[nodiscard]] int cmd_coverage(const coverage_args &args);
 
-// FUNCTION, FUNCTION+0x1f or 0xADDRESS as lines of our source and the kernel's file. Throws bad_probe, no_resolver.
+// FUNCTION, FUNCTION+0x1f or 0xADDRESS as lines of our source and the kernel's file. Throws bad_probe,
+// no_resolver.
 [[nodiscard]] std::string where(const std::string &text);
 
 } // namespace skbwalk::sim

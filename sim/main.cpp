@@ -62,8 +62,8 @@ struct run_words {
 		const auto f = format_by_name(!format.empty() ? format : other ? "none" : "tree");
 		const auto v = view_by_name(view);
 		if (!f)
-			throw wrong_usage(
-				fmt::format("--format: expected tree, graph, function or none, found {}", format));
+			throw wrong_usage(fmt::format(
+				"--format: expected tree, graph, function or none, found {}", format));
 		if (!v)
 			throw wrong_usage(
 				fmt::format("--view: expected graph, stack or source, found {}", view));
@@ -79,8 +79,9 @@ void add_run_options(CLI::App &app, run_words &w)
 	trace_selection &s = w.args.output.selection;
 
 	app.add_option("SCENARIO", w.args.scenario, "a bundled scenario's name, or a file")->required();
-	app.add_option("--format", w.format,
-	               "tree (default), graph (ftrace's function_graph), function (its function tracer) or none");
+	app.add_option(
+		"--format", w.format,
+		"tree (default), graph (ftrace's function_graph), function (its function tracer) or none");
 	app.add_option("--phase", s.phases, "print this phase alone");
 	app.add_option("--task", s.tasks, "print this task alone");
 	app.add_option("--root", s.roots, "print this function and what it calls");
@@ -101,7 +102,8 @@ void add_run_options(CLI::App &app, run_words &w)
 	app.add_option("--probe", w.args.probes,
 	               "FUNCTION { FIELD, ..., kstack }: print these when it is entered; repeatable")
 		->allow_extra_args(false);
-	app.add_option("--stackcount", w.args.output.stackcount, "a name or glob: by which stacks it is called");
+	app.add_option("--stackcount", w.args.output.stackcount,
+	               "a name or glob: by which stacks it is called");
 	app.add_option("--funccount", w.args.output.funccount, "a name or glob: how often each is called");
 	app.add_flag("--sym-offset,!--no-sym-offset", w.args.output.function.sym_offset,
 	             "function: where in the program's function a call stands");
@@ -247,7 +249,8 @@ int list(const std::string &what, const std::string &profile_name)
 			out += line;
 	} else {
 		throw wrong_usage(fmt::format(
-			"list: expected scenarios, profiles, functions, fields, calls or coverage, found {}", what));
+			"list: expected scenarios, profiles, functions, fields, calls or coverage, found {}",
+			what));
 	}
 	put(out, "");
 	return 0;
@@ -296,7 +299,8 @@ int command_line(int argc, char **argv)
 	std::string list_what, list_profile = "linux-6.1";
 	CLI::App *list_command =
 		app.add_subcommand("list", "scenarios, profiles, functions, fields, calls or coverage");
-	list_command->add_option("WHAT", list_what, "scenarios, profiles, functions, fields, calls or coverage")
+	list_command
+		->add_option("WHAT", list_what, "scenarios, profiles, functions, fields, calls or coverage")
 		->required();
 	coverage_args coverage;
 	list_command->add_option("--file", coverage.file,
@@ -308,8 +312,8 @@ int command_line(int argc, char **argv)
 	list_command->add_option("--profile", list_profile, "for functions");
 
 	std::string place;
-	CLI::App *where_command =
-		app.add_subcommand("where", "lines of a function, FUNCTION+OFFSET or 0xADDRESS of this program");
+	CLI::App *where_command = app.add_subcommand(
+		"where", "lines of a function, FUNCTION+OFFSET or 0xADDRESS of this program");
 	where_command->add_option("PLACE", place)->required();
 
 	tap_args tap;

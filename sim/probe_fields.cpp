@@ -54,30 +54,30 @@ const net_device *peer_of(const trace::objects &o)
 	return dev && dev->link_kind == "veth" ? veth_peer_dev(*dev) : nullptr;
 }
 
-#define SKB(expression)                                                                              \
-	[](const trace::objects &o) {                                                                \
-		const sk_buff *skb = o.skb;                                                          \
-		return skb ? number(static_cast<u64>(expression)) : raw_value{};                     \
+#define SKB(expression)                                                          \
+	[](const trace::objects &o) {                                            \
+		const sk_buff *skb = o.skb;                                      \
+		return skb ? number(static_cast<u64>(expression)) : raw_value{}; \
 	}
-#define SOCK(expression)                                                                             \
-	[](const trace::objects &o) {                                                                \
-		const sock *sk = sock_of(o);                                                         \
-		return sk ? number(static_cast<u64>(expression)) : raw_value{};                      \
+#define SOCK(expression)                                                        \
+	[](const trace::objects &o) {                                           \
+		const sock *sk = sock_of(o);                                    \
+		return sk ? number(static_cast<u64>(expression)) : raw_value{}; \
 	}
-#define FULL(expression)                                                                             \
-	[](const trace::objects &o) {                                                                \
-		const sock *sk = full_sock_of(o);                                                    \
-		return sk ? number(static_cast<u64>(expression)) : raw_value{};                      \
+#define FULL(expression)                                                        \
+	[](const trace::objects &o) {                                           \
+		const sock *sk = full_sock_of(o);                               \
+		return sk ? number(static_cast<u64>(expression)) : raw_value{}; \
 	}
-#define TCP(expression)                                                                              \
-	[](const trace::objects &o) {                                                                \
-		const tcp_sock *tp = tcp_of(o);                                                      \
-		return tp ? number(static_cast<u64>(expression)) : raw_value{};                      \
+#define TCP(expression)                                                         \
+	[](const trace::objects &o) {                                           \
+		const tcp_sock *tp = tcp_of(o);                                 \
+		return tp ? number(static_cast<u64>(expression)) : raw_value{}; \
 	}
-#define DEV(expression)                                                                              \
-	[](const trace::objects &o) {                                                                \
-		const net_device *dev = device_of(o);                                                \
-		return dev ? number(static_cast<u64>(expression)) : raw_value{};                     \
+#define DEV(expression)                                                          \
+	[](const trace::objects &o) {                                            \
+		const net_device *dev = device_of(o);                            \
+		return dev ? number(static_cast<u64>(expression)) : raw_value{}; \
 	}
 
 using enum field_form;

@@ -36,6 +36,7 @@ struct probe_field {
 [[nodiscard]] std::string labelled_text(const probe_field &field, const raw_value &value);
 
 // The names among `known` that look most like `asked`, at most three; for error messages.
-[[nodiscard]] std::vector<std::string_view> alike(std::string_view asked, std::span<const std::string_view> known);
+[[nodiscard]] std::vector<std::string_view> alike(std::string_view asked,
+                                                  std::span<const std::string_view> known);
 
 } // namespace skbwalk::sim

@@ -70,7 +70,8 @@ public:
 		take('}');
 		skip();
 		if (at_ != text_.size())
-			fail(fmt::format("expected nothing after the brace, found \"{}\"", text_.substr(at_)));
+			fail(fmt::format("expected nothing after the brace, found \"{}\"",
+			                 text_.substr(at_)));
 		return p;
 	}
 
@@ -92,9 +93,8 @@ private:
 	void take(char c)
 	{
 		if (!peek(c))
-			fail(at_ < text_.size()
-			             ? fmt::format("expected '{}', found '{}'", c, text_[at_])
-			             : fmt::format("expected '{}', found the end", c));
+			fail(at_ < text_.size() ? fmt::format("expected '{}', found '{}'", c, text_[at_])
+			                        : fmt::format("expected '{}', found the end", c));
 		++at_;
 	}
 	std::string word()
@@ -229,8 +229,9 @@ void check_pattern(std::string_view option, std::string_view pattern)
 {
 	const auto known = functions();
 	if (std::ranges::none_of(known, [&](std::string_view f) { return glob_match(pattern, f); }))
-		throw bad_probe(fmt::format("{} {}: the program has no such function{} (skbwalk list functions)",
-		                            option, pattern, near(pattern, known)));
+		throw bad_probe(
+			fmt::format("{} {}: the program has no such function{} (skbwalk list functions)",
+		                    option, pattern, near(pattern, known)));
 }
 
 // --- capturing ---
@@ -347,11 +348,13 @@ std::string probe_set::text(const call_tree &stack, const std::vector<bool> &wan
 
 	for (const hit &h : hits_) {
 		const probe &p = probes_[h.probe];
-		// Calls are read back in the order in which they were entered; what a profile adds comes behind.
+		// Calls are read back in the order in which they were entered; what a profile adds comes
+		// behind.
 		const u32 call = h.call < stack.calls.size() ? h.call : no_call;
 		if (h.call < wanted.size() && !wanted[h.call])
 			continue;
-		const std::string_view name = call == no_call ? std::string_view{p.function} : stack.calls[call].source;
+		const std::string_view name =
+			call == no_call ? std::string_view{p.function} : stack.calls[call].source;
 
 		out += name;
 		if (!p.format.empty()) {

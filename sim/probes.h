@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Probes: while a scenario is recorded, chosen fields are captured whenever certain functions are entered, and
-// the machine's stack if it is asked for. Nothing is formatted then. Afterwards each hit becomes a line as
-// bpftrace scripts print it, with the kernel's stack below it:
+// Probes: while a scenario is recorded, chosen fields are captured whenever certain functions are entered,
+// and the machine's stack if it is asked for. Nothing is formatted then. Afterwards each hit becomes a line
+// as bpftrace scripts print it, with the kernel's stack below it:
 //
 //   veth_xmit skb=1f skblen=145 bytes skbdev=v2 ===> peer_skbdev=v2_peer
 //
@@ -52,9 +52,11 @@ public:
 	probe_set(const probe_set &) = delete;
 	probe_set &operator=(const probe_set &) = delete;
 
-	// One block for each hit whose call is wanted. The tree is of the recorder, with the stack view applied.
+	// One block for each hit whose call is wanted. The tree is of the recorder, with the stack view
+	// applied.
 	[[nodiscard]] std::string text(const call_tree &stack, const std::vector<bool> &wanted) const;
-	// The machine addresses at the entry of the n-th recorded call, innermost first; empty: none were kept.
+	// The machine addresses at the entry of the n-th recorded call, innermost first; empty: none were
+	// kept.
 	[[nodiscard]] std::vector<u64> addresses_of(u32 call) const;
 
 private:
@@ -83,12 +85,14 @@ struct stack_line {
 	u64 address = 0;
 	u64 offset = 0;
 };
-[[nodiscard]] std::vector<stack_line> stack_of(const call_tree &stack, u32 call, const std::vector<u64> &machine);
+[[nodiscard]] std::vector<stack_line> stack_of(const call_tree &stack, u32 call,
+                                               const std::vector<u64> &machine);
 
 // Calls of a tree by function, as bcc's funccount prints them; by stack, as stackcount does. `pattern` is a
 // name or a glob.
 [[nodiscard]] std::string function_counts(const call_tree &graph, std::string_view pattern);
-[[nodiscard]] std::string stack_counts(const call_tree &graph, const call_tree &stack, std::string_view pattern);
+[[nodiscard]] std::string stack_counts(const call_tree &graph, const call_tree &stack,
+                                       std::string_view pattern);
 // Throws bad_probe where no function of the program is of that name.
 void check_pattern(std::string_view option, std::string_view pattern);
 

@@ -105,7 +105,7 @@ private:
 	std::unordered_map<std::string_view, std::vector<std::string_view>>
 		symbols_; // by source name; the plain one first
 	std::set<std::string_view> scope_;
-	std::unordered_map<std::string_view, std::string_view> files_; // of the functions in scope
+	std::unordered_map<std::string_view, std::string_view> files_;       // of the functions in scope
 	std::unordered_map<std::string_view, std::vector<site_rule>> sites_; // by callee
 	std::unordered_map<std::string_view, part_rule> parts_;
 	std::unordered_map<std::string_view, std::vector<std::pair<std::string_view, std::string_view>>>

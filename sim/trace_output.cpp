@@ -57,8 +57,8 @@ std::vector<bool> selected_calls(const call_tree &tree, const trace_selection &s
 		if (e.kind != trace::record_kind::enter)
 			continue;
 		const u32 task = tree.calls[e.what].task;
-		out[e.what] = asked(s.phases, phase) &&
-		              (asked(s.tasks, tree.tasks[task].name) || asked(s.tasks, tree.task_label(task)));
+		out[e.what] = asked(s.phases, phase) && (asked(s.tasks, tree.tasks[task].name) ||
+		                                         asked(s.tasks, tree.task_label(task)));
 	}
 	return out;
 }

@@ -33,8 +33,8 @@ struct function_options {
 };
 class probe_set;
 // A line for each call, with its caller. `addresses` may be null, where neither option is on.
-[[nodiscard]] std::string write_function(const call_tree &graph, const call_tree &stack, const probe_set *addresses,
-                                         const function_options &options);
+[[nodiscard]] std::string write_function(const call_tree &graph, const call_tree &stack,
+                                         const probe_set *addresses, const function_options &options);
 
 // function_graph's layout to the column. Durations are virtual time. A trace of several hosts becomes one
 // block for each.

@@ -14,7 +14,8 @@ namespace skbwalk::sim {
 
 namespace {
 
-// "name", "name+0x1f/0x2e0", with "<0000000000512345>" behind; the last two where the program has the function.
+// "name", "name+0x1f/0x2e0", with "<0000000000512345>" behind; the last two where the program has the
+// function.
 std::string spot(std::string_view name, u64 address, const function_options &options)
 {
 	std::string out{name};

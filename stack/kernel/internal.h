@@ -72,6 +72,7 @@ void hrtimer_run_softirq();
 u64 rcu_next_ns(const cpu &c);
 void rcu_sched_clock_irq();
 void rcu_core_si();
+void rcu_all_qs(); // between two pieces of work of a task
 
 // An event of the cpu's is due at `when_ns`, maybe before what it knew.
 inline void cpu_event_at(cpu &c, u64 when_ns)

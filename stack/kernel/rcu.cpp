@@ -93,6 +93,19 @@ void rcu_sched_clock_irq()
 		raise_softirq(RCU_SOFTIRQ);
 }
 
+// A kernel whose readers cannot be preempted takes this place for one where nobody reads. Callbacks that have
+// waited for long get their tick anew.
+void rcu_all_qs()
+{
+	TRACE();
+	constexpr u32 jiffies_till_sched_qs = HZ / 10;
+	cpu &c = *current.cpu;
+	const rcu_data &rdp = c.on.state->rcu[c.id];
+
+	if ((rdp.next || rdp.wait) && jiffies() - rdp.asked_jiffies > jiffies_till_sched_qs)
+		cpu_event_at(c, rcu_next_ns(c));
+}
+
 void rcu_core_si()
 {
 	TRACE();

@@ -108,6 +108,7 @@ int __cond_resched()
 	TRACE();
 	cpu &c = *current.cpu;
 
+	rcu_all_qs();
 	if (!c.need_resched || !current.task || in_interrupt() || c.irqs_off || c.locks_held || c.rcu_nesting)
 		return 0;
 	if (current.task->state != TASK_RUNNING) // between prepare_to_wait and schedule

@@ -70,6 +70,8 @@ slab_header &header_of(const void *p)
 // not traced: slab_alloc_node is inlined into each of its callers
 inline void *slab_alloc_node(kmem_cache &c, gfp_t flags)
 {
+	if (flags == GFP_KERNEL) // might_alloc: with voluntary preemption, who may sleep may be preempted
+		__cond_resched();
 	if (should_failslab(c, flags))
 		return nullptr;
 	void *p = c.freelist;
