@@ -168,7 +168,7 @@ private:
 		for (const std::string &name : names) {
 			const auto it = std::ranges::find(perms, name);
 			if (name == "*")
-				av = (1u << perms.size()) - 1;
+				av = static_cast<u32>((u64{1} << perms.size()) - 1);
 			else if (it == perms.end())
 				fail(fmt::format("expected a permission of {}, one of {}, found \"{}\"",
 				                 secclass_map()[tclass].name, fmt::join(perms, ", "), name));

@@ -39,6 +39,8 @@ static void dump_common_audit_data(audit_buffer &ab, const common_audit_data &a)
 
 	ab.text += " pid=" + std::to_string(task ? task->pid : 0) + " comm=\"" +
 	           (task ? task->comm : "swapper/" + std::to_string(current.cpu->id)) + "\"";
+	if (a.type == LSM_AUDIT_DATA_CAP)
+		ab.text += " capability=" + std::to_string(a.cap);
 	if (a.type != LSM_AUDIT_DATA_NET)
 		return;
 	if (const sock *sk = a.net->sk; sk && (sk->sk_family == AF_INET || sk->sk_family == AF_INET6)) {

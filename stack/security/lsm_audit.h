@@ -22,7 +22,7 @@ struct lsm_network_audit {
 		be32 daddr{}, saddr{};
 	} v4info;
 };
-enum lsm_audit_type : u8 { LSM_AUDIT_DATA_NONE, LSM_AUDIT_DATA_NET, LSM_AUDIT_DATA_FILE };
+enum lsm_audit_type : u8 { LSM_AUDIT_DATA_NONE, LSM_AUDIT_DATA_NET, LSM_AUDIT_DATA_FILE, LSM_AUDIT_DATA_CAP };
 struct selinux_audit_data {
 	u32 ssid, tsid;
 	u16 tclass;
@@ -32,6 +32,7 @@ struct selinux_audit_data {
 struct common_audit_data {
 	lsm_audit_type type = LSM_AUDIT_DATA_NONE;
 	lsm_network_audit *net = nullptr;
+	int cap = 0;
 	const selinux_audit_data *selinux = nullptr;
 };
 

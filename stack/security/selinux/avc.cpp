@@ -251,8 +251,8 @@ static u32 avc_audit_required(u32 requested, const av_decision &avd, int result,
 	return audited;
 }
 
-static void avc_audit(u32 ssid, u32 tsid, u16 tclass, u32 requested, const av_decision &avd, int result,
-                      const common_audit_data *a)
+void avc_audit(u32 ssid, u32 tsid, u16 tclass, u32 requested, const av_decision &avd, int result,
+               const common_audit_data *a)
 {
 	TRACE_INLINE();
 	u32 denied;
@@ -330,7 +330,7 @@ static int avc_denied(u32 ssid, u32 tsid, u16 tclass, u32 requested, const av_de
 	return 0;
 }
 
-static int avc_has_perm_noaudit(u32 ssid, u32 tsid, u16 tclass, u32 requested, av_decision &avd)
+int avc_has_perm_noaudit(u32 ssid, u32 tsid, u16 tclass, u32 requested, av_decision &avd)
 {
 	TRACE();
 	int rc = 0;

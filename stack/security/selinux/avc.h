@@ -20,6 +20,10 @@ struct av_decision {
 
 // 0 or -EACCES. What is denied, or shall be reported, is written to the audit log with what is in auditdata.
 [[nodiscard]] int avc_has_perm(u32 ssid, u32 tsid, u16 tclass, u32 requested, common_audit_data *auditdata);
+// The two halves of it, for who may not want the line.
+[[nodiscard]] int avc_has_perm_noaudit(u32 ssid, u32 tsid, u16 tclass, u32 requested, av_decision &avd);
+void avc_audit(u32 ssid, u32 tsid, u16 tclass, u32 requested, const av_decision &avd, int result,
+               const common_audit_data *a);
 u32 avc_policy_seqno();
 void avc_flush();
 int avc_ss_reset(u32 seqno); // the policy changed: nothing that was decided holds

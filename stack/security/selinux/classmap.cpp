@@ -17,6 +17,38 @@ namespace {
 
 constexpr std::string_view process[] = {"fork",    "transition", "sigchld", "sigkill",
                                         "sigstop", "signull",    "signal",  "setsockcreate"};
+constexpr std::string_view capability[] = {"chown",
+                                           "dac_override",
+                                           "dac_read_search",
+                                           "fowner",
+                                           "fsetid",
+                                           "kill",
+                                           "setgid",
+                                           "setuid",
+                                           "setpcap",
+                                           "linux_immutable",
+                                           "net_bind_service",
+                                           "net_broadcast",
+                                           "net_admin",
+                                           "net_raw",
+                                           "ipc_lock",
+                                           "ipc_owner",
+                                           "sys_module",
+                                           "sys_rawio",
+                                           "sys_chroot",
+                                           "sys_ptrace",
+                                           "sys_pacct",
+                                           "sys_admin",
+                                           "sys_boot",
+                                           "sys_nice",
+                                           "sys_resource",
+                                           "sys_time",
+                                           "sys_tty_config",
+                                           "mknod",
+                                           "lease",
+                                           "audit_write",
+                                           "audit_control",
+                                           "setfcap"};
 constexpr std::string_view file[] = {FILE_SOCK_PERMS, "unlink", "link", "rename", "execute"};
 constexpr std::string_view fd[] = {"use"};
 constexpr std::string_view socket[] = {SOCK_PERMS};
@@ -32,6 +64,7 @@ constexpr std::string_view tun_socket[] = {SOCK_PERMS, "attach_queue"};
 constexpr security_class_mapping classes[] = {
 	{"", {}},
 	{"process", process},
+	{"capability", capability},
 	{"file", file},
 	{"fd", fd},
 	{"socket", socket},

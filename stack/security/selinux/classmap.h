@@ -15,6 +15,7 @@ namespace skbwalk {
 enum security_class : u16 {
 	SECCLASS_NULL,
 	SECCLASS_PROCESS,
+	SECCLASS_CAPABILITY,
 	SECCLASS_FILE,
 	SECCLASS_FD,
 	SECCLASS_SOCKET,

@@ -16,6 +16,7 @@
 #include "stack/core/request_sock.h"
 #include "stack/kernel/percpu.h"
 #include "stack/netlabel/netlabel.h"
+#include "stack/security/capability.h"
 #include "stack/security/security.h"
 #include "stack/security/selinux/classmap.h"
 #include "stack/security/selinux/ss/services.h"
@@ -27,6 +28,7 @@ namespace {
 perhost<selinux_blobs> blobs;
 
 constexpr int MAY_WRITE = 2, MAY_READ = 4, MAY_APPEND = 8;
+constexpr unsigned CAP_OPT_NOAUDIT = 2;
 
 // What the log says of a socket, or of an address.
 struct net_audit : common_audit_data {
@@ -99,6 +101,32 @@ static u16 socket_type_to_security_class(int family, int type, int protocol)
 	default:
 		return SECCLASS_SOCKET;
 	}
+}
+
+// --- capabilities ---
+
+static int cred_has_capability(int cap, unsigned opts)
+{
+	TRACE();
+	const u32 sid = current_sid();
+	const u32 av = 1u << (cap & 31);
+	common_audit_data ad;
+	av_decision avd;
+
+	if (cap > 31) // those of class capability2: nothing here asks for one
+		return 0;
+	ad.type = LSM_AUDIT_DATA_CAP;
+	ad.cap = cap;
+	const int rc = avc_has_perm_noaudit(sid, sid, SECCLASS_CAPABILITY, av, avd);
+	if (!(opts & CAP_OPT_NOAUDIT))
+		avc_audit(sid, sid, SECCLASS_CAPABILITY, av, avd, rc, &ad);
+	return rc;
+}
+
+static int selinux_capable(const cred &, const user_namespace &, int cap, unsigned opts)
+{
+	TRACE();
+	return cred_has_capability(cap, opts);
 }
 
 // --- files: read() and write() ---
@@ -746,6 +774,7 @@ void security_add_hooks_selinux()
 	blobs->inode = reserve<inode_security_struct>(heads.lbs_inode);
 	blobs->file = reserve<file_security_struct>(heads.lbs_file);
 #define HOOK(name) heads.name.push_back(selinux_##name)
+	HOOK(capable);
 	HOOK(file_permission);
 	HOOK(file_alloc_security);
 	HOOK(inode_alloc_security);
