@@ -54,7 +54,6 @@ run_result run_scenario(const run_args &args)
 		pcap.emplace(args.pcap_file);
 
 	run_report report;
-	std::vector<std::string> audited;
 	{
 		runner r{w, s};
 		std::optional<packet_tap> tap;
@@ -84,12 +83,11 @@ run_result run_scenario(const run_args &args)
 		}
 		for (const auto &h : w.hosts())
 			for (const std::string &line : audit_log(*h))
-				audited.push_back(fmt::format("{}: audit: {}", h->name, line));
+				result.audit.push_back(fmt::format("{}: audit: {}", h->name, line));
 		r.end_tasks();
 		if (pcap)
 			pcap->flush();
 	}
-	result.messages.insert(result.messages.end(), audited.begin(), audited.end());
 	for (const std::string &line : report.failures)
 		result.messages.push_back(fmt::format("{}: {}", s.file, line));
 	if (!report.deadlock.empty())

@@ -29,6 +29,7 @@ struct run_args {
 
 struct run_result {
 	std::string text;                  // what was asked for: the trace, counters
+	std::vector<std::string> audit;    // lines of the hosts' audit logs, for stderr
 	std::vector<std::string> messages; // for stderr: what failed, who waits where, what was lost
 	bool fine = true;
 	bool interrupted = false;

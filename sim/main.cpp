@@ -211,6 +211,8 @@ int run(run_words &w)
 	std::signal(SIGTERM, on_interrupt);
 	const run_result r = run_scenario(args);
 	put(r.text, w.output_file);
+	for (const std::string &line : r.audit)
+		fmt::print(stderr, "{}\n", line);
 	for (const std::string &line : r.messages)
 		fmt::print(stderr, "skbwalk: {}\n", line);
 	if (r.interrupted)

@@ -25,7 +25,6 @@ namespace skbwalk::sim {
 namespace {
 
 constexpr std::size_t frames_max = 160;
-constexpr std::size_t frames_of_call = 4; // in the function, and its callers
 
 std::vector<std::string_view> functions()
 {
@@ -266,11 +265,8 @@ void probe_set::enter(const trace::site &s, const trace::objects &o)
 	const u32 call = calls_++;
 
 	if (addresses_) {
-		// This function, the recorder's two, and then the call's own.
-		u64 frames[frames_of_call + 4] = {};
-		machine_stack(frames, std::size(frames));
-		std::array<u64, frames_of_call> &kept = call_addresses_.emplace_back();
-		std::copy_n(std::end(frames) - frames_of_call, frames_of_call, kept.begin());
+		auto &kept = call_addresses_.emplace_back();
+		machine_stack(kept.data(), kept.size());
 	}
 	const auto it = by_site_.find(&s);
 	if (it == by_site_.end())

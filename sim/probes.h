@@ -75,7 +75,8 @@ private:
 	bool addresses_;
 	u32 calls_ = 0; // entered while recording
 	std::deque<hit> hits_;
-	std::deque<std::array<u64, 4>> call_addresses_;
+	std::deque<std::array<u64, 10>>
+		call_addresses_; // the recorder's own, then the call's and its callers'
 };
 
 // What a stack reads as: the names of the view, innermost first, with the machine's addresses where a frame

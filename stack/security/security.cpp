@@ -8,6 +8,7 @@
 #include <cassert>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "stack/core/flow.h"
 #include "stack/core/request_sock.h"
@@ -153,8 +154,8 @@ void security_file_free(file &f)
 {
 	TRACE();
 	call_void_hook(hook_heads->file_free_security, f);
-	kfree(f.f_security);
-	f.f_security = nullptr;
+	if (f.f_security)
+		kfree(std::exchange(f.f_security, nullptr));
 }
 
 int security_socket_create(int family, int type, int protocol, bool kern)
