@@ -102,7 +102,7 @@ void caller::lay_out(const step *from, const step *to)
 		case call::recvfrom:
 		case call::read:
 		case call::getsockopt:
-			r.buffer.assign(std::max<std::size_t>(s->size, 1), 1);
+			r.buffer.assign(std::max<std::size_t>(s->size, 1), 0);
 			break;
 		case call::poll:
 			r.polls.resize(s->polls.size());
