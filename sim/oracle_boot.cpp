@@ -235,8 +235,7 @@ private:
 			"mount -t tracefs tracefs /sys/kernel/tracing\n"
 			"mount -t tmpfs run /run\n"
 			"echo oracle: up\n"
-			"sysctl -qw net.core.devconf_inherit_init_net=1 net.core.default_qdisc=fq_codel\n"
-			"sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1\n";
+			"sysctl -qw net.core.devconf_inherit_init_net=1 net.core.default_qdisc=fq_codel\n";
 		for (const played_plan &p : args_.plans) {
 			const std::string stem = plan_stem(*p.what);
 			out += load_modules(*p.what);
@@ -385,7 +384,7 @@ boot_result play_under_qemu(const boot_args &args)
 	         "-initrd",
 	         initrd.string(),
 	         "-append",
-	         "quiet panic=-1 mitigations=off nowatchdog tsc=reliable random.trust_cpu=on lsm= console=ttyS0",
+	         "quiet panic=-1 mitigations=off nowatchdog tsc=reliable random.trust_cpu=on lsm= ipv6.disable_ipv6=1 console=ttyS0",
 	         "-serial",
 	         fmt::format("file:{}", console.string()),
 	         "-serial",
