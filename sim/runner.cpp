@@ -30,7 +30,7 @@ constexpr u64 uptime_ns = NSEC_PER_SEC;
 constexpr u64 setup_line_ns = NSEC_PER_MSEC;
 // More than a second, since a change of a carrier may be told so late; its part above 100 ms is a period of
 // the timer wheel's lower levels.
-constexpr u64 settle_ns = (100 + 1024) * NSEC_PER_MSEC;
+constexpr u64 settle_ns = (100 + 2048) * NSEC_PER_MSEC;
 constexpr u64 after_tick_ns = 2 * NSEC_PER_USEC;
 
 } // namespace

@@ -43,8 +43,8 @@ namespace player {
 namespace {
 
 constexpr std::int64_t ns_per_ms = 1'000'000;
-// After the set-up, as in the model: a change of a carrier may be told a second late.
-constexpr std::int64_t settle_ns = 1124 * ns_per_ms;
+// After the set-up, as in the model: by then every change of a carrier is told.
+constexpr std::int64_t settle_ns = 2148 * ns_per_ms;
 constexpr std::int64_t patience_ns = 30'000 * ns_per_ms; // for a step that must return
 constexpr int look_ms = 3;                               // how often a task is looked at, whether it sleeps
 constexpr int looks_asleep = 2;                          // so often in a row it must be found asleep
