@@ -242,7 +242,9 @@ TEST_F(tap, two_namespaces_of_the_machine_talk_through_the_models_bridge)
 	} const guard{right};
 	ASSERT_EQ(shell("ip netns add " + right).status, 0);
 	model = std::make_unique<background>(
-		inside(std::string{SKBWALK_PROGRAM} + " tap t1 t2 --bridge br0 --trace " + folder + "/trace"),
+		inside(std::string{SKBWALK_PROGRAM} +
+	               " tap t1 t2 --bridge br0 --run 'modprobe br_netfilter' --run 'iptables -A FORWARD -p tcp --dport 82 -j DROP' --trace " +
+	               folder + "/trace"),
 		log);
 	ASSERT_TRUE(
 		comes_true([&] { return slurp(log).find("Ctrl-C") != std::string::npos || !model->runs(); }));
@@ -267,6 +269,8 @@ TEST_F(tap, two_namespaces_of_the_machine_talk_through_the_models_bridge)
 		EXPECT_EQ(in("curl -s -o " + folder + "/got http://10.9.0.2:8080/").status, 0);
 	}
 	EXPECT_TRUE(slurp(folder + "/got") == body);
+	EXPECT_THAT(in("nc -v -z -w 5 10.9.0.2 81").text, HasSubstr("refused"));
+	EXPECT_THAT(in("nc -v -z -w 1 10.9.0.2 82").text, HasSubstr("timed out"));
 	stop();
 	EXPECT_THAT(slurp(folder + "/trace"), HasSubstr("br_handle_frame_finish"));
 }
