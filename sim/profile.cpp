@@ -37,7 +37,8 @@ constexpr feature_name feature_names[] = {
 	FEATURE(forwardable_out_of_line), FEATURE(selinux_ipv4_hooks),
 	FEATURE(split_seq_and_ts_off),    FEATURE(openreq_child_md5),
 	FEATURE(conn_request_44),         FEATURE(prequeue),
-	FEATURE(mapped_child_late),
+	FEATURE(mapped_child_late),       FEATURE(alloc_asks_ksize),
+	FEATURE(mtu_by_dst_ops),
 };
 #undef FEATURE
 

@@ -183,6 +183,8 @@ skb_ptr __alloc_skb(u32 size, gfp_t flags, int alloc_flags, int node)
 		kmem_cache_free(cache, memory);
 		return nullptr;
 	}
+	if (current.host->features.alloc_asks_ksize)
+		size = static_cast<u32>(ksize(data));
 	sk_buff *skb = make_head(memory);
 	__build_skb_around(*skb, data, size);
 	if (alloc_flags & SKB_ALLOC_FCLONE) {

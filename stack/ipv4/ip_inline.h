@@ -65,16 +65,14 @@ inline bool ip_sk_ignore_df(const sock &sk)
 	return inet_sk(sk).pmtudisc < IP_PMTUDISC_DO || inet_sk(sk).pmtudisc == IP_PMTUDISC_OMIT;
 }
 // A router does not trust what ICMP said of a path, unless it is told to.
-inline u32 ip_dst_mtu_maybe_forward(const dst_entry &dst, bool forwarding)
+// not traced: what two functions of older releases both have
+inline u32 mtu_of_route(const dst_entry &dst, bool with_learned)
 {
-	TRACE_INLINE();
 	const rtable &rt = dst_rtable(dst);
 	const net_device &dev = *dst.dev;
 
-	if (dev_net(dev).ipv4.sysctl_ip_fwd_use_pmtu || ip_mtu_locked(dst) || !forwarding) {
-		if (rt.rt_pmtu && time_before(jiffies(), dst.expires))
-			return std::min<u32>(rt.rt_pmtu, IP_MAX_MTU);
-	}
+	if (with_learned && rt.rt_pmtu && time_before(jiffies(), dst.expires))
+		return std::min<u32>(rt.rt_pmtu, IP_MAX_MTU);
 	u32 mtu = dst_metric_raw(dst, RTAX_MTU);
 	if (!mtu) {
 		mtu = dev.mtu;
@@ -82,6 +80,16 @@ inline u32 ip_dst_mtu_maybe_forward(const dst_entry &dst, bool forwarding)
 			mtu = 576;
 	}
 	return std::min(mtu, IP_MAX_MTU);
+}
+inline u32 ip_dst_mtu_maybe_forward(const dst_entry &dst, bool forwarding)
+{
+	TRACE_INLINE();
+	const bool with_learned =
+		dev_net(*dst.dev).ipv4.sysctl_ip_fwd_use_pmtu || ip_mtu_locked(dst) || !forwarding;
+
+	if (with_learned && current.host->features.mtu_by_dst_ops)
+		return dst_mtu(dst);
+	return mtu_of_route(dst, with_learned);
 }
 inline u32 ip_skb_dst_mtu(sock *sk, const sk_buff &skb)
 {

@@ -154,7 +154,8 @@ static u32 ipv4_default_advmss(const dst_entry &dst)
 u32 ipv4_mtu(const dst_entry &dst)
 {
 	TRACE(dst.dev);
-	return ip_dst_mtu_maybe_forward(dst, false);
+	return current.host->features.mtu_by_dst_ops ? mtu_of_route(dst, true)
+	                                             : ip_dst_mtu_maybe_forward(dst, false);
 }
 
 int ip4_dst_hoplimit(const dst_entry &dst)

@@ -60,6 +60,8 @@ struct profile_features {
 	bool mapped_child_late = false; // D15: a child gets its mapped operations after tcp_v4_syn_recv_sock
 	bool conn_request_44 = false;   // D13: order in tcp_conn_request and in the child's set-up
 	bool prequeue = false;          // D14
+	bool alloc_asks_ksize = false;  // until 6.1.y: __alloc_skb asks what room it got, afterwards
+	bool mtu_by_dst_ops = false;    // until 5.14: an output's MTU is asked of the dst's operations
 };
 
 // Objects that live once a cpu or once a host are declared at namespace scope as percpu<T> / perhost<T>

@@ -295,14 +295,18 @@ void kfree(const void *p)
 		free_large_kmalloc(h);
 }
 
-std::size_t ksize(const void *p)
+static std::size_t __ksize(const void *p)
 {
 	TRACE();
-	if (!p)
-		return 0;
 	const slab_header &h = header_of(p);
 
 	return h.cache ? h.cache->object_size : h.size;
+}
+
+std::size_t ksize(const void *p)
+{
+	TRACE();
+	return p ? __ksize(p) : 0;
 }
 
 std::size_t kmalloc_size_roundup(std::size_t size)
