@@ -25,7 +25,8 @@ namespace skbwalk::sim {
 
 namespace {
 
-constexpr u64 orphans_wait_ns = 1200 * NSEC_PER_SEC;
+// An orphan in FIN_WAIT2 stays for 3.5 of its RTOs, which a peer with strange timestamps makes long.
+constexpr u64 orphans_wait_ns = 3600 * NSEC_PER_SEC;
 // Of each cpu: the sockets that send resets and ICMP messages.
 constexpr std::size_t control_sockets = 2;
 

@@ -388,6 +388,7 @@ std::string function_counts(const call_tree &graph, std::string_view pattern)
 	std::map<std::string_view, u64> counts;
 	each_call(graph, pattern, [&](u32, const call &c) { ++counts[c.name]; });
 	std::vector<std::pair<u64, std::string_view>> rows;
+	rows.reserve(counts.size());
 	for (const auto &[name, n] : counts)
 		rows.emplace_back(n, name);
 	std::ranges::sort(rows);
@@ -409,6 +410,7 @@ std::string stack_counts(const call_tree &graph, const call_tree &stack, std::st
 		++counts[names];
 	});
 	std::vector<std::pair<u64, const std::vector<std::string_view> *>> rows;
+	rows.reserve(counts.size());
 	for (const auto &[names, n] : counts)
 		rows.emplace_back(n, &names);
 	std::ranges::stable_sort(rows, {}, [](const auto &r) { return r.first; });

@@ -16,6 +16,7 @@ namespace {
 [[noreturn]] void become(const std::vector<std::string> &words, const process_options &options, int to)
 {
 	std::vector<char *> argv;
+	argv.reserve(words.size() + 1);
 	for (const std::string &w : words)
 		argv.push_back(const_cast<char *>(w.c_str()));
 	argv.push_back(nullptr);

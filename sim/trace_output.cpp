@@ -71,7 +71,7 @@ std::string trace_text(const trace::recorder &r, std::vector<std::string> hosts,
 	const bool counts = !output.funccount.empty() || !output.stackcount.empty();
 	if (output.format == trace_format::none && !counts && !probes)
 		return {};
-	call_tree tree = read_back(r, hosts);
+	call_tree tree = read_back(r, std::move(hosts));
 	call_tree stack;
 	const std::vector<bool> wanted = selected_calls(tree, output.selection);
 	if (probes || counts || output.format == trace_format::function) {

@@ -215,10 +215,11 @@ TEST_F(tap, machines_kernel_pings_fetches_and_echoes_and_the_wire_is_clean)
 	EXPECT_EQ(tshark("ip.src == 10.9.0.2 && (tcp.checksum.status == Bad || udp.checksum.status == Bad || "
 	                 "ip.checksum.status == Bad || icmp.checksum.status == Bad)"),
 	          "");
-	// A machine that is busy can be late with an ACK, so that a probe goes out; a loss would show as
-	// hundreds.
+	// A machine that is busy can be late with an ACK, so that a probe goes out, or drop a burst at the
+	// interface.
 	const std::string again = tshark("tcp.analysis.retransmission || tcp.analysis.out_of_order");
-	EXPECT_LT(std::ranges::count(again, '\n'), 20) << again;
+	const std::string all = tshark("tcp");
+	EXPECT_LT(std::ranges::count(again, '\n') * 20, std::ranges::count(all, '\n')) << again;
 	EXPECT_THAT(tshark("icmp.type == 3 && icmp.code == 3 && ip.src == 10.9.0.2"),
 	            HasSubstr("unreachable"));
 }
