@@ -279,6 +279,7 @@ net_device *alloc_netdev(net &net, std::string name, void (*setup)(net_device &d
 	for (u32 i = 0; i < txqs; ++i) {
 		dev->_tx.push_back(std::make_unique<netdev_queue>());
 		dev->_tx.back()->dev = dev.get();
+		dql_init(dev->_tx.back()->dql, HZ);
 	}
 	dev->name = std::move(name);
 	return dev.release();

@@ -45,6 +45,91 @@ void netif_tx_stop_queue(netdev_queue &q)
 	q.state |= __QUEUE_STATE_DRV_XOFF;
 }
 
+void netif_tx_start_queue(netdev_queue &q)
+{
+	TRACE_INLINE(q.dev);
+	q.state &= ~__QUEUE_STATE_DRV_XOFF;
+}
+
+void netif_start_queue(net_device &dev)
+{
+	TRACE_INLINE(dev);
+	netif_tx_start_queue(*netdev_get_tx_queue(dev, 0));
+}
+
+void netif_stop_queue(net_device &dev)
+{
+	TRACE_INLINE(dev);
+	netif_tx_stop_queue(*netdev_get_tx_queue(dev, 0));
+}
+
+void netif_wake_queue(net_device &dev)
+{
+	TRACE_INLINE(dev);
+	netif_tx_wake_queue(*netdev_get_tx_queue(dev, 0));
+}
+
+void netif_tx_disable(net_device &dev)
+{
+	TRACE_INLINE(dev);
+	local_bh_disable();
+	spin_lock(dev.tx_global_lock);
+	for (const auto &txq : dev._tx) {
+		spin_lock(txq->_xmit_lock);
+		netif_tx_stop_queue(*txq);
+		spin_unlock(txq->_xmit_lock);
+	}
+	spin_unlock(dev.tx_global_lock);
+	local_bh_enable();
+}
+
+// --- byte queue limits ---
+
+static void netdev_tx_sent_queue(netdev_queue &q, u32 bytes)
+{
+	TRACE_INLINE(q.dev);
+	dql_queued(q.dql, bytes);
+	if (dql_avail(q.dql) >= 0)
+		return;
+	q.trans_start = jiffies();
+	q.state |= __QUEUE_STATE_STACK_XOFF;
+}
+
+void netdev_sent_queue(net_device &dev, u32 bytes)
+{
+	TRACE_INLINE(dev);
+	netdev_tx_sent_queue(*netdev_get_tx_queue(dev, 0), bytes);
+}
+
+static void netdev_tx_completed_queue(netdev_queue &q, u32 bytes)
+{
+	TRACE_INLINE(q.dev);
+	if (!bytes)
+		return;
+	dql_completed(q.dql, bytes);
+	if (dql_avail(q.dql) < 0)
+		return;
+	if (q.state & __QUEUE_STATE_STACK_XOFF) {
+		q.state &= ~__QUEUE_STATE_STACK_XOFF;
+		netif_schedule_queue(q);
+	}
+}
+
+void netdev_completed_queue(net_device &dev, u32, u32 bytes)
+{
+	TRACE_INLINE(dev);
+	netdev_tx_completed_queue(*netdev_get_tx_queue(dev, 0), bytes);
+}
+
+void netdev_reset_queue(net_device &dev)
+{
+	TRACE_INLINE(dev);
+	netdev_queue &q = *netdev_get_tx_queue(dev, 0);
+
+	q.state &= ~__QUEUE_STATE_STACK_XOFF;
+	dql_reset(q.dql);
+}
+
 void netif_tx_wake_queue(netdev_queue &q)
 {
 	TRACE(q.dev);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "stack/core/skbuff.h"
+#include "stack/kernel/dynamic_queue_limits.h"
 #include "stack/kernel/percpu.h"
 #include "stack/kernel/softirq.h"
 #include "stack/kernel/timer.h"
@@ -23,6 +24,7 @@ struct napi_struct;
 struct softnet_data;
 struct neighbour;
 struct pernet_operations;
+struct ethtool_ops;
 
 constexpr u32 IFF_UP = 1 << 0, IFF_BROADCAST = 1 << 1, IFF_LOOPBACK = 1 << 3, IFF_POINTOPOINT = 1 << 4,
 	      IFF_RUNNING = 1 << 6, IFF_NOARP = 1 << 7, IFF_PROMISC = 1 << 8, IFF_ALLMULTI = 1 << 9,
@@ -30,7 +32,7 @@ constexpr u32 IFF_UP = 1 << 0, IFF_BROADCAST = 1 << 1, IFF_LOOPBACK = 1 << 3, IF
 constexpr u32 IFF_EBRIDGE = 1 << 1, IFF_BRIDGE_PORT = 1 << 9, IFF_TX_SKB_SHARING = 1 << 16,
 	      IFF_LIVE_ADDR_CHANGE = 1 << 20, IFF_NO_QUEUE = 1 << 21, IFF_PHONY_HEADROOM = 1 << 24,
 	      IFF_XMIT_DST_RELEASE = 1 << 10, IFF_XMIT_DST_RELEASE_PERM = 1 << 17, IFF_DONT_BRIDGE = 1 << 11,
-	      IFF_UNICAST_FLT = 1 << 12, IFF_NO_RX_HANDLER = 1 << 26; // priv_flags
+	      IFF_UNICAST_FLT = 1 << 12, IFF_SUPP_NOFCS = 1 << 14, IFF_NO_RX_HANDLER = 1 << 26; // priv_flags
 // Flags that only the kernel changes.
 constexpr u32 IFF_VOLATILE =
 	IFF_LOOPBACK | IFF_POINTOPOINT | IFF_BROADCAST | IFF_RUNNING | IFF_MASTER | IFF_SLAVE | IFF_LOWER_UP;
@@ -143,8 +145,7 @@ struct netdev_queue {
 	u32 trans_start = 0;
 	u64 tx_maxrate = 0;
 	u32 trans_timeout = 0;
-	// Byte queue limit of a driver that has one: bytes it may hold and holds.
-	int dql_adj_limit = 0, dql_num_queued = 0;
+	skbwalk::dql dql; // of a driver that says what it holds (netdev_sent_queue)
 };
 
 // Who receives packets of a type, or all (ETH_P_ALL). It stands on a list of its host: one that the kernel
@@ -204,6 +205,7 @@ struct net_device {
 	u32 tso_max_size = TSO_LEGACY_MAX_SIZE;
 	u16 gso_max_segs = static_cast<u16>(GSO_MAX_SEGS);
 	const net_device_ops *netdev_ops = nullptr;
+	const skbwalk::ethtool_ops *ethtool_ops = nullptr; // stack/core/ethtool.h
 	const skbwalk::header_ops *header_ops = nullptr;
 	in_device *ip_ptr = nullptr;
 	std::vector<std::unique_ptr<netdev_queue>> _tx;
@@ -301,6 +303,15 @@ int dev_set_mac_address(net_device &dev, const mac_addr &addr);
 int dev_change_net_namespace(net_device &dev, net &to, const char *pattern);
 void netif_carrier_on(net_device &dev);
 void netif_carrier_off(net_device &dev);
+void netif_tx_start_queue(netdev_queue &q); // header inlines
+void netif_start_queue(net_device &dev);    // of a device with one queue
+void netif_stop_queue(net_device &dev);
+void netif_wake_queue(net_device &dev);
+void netif_tx_disable(net_device &dev);
+// Byte queue limits: what a driver took, what the hardware has sent, and all is gone.
+void netdev_sent_queue(net_device &dev, u32 bytes);
+void netdev_completed_queue(net_device &dev, u32 pkts, u32 bytes);
+void netdev_reset_queue(net_device &dev);
 void netif_tx_stop_queue(netdev_queue &q);
 void netif_tx_wake_queue(netdev_queue &q);
 void netif_schedule_queue(netdev_queue &txq);
@@ -449,6 +460,8 @@ struct softnet_data {
 	u32 processed = 0, dropped = 0, time_squeeze = 0, received_rps = 0;
 };
 extern percpu<softnet_data> softnet;
+// More packets follow at once: the driver need not tell the hardware yet.
+inline bool netdev_xmit_more() { return softnet->xmit_more; }
 
 void net_dev_init(); // of the current host
 // Made by the loopback driver: lo, and the device that routes point to when theirs goes away.

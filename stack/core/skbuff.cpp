@@ -11,6 +11,7 @@
 #include <new>
 
 #include "stack/core/netdevice.h"
+#include "stack/core/page_frag.h"
 #include "stack/core/skbuff_private.h"
 #include "stack/core/sock.h"
 #include "stack/kernel/leaks.h"
@@ -123,7 +124,7 @@ void __build_skb_around(sk_buff &skb, u8 *data, u32 frag_size)
 	skb_shinfo(skb).dataref.store(1, std::memory_order_relaxed);
 }
 
-static void *page_frag_alloc(page_frag_cache &nc, u32 fragsz, gfp_t flags)
+static void *page_frag_alloc_align(page_frag_cache &nc, u32 fragsz, gfp_t flags)
 {
 	TRACE();
 	constexpr u32 size = static_cast<u32>(PAGE_SIZE) << page_frag_cache_order;
@@ -146,6 +147,44 @@ static void *page_frag_alloc(page_frag_cache &nc, u32 fragsz, gfp_t flags)
 	nc.offset -= fragsz;
 	get_page(*nc.pg);
 	return nc.pg->data + nc.offset;
+}
+
+// Where a piece lies in its page is not known by its address here: whoever takes one keeps the page.
+static void *page_frag_alloc(page_frag_cache &nc, u32 fragsz, gfp_t flags)
+{
+	TRACE_INLINE();
+	return page_frag_alloc_align(nc, fragsz, flags);
+}
+
+void page_frag_free(page &pg)
+{
+	TRACE();
+	if (--pg.refcount == 0)
+		__folio_put(pg);
+}
+
+static netdev_frag __netdev_alloc_frag_align(u32 fragsz)
+{
+	TRACE();
+	netdev_frag frag;
+
+	fragsz = SKB_DATA_ALIGN(fragsz);
+	if (in_hardirq() || irqs_disabled()) {
+		frag.data = page_frag_alloc_align(*netdev_alloc_cache, fragsz, GFP_ATOMIC);
+		frag.pg = netdev_alloc_cache->pg;
+	} else {
+		local_bh_disable();
+		frag.data = page_frag_alloc_align(napi_cache->page_frags, fragsz, GFP_ATOMIC);
+		frag.pg = napi_cache->page_frags.pg;
+		local_bh_enable();
+	}
+	return frag;
+}
+
+netdev_frag netdev_alloc_frag(u32 fragsz)
+{
+	TRACE_INLINE();
+	return __netdev_alloc_frag_align(fragsz);
 }
 
 static void *napi_skb_cache_get()
@@ -221,6 +260,12 @@ static skb_ptr __napi_build_skb(void *data, page *pg, u32 frag_size)
 	skb->head_frag = 1;
 	skb->head_page = pg;
 	return skb_ptr(skb);
+}
+
+skb_ptr napi_build_skb(const netdev_frag &frag, u32 frag_size)
+{
+	TRACE();
+	return __napi_build_skb(frag.data, frag.pg, frag_size);
 }
 
 skb_ptr __netdev_alloc_skb(net_device &dev, u32 len, gfp_t flags)
@@ -335,7 +380,7 @@ void skb_free_head(sk_buff &skb)
 {
 	TRACE(skb);
 	if (skb.head_frag)
-		put_page(*skb.head_page);
+		page_frag_free(*skb.head_page);
 	else
 		kfree(skb.head);
 }

@@ -212,7 +212,7 @@ static void dev_requeue_skb(sk_buff *skb, Qdisc &q)
 static void try_bulk_dequeue_skb(Qdisc &q, sk_buff &first, const netdev_queue &txq, int &packets)
 {
 	TRACE(first);
-	int bytelimit = txq.dql_adj_limit - txq.dql_num_queued - static_cast<int>(first.len);
+	int bytelimit = dql_avail(txq.dql) - static_cast<int>(first.len);
 	sk_buff *last = &first;
 	int cnt = 0;
 

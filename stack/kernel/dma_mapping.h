@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// DMA (include/linux/dma-mapping.h, kernel/dma/mapping.c): memory that a device may reach, by addresses of
+// its own bus. A driver maps a buffer, tells the device the bus address, and unmaps it with the same address,
+// size and direction. What kernel/dma/debug.c watches is always watched here: a mapping that is not there, of
+// another size or direction, a buffer that a device writes to and that is mapped twice, and what is still
+// mapped when the device goes. A device that reaches for an address that is not mapped reads zeros and
+// writes nothing, as behind an IOMMU. Each is a line in device::dma_errors, and at the device's end a leak,
+// which fails every test.
+//
+//      driver                       bus                        device
+//      dma_map_single(buffer) ----> address, in a descriptor ----> dma_read, dma_write
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "stack/kernel/slab.h"
+#include "stack/kernel/types.h"
+#include "stack/trace/trace.h"
+
+namespace skbwalk {
+
+using dma_addr_t = u64;
+constexpr dma_addr_t DMA_MAPPING_ERROR = ~dma_addr_t{0};
+
+enum dma_data_direction : u8 { DMA_BIDIRECTIONAL, DMA_TO_DEVICE, DMA_FROM_DEVICE, DMA_NONE };
+
+struct dma_mapping {
+	std::byte *memory = nullptr;
+	std::size_t size = 0;
+	dma_data_direction dir = DMA_NONE;
+	page *coherent = nullptr; // of dma_alloc_attrs
+};
+
+// What DMA knows of a device (struct device).
+struct device {
+	device() = default;
+	explicit device(std::string device_name) : name(std::move(device_name)) {}
+	~device();
+	device(const device &) = delete;
+	device &operator=(const device &) = delete;
+
+	std::string name;
+	std::map<dma_addr_t, dma_mapping> dma_mappings;
+	dma_addr_t dma_next = 0x1000;
+	std::vector<std::string> dma_errors;
+	u64 dma_maps_done = 0;
+	// Mappings from this one on fail, so many times: a test's way to meet a full IOMMU.
+	u64 dma_fail_from = ~u64{0}, dma_fail_count = 0;
+};
+
+dma_addr_t dma_map_page_attrs(device &dev, page &pg, std::size_t offset, std::size_t size,
+                              dma_data_direction dir);
+void dma_unmap_page_attrs(device &dev, dma_addr_t addr, std::size_t size, dma_data_direction dir);
+// Memory that is none of the page pool's, by its address. Unlike the kernel, which finds its page and goes
+// on in dma_map_page_attrs of pages, there are two functions of that name.
+dma_addr_t dma_map_page_attrs(device &dev, void *memory, std::size_t size, dma_data_direction dir);
+void dma_sync_single_for_cpu(device &dev, dma_addr_t addr, std::size_t size, dma_data_direction dir);
+void *dma_alloc_attrs(device &dev, std::size_t size, dma_addr_t &addr, gfp_t gfp);
+void dma_free_attrs(device &dev, std::size_t size, void *memory, dma_addr_t addr);
+
+inline dma_addr_t dma_map_single_attrs(device &dev, void *memory, std::size_t size, dma_data_direction dir)
+{
+	TRACE_INLINE();
+	return dma_map_page_attrs(dev, memory, size, dir);
+}
+inline dma_addr_t dma_map_single(device &dev, void *memory, std::size_t size, dma_data_direction dir)
+{
+	return dma_map_single_attrs(dev, memory, size, dir);
+}
+inline dma_addr_t dma_map_page(device &dev, page &pg, std::size_t offset, std::size_t size,
+                               dma_data_direction dir)
+{
+	return dma_map_page_attrs(dev, pg, offset, size, dir);
+}
+inline void dma_unmap_single(device &dev, dma_addr_t addr, std::size_t size, dma_data_direction dir)
+{
+	dma_unmap_page_attrs(dev, addr, size, dir);
+}
+inline void dma_unmap_page(device &dev, dma_addr_t addr, std::size_t size, dma_data_direction dir)
+{
+	dma_unmap_page_attrs(dev, addr, size, dir);
+}
+inline int dma_mapping_error(const device &, dma_addr_t addr)
+{
+	return addr == DMA_MAPPING_ERROR ? -ENOMEM : 0;
+}
+inline void *dma_alloc_coherent(device &dev, std::size_t size, dma_addr_t &addr, gfp_t gfp)
+{
+	TRACE_INLINE();
+	return dma_alloc_attrs(dev, size, addr, gfp);
+}
+inline void dma_free_coherent(device &dev, std::size_t size, void *memory, dma_addr_t addr)
+{
+	TRACE_INLINE();
+	dma_free_attrs(dev, size, memory, addr);
+}
+
+// --- the device's side ---
+// False: some of it is not mapped, or not for this direction.
+bool dma_read(device &dev, dma_addr_t addr, void *to, std::size_t size);
+bool dma_write(device &dev, dma_addr_t addr, const void *from, std::size_t size);
+
+} // namespace skbwalk
