@@ -4,6 +4,7 @@
 // in this cpu's backlog (enqueue_to_backlog); NET_RX_SOFTIRQ polls each scheduled instance (net_rx_action),
 // the backlog's own being process_backlog. Left out: packet steering to other cpus, threads for polling, busy
 // polling.
+#include "stack/core/busy_poll.h"
 #include "stack/core/gro.h"
 #include "stack/core/net_namespace.h"
 #include "stack/core/netdevice.h"
@@ -201,6 +202,52 @@ static int process_backlog(napi_struct &napi, int quota)
 
 // --- NAPI ---
 
+namespace {
+
+// All instances by id: what a socket remembers of the queue that its packets come through.
+struct napi_hash_t {
+	std::array<list_head, 256> head;
+	u32 gen_id = 0;
+};
+perhost<napi_hash_t> napi_hash;
+
+} // namespace
+
+napi_struct *napi_by_id(u32 napi_id)
+{
+	TRACE();
+	list_head &head = napi_hash->head[napi_id % napi_hash->head.size()];
+
+	for (list_head *l = head.next; l != &head; l = l->next) {
+		napi_struct &napi = list_entry(*l, &napi_struct::napi_hash_node);
+
+		if (napi.napi_id == napi_id)
+			return &napi;
+	}
+	return nullptr;
+}
+
+static void napi_hash_add(napi_struct &napi)
+{
+	TRACE(napi.dev);
+	if (napi.state & NAPI_STATE_NO_BUSY_POLL)
+		return;
+	u32 &gen = napi_hash->gen_id;
+
+	do {
+		if (++gen < MIN_NAPI_ID)
+			gen = MIN_NAPI_ID;
+	} while (napi_by_id(gen));
+	napi.napi_id = gen;
+	list_add(napi.napi_hash_node, napi_hash->head[gen % napi_hash->head.size()]);
+}
+
+static void napi_hash_del(napi_struct &napi)
+{
+	TRACE(napi.dev);
+	list_del_init(napi.napi_hash_node);
+}
+
 bool napi_schedule_prep(napi_struct &n)
 {
 	TRACE(n.dev);
@@ -244,11 +291,30 @@ bool napi_complete(napi_struct &n)
 	return napi_complete_done(n, 0);
 }
 
-bool napi_complete_done(napi_struct &n, int)
+// The poll found less than its budget. What GRO holds goes up, unless the device has a time for it
+// (gro_flush_timeout): then the instance is polled again after that, and what is older goes up. False: the
+// interrupt stays off, since it will be polled again.
+bool napi_complete_done(napi_struct &n, int work_done)
 {
 	TRACE(n.dev);
+	u64 timeout = 0;
+	bool ret = true;
+
 	if (n.state & (NAPI_STATE_NPSVC | NAPI_STATE_IN_BUSY_POLL))
 		return false;
+	if (work_done) {
+		if (n.gro_bitmask)
+			timeout = n.dev->gro_flush_timeout;
+		n.defer_hard_irqs_count = n.dev->napi_defer_hard_irqs;
+	}
+	if (n.defer_hard_irqs_count > 0) {
+		--n.defer_hard_irqs_count;
+		timeout = n.dev->gro_flush_timeout;
+		if (timeout)
+			ret = false;
+	}
+	if (n.gro_bitmask)
+		napi_gro_flush(n, timeout != 0);
 	gro_normal_list(n);
 	if (!list_empty(n.poll_list)) {
 		const unsigned long flags = local_irq_save();
@@ -256,34 +322,79 @@ bool napi_complete_done(napi_struct &n, int)
 		list_del_init(n.poll_list);
 		local_irq_restore(flags);
 	}
-	assert(n.state & NAPI_STATE_SCHED);
-	if (n.state & NAPI_STATE_MISSED) { // an event came while it was polled: once more
-		n.state &= ~NAPI_STATE_MISSED;
+	const u32 val = n.state;
+
+	assert(val & NAPI_STATE_SCHED);
+	n.state &= ~(NAPI_STATE_MISSED | NAPI_STATE_SCHED | NAPI_STATE_SCHED_THREADED |
+	             NAPI_STATE_PREFER_BUSY_POLL);
+	if (val & NAPI_STATE_MISSED) { // an event came while it was polled: once more
+		n.state |= NAPI_STATE_SCHED;
 		__napi_schedule(n);
 		return false;
 	}
-	n.state &= ~NAPI_STATE_SCHED;
-	return true;
+	if (timeout)
+		hrtimer_start(n.timer, static_cast<ktime_t>(timeout), HRTIMER_MODE_REL_PINNED);
+	return ret;
+}
+
+// gro_flush_timeout is over. Not an event of the device: MISSED stays as it is.
+static hrtimer_restart napi_watchdog(hrtimer &timer)
+{
+	TRACE();
+	napi_struct &napi = container_of(timer, &napi_struct::timer);
+
+	if (!napi_disable_pending(napi) && !(napi.state & NAPI_STATE_SCHED)) {
+		napi.state |= NAPI_STATE_SCHED;
+		napi.state &= ~NAPI_STATE_PREFER_BUSY_POLL;
+		__napi_schedule_irqoff(napi);
+	}
+	return HRTIMER_NORESTART;
+}
+
+void netif_napi_add_weight(net_device &dev, napi_struct &napi, int (*poll)(napi_struct &napi, int budget),
+                           int weight)
+{
+	TRACE(dev);
+	assert(!(napi.state & NAPI_STATE_LISTED));
+	INIT_LIST_HEAD(napi.poll_list);
+	INIT_LIST_HEAD(napi.napi_hash_node);
+	hrtimer_init(napi.timer, HRTIMER_MODE_REL_PINNED);
+	napi.timer.function = napi_watchdog;
+	init_gro_hash(napi);
+	napi.skb = nullptr;
+	INIT_LIST_HEAD(napi.rx_list);
+	napi.rx_count = 0;
+	napi.poll = poll;
+	napi.weight = weight;
+	napi.dev = &dev;
+	napi.state |= NAPI_STATE_LISTED | NAPI_STATE_SCHED | NAPI_STATE_NPSVC; // until napi_enable
+	list_add(napi.dev_list, dev.napi_list);
+	napi_hash_add(napi);
 }
 
 void netif_napi_add(net_device &dev, napi_struct &napi, int (*poll)(napi_struct &napi, int budget))
 {
 	TRACE_INLINE(dev);
-	assert(!(napi.state & NAPI_STATE_LISTED));
-	napi.poll = poll;
-	napi.weight = 64;
-	napi.dev = &dev;
-	napi.rx_count = 0;
-	napi.state = NAPI_STATE_LISTED | NAPI_STATE_SCHED | NAPI_STATE_NPSVC; // until napi_enable
+	netif_napi_add_weight(dev, napi, poll, NAPI_POLL_WEIGHT);
+}
+
+void __netif_napi_del(napi_struct &napi)
+{
+	TRACE(napi.dev);
+	if (!(napi.state & NAPI_STATE_LISTED))
+		return;
+	napi.state &= ~NAPI_STATE_LISTED;
+	napi_hash_del(napi);
+	list_del_init(napi.dev_list);
+	napi_free_frags(napi);
+	flush_gro_hash(napi);
+	napi.gro_bitmask = 0;
 }
 
 void netif_napi_del(napi_struct &napi)
 {
 	TRACE_INLINE(napi.dev);
-	if (!(napi.state & NAPI_STATE_LISTED))
-		return;
-	napi.state &= ~NAPI_STATE_LISTED;
-	flush_gro_hash(napi);
+	__netif_napi_del(napi);
 }
 
 void napi_enable(napi_struct &n)
@@ -294,15 +405,17 @@ void napi_enable(napi_struct &n)
 }
 
 // Unlike the kernel, an instance that is scheduled is not waited for but taken from the list of those to
-// poll.
+// poll: its owner, a softirq, does not run while this task does. What it had ready goes nowhere.
 void napi_disable(napi_struct &n)
 {
 	TRACE(n.dev);
 	might_sleep();
 	if (!list_empty(n.poll_list))
 		list_del_init(n.poll_list);
-	n.state &= ~(NAPI_STATE_MISSED | NAPI_STATE_DISABLE);
+	n.state &=
+		~(NAPI_STATE_MISSED | NAPI_STATE_DISABLE | NAPI_STATE_THREADED | NAPI_STATE_PREFER_BUSY_POLL);
 	n.state |= NAPI_STATE_SCHED | NAPI_STATE_NPSVC;
+	hrtimer_cancel(n.timer);
 }
 
 static int __napi_poll(napi_struct &n, bool &repoll)
@@ -316,10 +429,17 @@ static int __napi_poll(napi_struct &n, bool &repoll)
 	assert(work <= weight);
 	if (work < weight)
 		return work;
-	if (n.state & NAPI_STATE_DISABLE) {
+	if (napi_disable_pending(n)) {
 		napi_complete(n);
 		return work;
 	}
+	if (napi_prefer_busy_poll(n)) {
+		if (napi_complete_done(n, work))
+			napi_schedule(n); // there is no time after which it is polled
+		return work;
+	}
+	if (n.gro_bitmask)
+		napi_gro_flush(n, HZ >= 1000);
 	gro_normal_list(n);
 	if (!list_empty(n.poll_list))
 		return work;

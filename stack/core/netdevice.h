@@ -52,7 +52,9 @@ constexpr netdev_features_t NETIF_F_SG = 1 << 0, NETIF_F_IP_CSUM = 1 << 1, NETIF
 			    NETIF_F_RXHASH = netdev_features_t{1} << 39,
 			    NETIF_F_RXCSUM = netdev_features_t{1} << 40,
 			    NETIF_F_NOCACHE_COPY = netdev_features_t{1} << 41,
-			    NETIF_F_LOOPBACK = netdev_features_t{1} << 42;
+			    NETIF_F_LOOPBACK = netdev_features_t{1} << 42,
+			    NETIF_F_GRO_FRAGLIST = netdev_features_t{1} << 53,
+			    NETIF_F_GRO_UDP_FWD = netdev_features_t{1} << 58;
 constexpr netdev_features_t NETIF_F_ALL_TSO =
 	NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_TSO_ECN | NETIF_F_TSO_MANGLEID;
 constexpr netdev_features_t NETIF_F_CSUM_MASK = NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM | NETIF_F_HW_CSUM;
@@ -62,6 +64,7 @@ constexpr netdev_features_t NETIF_F_GSO_SOFTWARE =
 	NETIF_F_ALL_TSO | NETIF_F_GSO_UDP_L4 | NETIF_F_GSO_FRAGLIST;
 constexpr netdev_features_t NETIF_F_GSO_SOFTWARE_BITS = NETIF_F_GSO_SOFTWARE;
 constexpr netdev_features_t NETIF_F_SOFT_FEATURES = NETIF_F_GSO | NETIF_F_GRO;
+constexpr netdev_features_t NETIF_F_SOFT_FEATURES_OFF = NETIF_F_GRO_FRAGLIST | NETIF_F_GRO_UDP_FWD;
 constexpr netdev_features_t NETIF_F_NEVER_CHANGE =
 	NETIF_F_VLAN_CHALLENGED | NETIF_F_LLTX | NETIF_F_NETNS_LOCAL;
 constexpr netdev_features_t NETIF_F_ETHTOOL_BITS = ~NETIF_F_NEVER_CHANGE;
@@ -204,6 +207,10 @@ struct net_device {
 	u32 gro_max_size = GSO_LEGACY_MAX_SIZE;
 	u32 tso_max_size = TSO_LEGACY_MAX_SIZE;
 	u16 gso_max_segs = static_cast<u16>(GSO_MAX_SEGS);
+	u64 gro_flush_timeout = 0;    // ns; how long GRO may hold a packet beyond a poll
+	int napi_defer_hard_irqs = 0; // polls that found nothing before the interrupt is on again
+	bool threaded = false;        // polled by kernel threads
+	list_head napi_list;          // napi_struct::dev_list
 	const net_device_ops *netdev_ops = nullptr;
 	const skbwalk::ethtool_ops *ethtool_ops = nullptr; // stack/core/ethtool.h
 	const skbwalk::header_ops *header_ops = nullptr;
@@ -418,19 +425,38 @@ u16 dev_parse_header_protocol(const sk_buff &skb);
 
 // --- NAPI and the per-cpu backlog ---
 constexpr u32 NAPI_STATE_SCHED = 1, NAPI_STATE_MISSED = 2, NAPI_STATE_DISABLE = 4, NAPI_STATE_NPSVC = 8,
-	      NAPI_STATE_LISTED = 16, NAPI_STATE_NO_BUSY_POLL = 32, NAPI_STATE_IN_BUSY_POLL = 64;
+	      NAPI_STATE_LISTED = 16, NAPI_STATE_NO_BUSY_POLL = 32, NAPI_STATE_IN_BUSY_POLL = 64,
+	      NAPI_STATE_PREFER_BUSY_POLL = 128, NAPI_STATE_THREADED = 256, NAPI_STATE_SCHED_THREADED = 512;
+constexpr int NAPI_POLL_WEIGHT = 64;
+constexpr u32 GRO_HASH_BUCKETS = 8;
+// Packets that GRO holds, the youngest first; each is one flow's, or was.
+struct gro_list {
+	list_head list;
+	int count = 0;
+};
+// A receive queue that is polled. SCHED is the right to poll: who sets it puts it on a cpu's list, or polls.
 struct napi_struct {
 	list_head poll_list;
 	u32 state = 0;
-	int weight = 64;
+	int weight = NAPI_POLL_WEIGHT;
+	int defer_hard_irqs_count = 0;
+	u32 gro_bitmask = 0; // buckets of gro_hash that hold something
 	int (*poll)(napi_struct &napi, int budget) = nullptr;
 	net_device *dev = nullptr;
-	list_head rx_list;
-	int rx_count = 0;
+	std::array<gro_list, GRO_HASH_BUCKETS> gro_hash;
+	sk_buff *skb = nullptr; // for the next napi_gro_frags; owned
+	list_head rx_list;      // what goes up next
+	int rx_count = 0;       // segments in it
+	hrtimer timer;          // polls again, where the interrupt stays off
+	list_head dev_list;
+	list_head napi_hash_node;
 	u32 napi_id = 0;
-	void *gro = nullptr;
+	task_struct *thread = nullptr;
 };
 void netif_napi_add(net_device &dev, napi_struct &napi, int (*poll)(napi_struct &napi, int budget));
+void netif_napi_add_weight(net_device &dev, napi_struct &napi, int (*poll)(napi_struct &napi, int budget),
+                           int weight);
+void __netif_napi_del(napi_struct &napi); // the caller waits for readers
 void netif_napi_del(napi_struct &napi);
 void napi_enable(napi_struct &n);
 void napi_disable(napi_struct &n);
@@ -440,6 +466,10 @@ void __napi_schedule_irqoff(napi_struct &n);
 bool napi_schedule(napi_struct &n); // header inline
 bool napi_complete(napi_struct &n); // header inline
 bool napi_complete_done(napi_struct &n, int work_done);
+void napi_synchronize(const napi_struct &n); // header inline: until its poll is over
+int dev_set_threaded(net_device &dev, bool threaded);
+inline bool napi_disable_pending(const napi_struct &n) { return n.state & NAPI_STATE_DISABLE; }
+inline bool napi_prefer_busy_poll(const napi_struct &n) { return n.state & NAPI_STATE_PREFER_BUSY_POLL; }
 
 struct softnet_data {
 	softnet_data();

@@ -165,6 +165,8 @@ struct netns_core {
 	int netdev_max_backlog = 1000, netdev_budget = 300, netdev_budget_usecs = 8000, dev_weight = 64,
 	    optmem_max = 20480;
 	int sysctl_skb_defer_max = 64;
+	int gro_normal_batch = 8;                               // packets that go up together
+	int sysctl_net_busy_read = 0, sysctl_net_busy_poll = 0; // us
 	int bridge_nf_call_iptables = 1, bridge_nf_call_arptables = 1;
 	std::array<int, 16> prot_inuse{}; // sockets hashed, by proto_state::slot
 	int sockets_inuse = 0;            // all that hold this namespace

@@ -560,6 +560,21 @@ void __kfree_skb_defer(skb_ptr skb)
 	napi_skb_cache_put(dead);
 }
 
+void napi_skb_free_stolen_head(skb_ptr skb)
+{
+	TRACE(skb);
+	sk_buff &dead = *skb.release();
+
+	if (dead.slow_gro) {
+		nf_reset_ct(dead);
+		skb_dst_drop(dead);
+		skb_ext_put(dead);
+		skb_orphan(dead);
+		dead.slow_gro = 0;
+	}
+	napi_skb_cache_put(dead);
+}
+
 void napi_consume_skb(skb_ptr skb, int budget)
 {
 	TRACE(skb);

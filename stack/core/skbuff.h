@@ -228,7 +228,8 @@ void consume_skb(skb_ptr skb);
 void __kfree_skb(skb_ptr skb); // TCP's way: the caller knows it holds the last reference
 void __consume_stateless_skb(skb_ptr skb);
 void napi_consume_skb(skb_ptr skb, int budget);
-void __kfree_skb_defer(skb_ptr skb); // to the cpu's cache of heads
+void __kfree_skb_defer(skb_ptr skb);         // to the cpu's cache of heads
+void napi_skb_free_stolen_head(skb_ptr skb); // its data is a frag of another's now
 void skb_release_head_state(sk_buff &skb);
 void kfree_skb_partial(skb_ptr skb, bool head_stolen);
 void skb_attempt_defer_free(skb_ptr skb);
@@ -397,10 +398,14 @@ inline dst_entry *skb_dst(const sk_buff &skb)
 }
 inline void skb_dst_set(sk_buff &skb, dst_entry *dst)
 {
+	if (dst)
+		skb.slow_gro = 1;
 	skb._skb_refdst = reinterpret_cast<std::uintptr_t>(dst);
 }
 inline void skb_dst_set_noref(sk_buff &skb, dst_entry *dst)
 {
+	if (dst)
+		skb.slow_gro = 1;
 	skb._skb_refdst = reinterpret_cast<std::uintptr_t>(dst) | SKB_DST_NOREF;
 }
 inline bool skb_dst_is_noref(const sk_buff &skb) { return (skb._skb_refdst & SKB_DST_NOREF) && skb_dst(skb); }

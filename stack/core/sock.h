@@ -201,6 +201,8 @@ struct sock : sock_common {
 	u32 sk_uid = 0;
 	int sk_bind_phc = -1;
 	u32 sk_ll_usec = 0; // SO_BUSY_POLL
+	u16 sk_busy_poll_budget = 0;
+	bool sk_prefer_busy_poll = false;
 	long sk_rcvtimeo = MAX_SCHEDULE_TIMEOUT;
 	u64 sk_stamp = 0;
 	int sk_disconnects = 0;

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// A large TCP packet into segments (net/ipv4/tcp_offload.c), for devices that cannot do it. tcp4_gso_segment
+// TCP segments into a large packet and back (net/ipv4/tcp_offload.c). tcp_gro_receive finds the packet of the
+// flow that GRO holds and puts the segment behind it, if it is the next one and its header says the same;
+// tcp_gro_complete makes of the whole what a sender with TSO would have made. For devices that cannot cut
+// tcp4_gso_segment
 // makes sure of the pseudo header's sum; tcp_gso_segment has skb_segment copy the headers and share out the
 // payload, then walks the segments: sequence numbers go on, FIN and PSH stay on the last, CWR on the first,
 // each gets its checksum, and the memory that the original accounts to its socket is spread over them. Left
-// out: GRO's half of the file, fragment lists.
+// out: fragment lists.
 #include "stack/core/gso.h"
 #include "stack/ipv4/protocol.h"
 #include "stack/ipv4/tcp.h"
@@ -132,7 +135,145 @@ skb_segs tcp_gso_segment(sk_buff &gso_skb, netdev_features_t features)
 	return segs;
 }
 
-static const net_offload tcpv4_offload = {.callbacks = {.gso_segment = tcp4_gso_segment}};
+namespace {
+
+// The word of the header that has data offset, flags and window.
+u32 flag_word(const tcphdr &th) { return u32{th.doff_res} << 24 | u32{th.flags} << 16 | ntohs(th.window); }
+constexpr u32 flag(u8 bits) { return u32{bits} << 16; }
+
+// The held packet of the segment's ports; others are not its flow.
+sk_buff *find_held(list_head &head, const tcphdr &th)
+{
+	for (list_head *l = head.next; l != &head; l = l->next) {
+		sk_buff &p = list_entry(*l, &sk_buff::tcp_tsorted_anchor);
+
+		if (!NAPI_GRO_CB(p).same_flow)
+			continue;
+		const tcphdr &th2 = tcp_hdr(p);
+
+		if (th.source == th2.source && th.dest == th2.dest)
+			return &p;
+		NAPI_GRO_CB(p).same_flow = 0;
+	}
+	return nullptr;
+}
+
+// Must `p` stay without this segment? It must follow, with the same acknowledgement, window and options; only
+// the last segment of a packet may be short, or end something.
+bool cannot_follow(sk_buff &p, const sk_buff &skb, const tcphdr &th, u32 len)
+{
+	napi_gro_cb &pcb = NAPI_GRO_CB(p);
+	const tcphdr &th2 = tcp_hdr(p);
+	const u32 thlen = th.doff() * 4;
+	bool flush = pcb.flush;
+
+	flush |= th.cwr();
+	flush |= (flag_word(th) ^ flag_word(th2)) & ~flag(TCPHDR_CWR | TCPHDR_FIN | TCPHDR_PSH);
+	flush |= !(th.ack_seq == th2.ack_seq);
+	// The lengths agree, or the flag words do not.
+	if (!flush && thlen > sizeof(th))
+		flush = std::memcmp(&th + 1, &th2 + 1, thlen - sizeof(th)) != 0;
+
+	// The second segment says whether the flow's id goes on or stays.
+	if (pcb.flush_id != 1 || pcb.count != 1 || !pcb.is_atomic)
+		flush |= pcb.flush_id != 0;
+	else
+		pcb.is_atomic = 0;
+
+	const u32 mss = skb_shinfo(p).gso_size;
+
+	if (skb_is_gso(skb))
+		flush |= mss != skb_shinfo(skb).gso_size;
+	else
+		flush |= len - 1 >= mss;
+	flush |= ntohl(th2.seq) + skb_gro_len(p) != ntohl(th.seq);
+	flush |= p.decrypted != skb.decrypted;
+	return flush;
+}
+
+} // namespace
+
+sk_buff *tcp_gro_receive(list_head &head, sk_buff &skb)
+{
+	TRACE(skb);
+	napi_gro_cb &cb = NAPI_GRO_CB(skb);
+	const u32 off = skb_gro_offset(skb);
+	u8 *header = skb_gro_header(skb, off + sizeof(tcphdr), off);
+	const u32 thlen = header ? reinterpret_cast<const tcphdr *>(header)->doff() * 4 : 0;
+
+	if (thlen >= sizeof(tcphdr) && skb_gro_header_hard(skb, off + thlen))
+		header = skb_gro_header_slow(skb, off + thlen, off);
+	if (!header || thlen < sizeof(tcphdr)) {
+		cb.flush |= 1;
+		return nullptr;
+	}
+
+	const tcphdr &th = *reinterpret_cast<const tcphdr *>(header);
+
+	skb_gro_pull(skb, thlen);
+
+	const u32 len = skb_gro_len(skb);
+	const u8 flags = th.flags; // the header moves when its head is stolen
+	sk_buff *p = find_held(head, th);
+	u32 mss = 1;
+
+	if (p && !cannot_follow(*p, skb, th, len)) {
+		mss = skb_shinfo(*p).gso_size;
+		if (skb_gro_receive(*p, skb))
+			mss = 1;
+		else
+			tcp_hdr(*p).flags |= flags & (TCPHDR_FIN | TCPHDR_PSH);
+	}
+
+	// A short segment is the last one of what was written.
+	bool flush = skb_is_gso(skb) ? len != cb.count * u32{skb_shinfo(skb).gso_size} : len < mss;
+
+	flush |= flags & (TCPHDR_URG | TCPHDR_PSH | TCPHDR_RST | TCPHDR_SYN | TCPHDR_FIN);
+	cb.flush |= flush;
+	return p && (!cb.same_flow || flush) ? p : nullptr;
+}
+
+int tcp_gro_complete(sk_buff &skb)
+{
+	TRACE(skb);
+	const tcphdr &th = tcp_hdr(skb);
+	skb_shared_info &shinfo = skb_shinfo(skb);
+
+	skb.csum_start = static_cast<u16>(reinterpret_cast<const u8 *>(&th) - skb.head);
+	skb.csum_offset = offsetof(tcphdr, check);
+	skb.ip_summed = CHECKSUM_PARTIAL;
+	shinfo.gso_segs = NAPI_GRO_CB(skb).count;
+	if (th.cwr())
+		shinfo.gso_type |= SKB_GSO_TCP_ECN;
+	return 0;
+}
+
+sk_buff *tcp4_gro_receive(list_head &head, sk_buff &skb)
+{
+	TRACE(skb);
+	// A bad checksum is the socket's to count; the packet goes up alone.
+	if (!NAPI_GRO_CB(skb).flush && skb_gro_checksum_validate(skb, IPPROTO_TCP)) {
+		NAPI_GRO_CB(skb).flush = 1;
+		return nullptr;
+	}
+	return tcp_gro_receive(head, skb);
+}
+
+int tcp4_gro_complete(sk_buff &skb, int thoff)
+{
+	TRACE(skb);
+	const iphdr &iph = ip_hdr(skb);
+	tcphdr &th = tcp_hdr(skb);
+
+	th.check = complement(tcp_v4_check(skb.len - static_cast<u32>(thoff), iph.saddr, iph.daddr, 0));
+	skb_shinfo(skb).gso_type |= SKB_GSO_TCPV4;
+	if (NAPI_GRO_CB(skb).is_atomic)
+		skb_shinfo(skb).gso_type |= SKB_GSO_TCP_FIXEDID;
+	return tcp_gro_complete(skb);
+}
+
+static const net_offload tcpv4_offload = {
+	.callbacks = {tcp4_gso_segment, tcp4_gro_receive, tcp4_gro_complete}};
 
 int tcpv4_offload_init()
 {
