@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The event loop. Each event is a timer interrupt of a cpu, a turn for a cpu that has work, or a call of the
-// world's own. Events that were replaced (a timer armed anew, a cancelled call) stay in the heap and are
-// dropped when they come up.
+// The event loop. Each event is a timer's or a device's interrupt of a cpu, a turn for a cpu that has work,
+// something that a device does, or a call of the world's own. Events that were replaced (a timer armed anew,
+// a cancelled call) stay in the heap and are dropped when they come up.
 #include "sim/world.h"
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "sim/host_boot.h"
+#include "stack/kernel/irq_line.h"
 #include "stack/kernel/leaks.h"
 #include "stack/kernel/softirq.h"
 
@@ -73,6 +75,14 @@ u64 world::push(event_kind kind, u64 when_ns, cpu *on, void (*fn)(void *), void 
 	return number_;
 }
 
+u64 &world::counted(const event &e)
+{
+	cpu_slot &slot = slots_.at(e.on);
+	return e.kind == event_kind::timer ? slot.timer_number
+	       : e.kind == event_kind::run ? slot.run_number
+	                                   : slot.interrupt_number;
+}
+
 bool world::is_stale(const event &e) const
 {
 	switch (e.kind) {
@@ -80,6 +90,9 @@ bool world::is_stale(const event &e) const
 		return slots_.at(e.on).timer_number != e.number;
 	case event_kind::run:
 		return slots_.at(e.on).run_number != e.number;
+	case event_kind::interrupt:
+		return slots_.at(e.on).interrupt_number != e.number;
+	case event_kind::device:
 	case event_kind::call:
 		break;
 	}
@@ -118,6 +131,58 @@ void world::kick(cpu &c)
 		return;
 	slot.run_ns = when_ns;
 	slot.run_number = push(event_kind::run, when_ns, &c, nullptr, nullptr);
+}
+
+void world::interrupt(cpu &c)
+{
+	cpu_slot &slot = slots_[&c];
+	if (!slot.interrupt_number)
+		slot.interrupt_number =
+			push(event_kind::interrupt, std::max(present(), c.now_ns), &c, nullptr, nullptr);
+}
+
+// What one of its cpus passes while it runs is handled by that cpu's interrupt_point and not by the loop.
+void world::note_device_events(host &h)
+{
+	h.device_event_ns = ~u64{0};
+	for (const event &e : queue_)
+		if (e.kind == event_kind::device && &e.on->on == &h && !is_stale(e))
+			h.device_event_ns = std::min(h.device_event_ns, e.when_ns);
+}
+
+u64 world::at_device(host &h, u64 when_ns, void (*fn)(void *), void *arg)
+{
+	const u64 id = push(event_kind::device, std::max(when_ns, present()), h.cpus[0].get(), fn, arg);
+	h.device_event_ns = std::min(h.device_event_ns, std::max(when_ns, present()));
+	return id;
+}
+
+void world::devices_due(cpu &c)
+{
+	const context before = std::exchange(current, context{});
+	const u64 now_before = now_ns_;
+	for (;;) {
+		// The queue is a heap by time and not by host; few events are in it.
+		const auto due = [&](const event &e) {
+			return e.kind == event_kind::device && &e.on->on == &c.on && e.when_ns <= c.now_ns &&
+			       !is_stale(e);
+		};
+		auto first = queue_.end();
+		for (auto e = queue_.begin(); e != queue_.end(); ++e)
+			if (due(*e) && (first == queue_.end() || *first < *e))
+				first = e;
+		if (first == queue_.end())
+			break;
+		const event e = *first;
+		queue_.erase(first);
+		std::make_heap(queue_.begin(), queue_.end());
+		now_ns_ = std::max(now_ns_, e.when_ns);
+		++handled_;
+		e.fn(e.arg);
+	}
+	now_ns_ = now_before;
+	current = before;
+	note_device_events(c.on);
 }
 
 u64 world::at(u64 when_ns, void (*fn)(void *), void *arg)
@@ -167,6 +232,14 @@ void world::handle(const event &e)
 		slots_[e.on].run_number = 0;
 		run_cpu(*e.on);
 		break;
+	case event_kind::interrupt:
+		slots_[e.on].interrupt_number = 0;
+		cpu_interrupt_device(*e.on);
+		break;
+	case event_kind::device:
+		note_device_events(e.on->on);
+		e.fn(e.arg);
+		break;
 	case event_kind::call: {
 		// The function may add calls: it must outlive its place in the table.
 		const auto node = calls_.extract(e.number);
@@ -185,16 +258,16 @@ bool world::step()
 	std::pop_heap(queue_.begin(), queue_.end());
 	queue_.pop_back();
 	assert(e.when_ns >= now_ns_);
-	if (e.on && e.on->now_ns > e.when_ns) { // busy: when it is free
+	const bool of_cpu = e.kind < event_kind::device;
+	if (of_cpu && e.on->now_ns > e.when_ns) { // busy: when it is free
 		const u64 number = push(e.kind, e.on->now_ns, e.on, nullptr, nullptr);
-		cpu_slot &slot = slots_[e.on];
-		(e.kind == event_kind::timer ? slot.timer_number : slot.run_number) = number;
+		counted(e) = number;
 		if (e.kind == event_kind::run)
-			slot.run_ns = e.on->now_ns;
+			slots_[e.on].run_ns = e.on->now_ns;
 		return true;
 	}
 	now_ns_ = e.when_ns;
-	if (e.on)
+	if (of_cpu)
 		e.on->now_ns = std::max(e.on->now_ns, now_ns_);
 	++handled_;
 	handle(e);

@@ -71,14 +71,17 @@ public:
 	void kick(cpu &c) override;
 	u64 at(u64 when_ns, void (*fn)(void *), void *arg) override;
 	void cancel(u64 id) override;
+	void interrupt(cpu &c) override;
+	u64 at_device(host &h, u64 when_ns, void (*fn)(void *), void *arg) override;
+	void devices_due(cpu &c) override;
 
 private:
-	enum class event_kind : u8 { timer, run, call };
+	enum class event_kind : u8 { timer, run, interrupt, device, call };
 	struct event {
 		u64 when_ns;
 		u64 number; // order of insertion
 		event_kind kind;
-		cpu *on;
+		cpu *on; // a device's event: any of its host's
 		void (*fn)(void *);
 		void *arg;
 		// A heap's top is its greatest.
@@ -91,6 +94,7 @@ private:
 		u64 timer_number = 0; // of the timer event that counts; 0: none
 		u64 run_number = 0;
 		u64 run_ns = 0;
+		u64 interrupt_number = 0;
 	};
 
 	u64 push(event_kind kind, u64 when_ns, cpu *on, void (*fn)(void *), void *arg);
@@ -99,6 +103,8 @@ private:
 	void drop_stale();
 	void handle(const event &e);
 	void run_cpu(cpu &c);
+	[[nodiscard]] u64 &counted(const event &e); // the number in the slot of its cpu
+	void note_device_events(host &h);
 
 	options options_;
 	u64 now_ns_ = 0;

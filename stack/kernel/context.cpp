@@ -136,7 +136,7 @@ cpu::cpu(host &h, u16 cpu_id) : on(h), id(cpu_id), now_ns(h.boot_ns)
 	kworker = kthread_create(*this, "kworker", kworker_body);
 }
 
-cpu::~cpu() { call_on_irqstack(*this, nullptr); }
+cpu::~cpu() { call_on_irqstack(*this, nullptr, 0); }
 
 enter_cpu::enter_cpu(cpu &c) : before_(current)
 {
@@ -149,8 +149,11 @@ enter_cpu::~enter_cpu()
 	cpu &c = *current.cpu;
 
 	current = before_;
-	if (--c.entered == 0)
-		cpu_program_timer(c);
+	if (--c.entered != 0)
+		return;
+	cpu_program_timer(c);
+	if (c.interrupt_waits)
+		c.on.plat.interrupt(c);
 }
 
 } // namespace skbwalk

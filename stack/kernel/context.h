@@ -16,6 +16,7 @@ namespace skbwalk {
 
 struct task_struct;
 struct cpu;
+struct host;
 struct net;
 struct profile_features;
 struct host_state;
@@ -40,6 +41,13 @@ struct platform {
 	// Run `fn(arg)` in no particular cpu's context at `when_ns` (links use it). Returned id cancels.
 	virtual u64 at(u64 when_ns, void (*fn)(void *), void *arg) = 0;
 	virtual void cancel(u64 id) = 0;
+	// Ask that `c`, which is not running, be entered (cpu_interrupt_device) as soon as it is free.
+	virtual void interrupt(cpu &c) = 0;
+	// As `at`, for what a device of host `h` does: where a cpu of `h` passes the time while it runs,
+	// `fn` is called at its next interrupt_point (devices_due), even in a softirq.
+	virtual u64 at_device(host &h, u64 when_ns, void (*fn)(void *), void *arg) = 0;
+	// Calls what at_device has for the host of `c` up to the time of `c`.
+	virtual void devices_due(cpu &c) = 0;
 };
 
 // Structural differences between kernel releases (reference/seeds/DELTAS.md); all false is linux-6.1. A
@@ -98,9 +106,12 @@ struct host {
 	std::vector<std::unique_ptr<cpu>> cpus;
 	u64 wall_ns = 1'704'067'200 * NSEC_PER_SEC; // what the wall clock says at world time zero
 	std::unique_ptr<host_state> state;          // what is private to stack/kernel
-	// Coarse cost of a system call and of a packet's hop, charged to the running cpu, tracing on or off.
+	// Coarse cost of a system call, of a packet's hop and of a device's interrupt, charged to the running
+	// cpu, tracing on or off.
 	u32 syscall_cost_ns = 300;
 	u32 hop_cost_ns = 2000;
+	u32 irq_cost_ns = 1000;
+	u64 device_event_ns = ~u64{0}; // what at_device has is due first then
 };
 
 // The current context. `cpu` and `host` are null only outside any simulated kernel.

@@ -130,14 +130,18 @@ void ksoftirqd_body();
 void kworker_body();
 // The timer interrupt's handler on this cpu, wherever it came.
 void sysvec_apic_timer_interrupt();
+// What the cpu does with a vector that its local APIC gives it: interrupts are disabled.
+void idt_entry(u8 vector);
+// Takes what the current cpu's local APIC holds; interrupts are enabled.
+void take_interrupts();
 // Program the platform for the next event, if the cpu is not in the kernel.
 void cpu_program_timer(cpu &c);
 u64 cpu_next_event_ns(cpu &c);
 void scheduler_tick();
 // --- softirq.cpp ---
 void softirq_init(host_state &s);
-// Runs fn on the cpu's interrupt stack; null ends the stack.
-void call_on_irqstack(cpu &c, void (*fn)());
+// Runs fn(arg) on the cpu's interrupt stack; null ends the stack.
+void call_on_irqstack(cpu &c, void (*fn)(u32), u32 arg);
 inline bool ksoftirqd_running()
 {
 	const task_struct *daemon = current.cpu->ksoftirqd.get();

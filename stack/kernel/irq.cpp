@@ -1,68 +1,63 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Hard interrupts (arch/x86/kernel/apic/apic.c, kernel/softirq.c's irq_enter and irq_exit,
-// kernel/sched/idle.c). The world delivers one by cpu_interrupt_timer or cpu_interrupt: into the task that
-// the cpu was left in, or into the idle loop. A running cpu takes its own timer interrupt at interrupt_point.
-// Way: entry, handler, softirqs on the way out.
+// How a cpu takes interrupts (arch/x86/kernel/irq.c, apic/apic.c's timer, kernel/softirq.c's irq_enter and
+// irq_exit, kernel/sched/idle.c). A device's comes by its vector, which names the line: common_interrupt, the
+// line's flow handler (irq/chip.cpp), softirqs on the way out. The timer of the local APIC has a vector of
+// its own. Where they come is in irq_line.h; a running cpu takes its timer interrupt at interrupt_point.
 //
 // Unlike the kernel, the idle loop is entered when the interrupt that ends the wait has come: the wait itself
 // is the world's.
 #include <cassert>
 
+#include "stack/kernel/apic/apic.h"
 #include "stack/kernel/internal.h"
 
 namespace skbwalk {
 
 namespace {
 
-struct vector {
-	void (*entry)(void *);
-	void *arg;
-};
+using entry_point = void (*)();
 
-void amd_e400_idle(const vector &v)
+void amd_e400_idle(entry_point entry)
 {
 	TRACE();
-	v.entry(v.arg);
+	entry();
 }
 
-void arch_cpu_idle(const vector &v)
+void arch_cpu_idle(entry_point entry)
 {
 	TRACE();
-	amd_e400_idle(v);
+	amd_e400_idle(entry);
 }
 
-void default_idle_call(const vector &v)
+void default_idle_call(entry_point entry)
 {
 	TRACE();
-	arch_cpu_idle(v);
+	arch_cpu_idle(entry);
 }
 
-void do_idle(const vector &v)
+void do_idle(entry_point entry)
 {
 	TRACE();
-	default_idle_call(v);
+	default_idle_call(entry);
 }
 
-void deliver(cpu &c, const vector &v)
+void deliver(cpu &c, entry_point entry)
 {
 	if (c.curr)
-		v.entry(v.arg);
+		entry();
 	else
-		do_idle(v);
+		do_idle(entry);
 }
 
 } // namespace
 
-// Unlike the kernel, where the cpu itself does it, this disables interrupts, and leaving the outermost
-// enables them.
 void irq_enter_rcu()
 {
 	TRACE();
 	cpu &c = *current.cpu;
 
-	assert(!c.irqs_off && "an interrupt came with interrupts disabled");
-	c.irqs_off = true;
+	assert(c.irqs_off && "the cpu disables interrupts when it takes one");
 	++c.hardirq_nesting;
 }
 
@@ -102,7 +97,6 @@ void __irq_exit_rcu()
 	if (!in_interrupt() && local_softirq_pending())
 		invoke_softirq();
 	tick_irq_exit();
-	c.irqs_off = false;
 }
 
 } // namespace
@@ -133,33 +127,66 @@ void __sysvec_apic_timer_interrupt()
 	hrtimer_interrupt();
 }
 
-struct device_interrupt {
-	void (*handler)(void *);
-	void *arg;
-};
-
-void __common_interrupt(const device_interrupt &d)
+__attribute__((always_inline)) inline void handle_irq(irq_desc &desc)
 {
 	TRACE();
-	d.handler(d.arg);
+	generic_handle_irq_desc(desc);
 }
 
-void common_interrupt(void *arg)
+void __common_interrupt(u32 vector)
 {
 	TRACE();
-	irq_enter_rcu();
-	__common_interrupt(*static_cast<const device_interrupt *>(arg));
-	irq_exit_rcu();
+	irq_desc *&desc = (*vector_irq)[vector];
+
+	charge_irq();
+	if (desc) {
+		handle_irq(*desc);
+		return;
+	}
+	ack_APIC_irq();
+	++irq_err_count();
+}
+
+void common_interrupt(u32 vector)
+{
+	TRACE();
+	cpu &c = *current.cpu;
+	const auto run = [](u32 v) {
+		irq_enter_rcu();
+		__common_interrupt(v);
+		irq_exit_rcu();
+	};
+
+	// run_irq_on_irqstack_cond
+	if (!current.task || c.hardirq_stack_user)
+		run(vector);
+	else
+		call_on_irqstack(c, run, vector);
 }
 
 } // namespace
 
+// The cpu disables interrupts when it takes one, and enables them when it comes back.
 void sysvec_apic_timer_interrupt()
 {
 	TRACE();
+	cpu &c = *current.cpu;
+
+	assert(!c.irqs_off && "an interrupt came with interrupts disabled");
+	c.irqs_off = true;
 	irq_enter_rcu();
 	__sysvec_apic_timer_interrupt();
 	irq_exit_rcu();
+	c.irqs_off = false;
+}
+
+// not traced: the machine beneath the kernel
+void idt_entry(u8 vector)
+{
+	if (vector == IRQ_MOVE_CLEANUP_VECTOR)
+		sysvec_irq_move_cleanup();
+	else
+		common_interrupt(vector);
 }
 
 // not traced: the machine beneath the kernel
@@ -170,16 +197,16 @@ void cpu_interrupt_timer(cpu &c)
 	if (c.armed_ns != KTIME_NEVER && c.now_ns < c.armed_ns)
 		c.now_ns = c.armed_ns;
 	c.armed_ns = KTIME_NEVER;
-	deliver(c, {[](void *) { sysvec_apic_timer_interrupt(); }, nullptr});
+	deliver(c, sysvec_apic_timer_interrupt);
 }
 
 // not traced: the machine beneath the kernel
-void cpu_interrupt(cpu &c, void (*handler)(void *), void *arg)
+void cpu_interrupt_device(cpu &c)
 {
 	const enter_cpu in(c);
-	device_interrupt d{handler, arg};
 
-	deliver(c, {common_interrupt, &d});
+	if (c.interrupt_waits && !c.irqs_off)
+		deliver(c, take_interrupts);
 }
 
 } // namespace skbwalk

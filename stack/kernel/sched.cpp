@@ -218,12 +218,22 @@ void interrupt_point()
 {
 	cpu &c = *current.cpu;
 
-	if (__builtin_expect(c.now_ns < c.next_event_ns && c.now_ns < c.run_until_ns, 1))
+	if (__builtin_expect(c.now_ns < c.next_event_ns && c.now_ns < c.run_until_ns &&
+	                             c.now_ns < c.on.device_event_ns && !c.interrupt_waits,
+	                     1))
 		return;
-	if (c.irqs_off || in_interrupt())
+	if (c.irqs_off)
+		return;
+	if (c.now_ns >= c.on.device_event_ns)
+		c.on.plat.devices_due(c);
+	if (c.interrupt_waits)
+		take_interrupts();
+	if (in_interrupt())
 		return;
 	if (c.now_ns >= c.next_event_ns) {
 		sysvec_apic_timer_interrupt();
+		if (c.interrupt_waits)
+			take_interrupts();
 		// What the platform was asked for is taken care of.
 		cpu_program_timer(c);
 	}

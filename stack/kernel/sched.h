@@ -70,6 +70,7 @@ struct cpu {
 	bool serving_softirq = false;
 	u32 hardirq_nesting = 0;
 	bool irqs_off = false;
+	bool interrupt_waits = false; // the local APIC has a vector that this cpu would take now
 	u32 softirq_pending = 0;
 	u32 locks_held = 0;
 	u16 idle_depth = 0;  // trace depth of the idle task
@@ -94,10 +95,11 @@ struct cpu {
 	std::array<u64, 10> softirq_count{};
 	object_area area;           // percpu<T>
 	fiber *scheduler = nullptr; // whom a sleeping task switches back to
-	// What softirqs run on when bottom halves are enabled in a task, whose own stack may be nearly full.
+	// What interrupts and softirqs run on when they come in a task, whose own stack may be nearly full.
 	std::unique_ptr<fiber> hardirq_stack;
 	fiber *hardirq_stack_user = nullptr; // whom it goes back to; null: not in use
-	void (*hardirq_stack_call)() = nullptr;
+	void (*hardirq_stack_call)(u32) = nullptr;
+	u32 hardirq_stack_arg = 0;
 };
 
 inline int smp_processor_id() { return current.cpu->id; }
@@ -117,9 +119,9 @@ inline bool need_resched() { return current.cpu->need_resched; }
 int __cond_resched(); // 1 when it gave the cpu away
 inline int cond_resched() { return __cond_resched(); }
 void might_sleep(); // voluntary preemption: __cond_resched, where sleeping is allowed
-// A place where a hard interrupt may come, if interrupts are enabled: this cpu's due timer interrupt is taken
-// here, and when run_until_ns is reached the world gets its turn (cpu_run returns; the next cpu_run goes on
-// from here).
+// A place where a hard interrupt may come, if interrupts are enabled: what devices do by now is done, and
+// their interrupts come, in a softirq too; this cpu's due timer interrupt is taken, and when run_until_ns is
+// reached the world gets its turn (cpu_run returns; the next cpu_run goes on from here).
 void interrupt_point();
 void kick_process(task_struct &t);
 
@@ -131,8 +133,6 @@ bool cpu_has_work(const cpu &c);
 // A timer interrupt: due hrtimers, jiffies, the timer softirq, softirqs on the way out (in the idle task or
 // nested).
 void cpu_interrupt_timer(cpu &c);
-// A device's interrupt: handler(arg) in hard interrupt context, then the softirqs that it raised.
-void cpu_interrupt(cpu &c, void (*handler)(void *), void *arg);
 void task_start(task_struct &t);
 // A fatal signal: what sleeps interruptibly wakes, timed sleeps are over, so that the task's system call
 // comes to its end.
@@ -146,5 +146,6 @@ void task_unpark(task_struct &t);
 inline void charge(u64 ns) { current.cpu->now_ns += ns; }
 inline void charge_syscall() { charge(current.host->syscall_cost_ns); }
 inline void charge_hop() { charge(current.host->hop_cost_ns); }
+inline void charge_irq() { charge(current.host->irq_cost_ns); }
 
 } // namespace skbwalk

@@ -40,7 +40,7 @@ void interrupt_stack_main(void *arg)
 	cpu &c = *static_cast<cpu *>(arg);
 
 	while (c.hardirq_stack_call) {
-		c.hardirq_stack_call();
+		c.hardirq_stack_call(c.hardirq_stack_arg);
 		c.hardirq_stack->switch_to(*c.hardirq_stack_user);
 	}
 	c.hardirq_stack->switch_to(*c.hardirq_stack_user, true);
@@ -49,7 +49,7 @@ void interrupt_stack_main(void *arg)
 } // namespace
 
 // not traced: a macro in the kernel
-void call_on_irqstack(cpu &c, void (*fn)())
+void call_on_irqstack(cpu &c, void (*fn)(u32), u32 arg)
 {
 	fiber here;
 
@@ -60,6 +60,7 @@ void call_on_irqstack(cpu &c, void (*fn)())
 		c.hardirq_stack = std::make_unique<fiber>(c.on.state->stacks, interrupt_stack_main, &c);
 	c.hardirq_stack_user = &here;
 	c.hardirq_stack_call = fn;
+	c.hardirq_stack_arg = arg;
 	here.switch_to(*c.hardirq_stack);
 	c.hardirq_stack_user = nullptr;
 }
@@ -139,7 +140,8 @@ void do_softirq()
 void do_softirq_own_stack()
 {
 	TRACE();
-	call_on_irqstack(*current.cpu, __do_softirq);
+	call_on_irqstack(
+		*current.cpu, [](u32) { __do_softirq(); }, 0);
 }
 
 void __do_softirq()

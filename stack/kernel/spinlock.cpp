@@ -6,7 +6,7 @@
 
 #include <cassert>
 
-#include "stack/kernel/softirq.h"
+#include "stack/kernel/internal.h"
 
 namespace skbwalk {
 
@@ -150,13 +150,26 @@ unsigned long local_irq_save()
 }
 
 // not traced: one instruction, inlined everywhere
-void local_irq_restore(unsigned long flags) { current.cpu->irqs_off = flags != 0; }
+void local_irq_restore(unsigned long flags)
+{
+	if (flags)
+		current.cpu->irqs_off = true;
+	else
+		local_irq_enable();
+}
 
 // not traced: one instruction, inlined everywhere
 void local_irq_disable() { current.cpu->irqs_off = true; }
 
 // not traced: one instruction, inlined everywhere
-void local_irq_enable() { current.cpu->irqs_off = false; }
+void local_irq_enable()
+{
+	cpu &c = *current.cpu;
+
+	c.irqs_off = false;
+	if (__builtin_expect(c.interrupt_waits, 0))
+		take_interrupts();
+}
 
 // not traced: one instruction, inlined everywhere
 bool irqs_disabled() { return current.cpu->irqs_off; }

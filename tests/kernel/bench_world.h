@@ -4,11 +4,17 @@
 // It hands out interrupts when asked for and runs cpus that were kicked.
 #pragma once
 
+#include <algorithm>
+#include <cassert>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "stack/kernel/context.h"
+#include "stack/kernel/interrupt.h"
+#include "stack/kernel/irq_line.h"
 #include "stack/kernel/sched.h"
 #include "stack/kernel/slab.h"
 
@@ -17,6 +23,15 @@ namespace skbwalk::test {
 class bench_world final : public platform {
 public:
 	explicit bench_world(u32 cpus = 1) : h(*this, "h", 1, cpus, 42) {}
+	~bench_world() override
+	{
+		if (!line_)
+			return;
+		const enter_cpu in(c0());
+
+		free_irq(9, this);
+		line_.reset();
+	}
 
 	void arm_timer(cpu &c, u64 when_ns) override
 	{
@@ -42,6 +57,38 @@ public:
 	void cancel(u64 id) override
 	{
 		std::erase_if(events_, [id](const auto &e) { return e.first.second == id; });
+	}
+	void interrupt(cpu &c) override
+	{
+		add(
+			c.now_ns, [&c] { cpu_interrupt_device(c); }, &c);
+	}
+	u64 at_device(host &host, u64 when_ns, void (*fn)(void *), void *arg) override
+	{
+		at(when_ns, fn, arg);
+		devices_.push_back(number_);
+		host.device_event_ns = std::min(host.device_event_ns, when_ns);
+		return number_;
+	}
+	void devices_due(cpu &c) override
+	{
+		const context before = std::exchange(current, context{});
+
+		for (auto e = events_.begin(); e != events_.end() && e->first.first <= c.now_ns;) {
+			if (std::ranges::find(devices_, e->first.second) == devices_.end()) {
+				++e;
+				continue;
+			}
+			const std::function<void()> fn = std::move(e->second.fn);
+
+			e = events_.erase(e);
+			fn();
+		}
+		c.on.device_event_ns = ~u64{0};
+		for (const auto &[k, e] : events_)
+			if (std::ranges::find(devices_, k.second) != devices_.end())
+				c.on.device_event_ns = std::min(c.on.device_event_ns, k.first);
+		current = before;
 	}
 	// Handles events up to and at `until_ns`.
 	void run(u64 until_ns)
@@ -69,6 +116,28 @@ public:
 	}
 	void run_ms(u64 ms) { run(now_ns + ms * NSEC_PER_MSEC); }
 	cpu &c0() { return *h.cpus[0]; }
+	// An edge of a device comes to the first cpu, whose handler calls `handler`.
+	void device_interrupts(std::function<void()> handler)
+	{
+		const enter_cpu in(c0());
+
+		handler_ = std::move(handler);
+		if (!line_) {
+			const int irq = acpi_register_gsi(9, false);
+
+			line_.emplace(h, static_cast<unsigned>(irq));
+			const int ret = request_irq(
+				static_cast<unsigned>(irq),
+				[](int, void *w) {
+					static_cast<bench_world *>(w)->handler_();
+					return IRQ_HANDLED;
+				},
+				0, "test", this);
+			assert(ret == 0);
+			static_cast<void>(ret);
+		}
+		line_->pulse();
+	}
 
 	u64 now_ns = 0;
 	u64 interrupts_or_runs = 0;
@@ -88,7 +157,10 @@ private:
 	}
 	std::map<key, event> events_;
 	std::map<cpu *, key> armed_;
+	std::vector<u64> devices_; // numbers of events of devices
 	u64 number_ = 0;
+	std::optional<irq_line> line_;
+	std::function<void()> handler_;
 
 public:
 	host h; // gone first: it takes back what it asked for

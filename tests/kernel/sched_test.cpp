@@ -141,11 +141,10 @@ TEST_F(sched_test, a_task_is_left_in_the_middle_when_the_worlds_next_event_is_du
 	EXPECT_EQ(c.curr, tasks[0].get());
 	EXPECT_TRUE(cpu_has_work(c));
 	// An interrupt now is nested in that task.
-	cpu_interrupt(
-		c, [](void *t) { EXPECT_EQ(current.task, t); }, tasks[0].get());
+	w.device_interrupts([this] { log += current.task->comm + "'s interrupt "; });
 	c.run_until_ns = ~u64{0};
 	cpu_run(c);
-	EXPECT_EQ(log, "aran aran aran ");
+	EXPECT_EQ(log, "aran a's interrupt aran aran ");
 	EXPECT_FALSE(cpu_has_work(c));
 }
 

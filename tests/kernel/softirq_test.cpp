@@ -81,14 +81,11 @@ TEST_F(softirq_test, raised_in_plain_task_context_it_runs_in_ksoftirqd)
 
 TEST_F(softirq_test, raised_by_an_interrupt_it_runs_on_the_way_out_in_idle_or_nested_in_the_task)
 {
-	cpu_interrupt(
-		w.c0(),
-		[](void *) {
-			EXPECT_TRUE(in_hardirq() && irqs_disabled());
-			raise();
-			EXPECT_EQ(runs, 0);
-		},
-		nullptr);
+	w.device_interrupts([] {
+		EXPECT_TRUE(in_hardirq() && irqs_disabled());
+		raise();
+		EXPECT_EQ(runs, 0);
+	});
 	EXPECT_EQ(runs, 1);
 	EXPECT_EQ(who, "idle");
 	EXPECT_FALSE(w.c0().irqs_off);
@@ -137,10 +134,9 @@ TEST_F(softirq_test, idle_hands_over_to_ksoftirqd_once_a_task_was_woken)
 		wake_up_process(*sleeper);
 		raise();
 	});
-	cpu_interrupt(
-		w.c0(), [](void *) { __raise_softirq_irqoff(NET_TX_SOFTIRQ); }, nullptr);
+	w.device_interrupts([] { __raise_softirq_irqoff(NET_TX_SOFTIRQ); });
 	EXPECT_EQ(runs, 0);
-	w.run(0);
+	w.run_ms(1);
 	EXPECT_EQ(who, "ksoftirqd/0");
 }
 

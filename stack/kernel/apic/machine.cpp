@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The controllers at work. A wire raises a pin; an unmasked pin sends its vector to a cpu's local APIC, a
+// level one again after each acknowledgement as long as it is high; the local APIC interrupts its cpu by the
+// vectors' priority, a class of sixteen at a time. An edge at a masked pin is lost, as the hardware loses it.
+#include "stack/kernel/apic/machine.h"
+
+#include <bit>
+#include <cassert>
+
+#include "stack/kernel/internal.h"
+
+namespace skbwalk {
+
+namespace machine {
+
+perhost<io_apic> ioapic;
+percpu<local_apic> lapic;
+
+int vector_set::highest() const
+{
+	for (int i = NR_VECTORS / 64; i-- > 0;)
+		if (const u64 word = words[static_cast<unsigned>(i)])
+			return i * 64 + 63 - std::countl_zero(word);
+	return -1;
+}
+
+namespace {
+
+// The vector that interrupts this cpu next; -1: what waits is not above what is being handled.
+int deliverable(const local_apic &l)
+{
+	const int vector = l.irr.highest();
+
+	return vector >> 4 > l.isr.highest() >> 4 ? vector : -1;
+}
+
+void look_for_interrupts(cpu &c) { c.interrupt_waits = deliverable(lapic.of(c)) >= 0; }
+
+void accept(cpu &c, unsigned vector, bool level)
+{
+	local_apic &l = lapic.of(c);
+
+	l.irr.set(vector);
+	if (level)
+		l.tmr.set(vector);
+	else
+		l.tmr.clear(vector);
+	look_for_interrupts(c);
+	if (!c.interrupt_waits)
+		return;
+	if (current.cpu == &c && !c.irqs_off)
+		take_interrupts();
+	else if (!c.entered)
+		c.on.plat.interrupt(c); // one that is entered looks when it enables interrupts or is left
+}
+
+void service(host &h, io_apic::pin &p)
+{
+	redirection_entry &e = p.entry;
+
+	if (e.masked || !p.sources_high || (e.is_level && e.irr))
+		return;
+	if (e.is_level)
+		e.irr = true;
+	accept(*h.cpus[e.cpu], e.vector, e.is_level);
+}
+
+} // namespace
+
+void ioapic_write(unsigned pin, const redirection_entry &entry)
+{
+	io_apic::pin &p = ioapic->pins[pin];
+	const bool irr = entry.is_level && p.entry.irr;
+
+	p.entry = entry;
+	p.entry.irr = irr;
+	if (entry.is_level)
+		service(*current.host, p);
+}
+
+void lapic_eoi()
+{
+	cpu &c = *current.cpu;
+	local_apic &l = *lapic;
+	const int vector = l.isr.highest();
+
+	if (vector < 0)
+		return;
+	l.isr.clear(static_cast<unsigned>(vector));
+	look_for_interrupts(c);
+	if (!l.tmr.test(static_cast<unsigned>(vector)))
+		return;
+	for (io_apic::pin &p : ioapic->pins) {
+		if (!p.entry.irr || p.entry.vector != vector)
+			continue;
+		p.entry.irr = false;
+		service(c.on, p);
+	}
+}
+
+void lapic_send(cpu &to, unsigned vector) { accept(to, vector, false); }
+
+} // namespace machine
+
+irq_line::irq_line(host &h, unsigned pin) : host_(h), pin_(pin) { assert(pin < IOAPIC_PINS); }
+
+irq_line::~irq_line() { set(false); }
+
+void irq_line::set(bool high)
+{
+	machine::io_apic::pin &p = machine::ioapic.of(host_).pins[pin_];
+
+	if (high == high_)
+		return;
+	high_ = high;
+	if (!high) {
+		--p.sources_high;
+		return;
+	}
+	if (++p.sources_high == 1)
+		machine::service(host_, p);
+}
+
+// not traced: the machine beneath the kernel
+void take_interrupts()
+{
+	cpu &c = *current.cpu;
+
+	assert(!c.irqs_off);
+	while (c.interrupt_waits) {
+		machine::local_apic &l = *machine::lapic;
+		const int vector = machine::deliverable(l);
+
+		assert(vector >= 0);
+		l.irr.clear(static_cast<unsigned>(vector));
+		l.isr.set(static_cast<unsigned>(vector));
+		machine::look_for_interrupts(c);
+		c.irqs_off = true;
+		idt_entry(static_cast<u8>(vector));
+		assert(c.irqs_off);
+		c.irqs_off = false;
+	}
+}
+
+} // namespace skbwalk
