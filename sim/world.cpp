@@ -234,7 +234,9 @@ void world::handle(const event &e)
 		break;
 	case event_kind::interrupt:
 		slots_[e.on].interrupt_number = 0;
+		e.on->run_until_ns = next_event_ns();
 		cpu_interrupt_device(*e.on);
+		e.on->run_until_ns = ~u64{0};
 		break;
 	case event_kind::device:
 		note_device_events(e.on->on);

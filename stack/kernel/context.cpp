@@ -152,7 +152,7 @@ enter_cpu::~enter_cpu()
 	if (--c.entered != 0)
 		return;
 	cpu_program_timer(c);
-	if (c.interrupt_waits)
+	if (c.interrupt_waits && !c.irqs_off)
 		c.on.plat.interrupt(c);
 }
 

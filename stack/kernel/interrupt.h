@@ -77,5 +77,6 @@ void irq_wake_thread(unsigned irq, void *dev_id);
 
 // drivers/char/random.c
 void add_interrupt_randomness(int irq);
+u32 interrupt_randomness_bits(); // credited so far
 
 } // namespace skbwalk

@@ -10,6 +10,7 @@
 #include <cassert>
 
 #include "stack/kernel/apic/apic.h"
+#include "stack/kernel/hardirq.h"
 #include "stack/kernel/internal.h"
 
 namespace skbwalk {
@@ -124,6 +125,7 @@ namespace {
 void __sysvec_apic_timer_interrupt()
 {
 	TRACE();
+	++irq_stat->apic_timer_irqs;
 	hrtimer_interrupt();
 }
 

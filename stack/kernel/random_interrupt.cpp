@@ -113,6 +113,9 @@ void mix_interrupt_randomness(timer_list &work)
 
 } // namespace
 
+// not traced: for who asks
+u32 interrupt_randomness_bits() { return input_pool->init_bits; }
+
 // Unlike the kernel, the place that was interrupted is told by its task and not by an instruction.
 void add_interrupt_randomness(int irq)
 {

@@ -61,7 +61,14 @@ public:
 	void interrupt(cpu &c) override
 	{
 		add(
-			c.now_ns, [&c] { cpu_interrupt_device(c); }, &c);
+			c.now_ns,
+			[this, &c] {
+				c.run_until_ns = events_.empty() ? until_ns_ : events_.begin()->first.first;
+				c.run_until_ns = std::min(c.run_until_ns, until_ns_ + 1);
+				cpu_interrupt_device(c);
+				c.run_until_ns = ~u64{0};
+			},
+			&c);
 	}
 	u64 at_device(host &host, u64 when_ns, void (*fn)(void *), void *arg) override
 	{
@@ -93,6 +100,7 @@ public:
 	// Handles events up to and at `until_ns`.
 	void run(u64 until_ns)
 	{
+		until_ns_ = until_ns;
 		while (!events_.empty() && events_.begin()->first.first <= until_ns) {
 			const event e = std::move(events_.begin()->second);
 			const u64 when = events_.begin()->first.first;
@@ -159,6 +167,7 @@ private:
 	std::map<cpu *, key> armed_;
 	std::vector<u64> devices_; // numbers of events of devices
 	u64 number_ = 0;
+	u64 until_ns_ = 0;
 	std::optional<irq_line> line_;
 	std::function<void()> handler_;
 

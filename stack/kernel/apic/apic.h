@@ -48,5 +48,6 @@ inline void ack_APIC_irq()
 	machine::lapic_eoi();
 }
 u32 &irq_err_count(); // interrupts by a vector that nobody has
+u32 irq_mis_count();  // level lines that came as edges
 
 } // namespace skbwalk

@@ -192,6 +192,9 @@ void mp_register_handler(unsigned irq, bool level)
 
 } // namespace
 
+// not traced: a variable in the kernel
+u32 irq_mis_count() { return driver->irq_mis_count; }
+
 int mp_irqdomain_activate(irq_data &d)
 {
 	TRACE();

@@ -128,6 +128,7 @@ void take_interrupts()
 	cpu &c = *current.cpu;
 
 	assert(!c.irqs_off);
+	// A line that stays high keeps the cpu here: time goes on, and the world with it.
 	while (c.interrupt_waits) {
 		machine::local_apic &l = *machine::lapic;
 		const int vector = machine::deliverable(l);
@@ -140,6 +141,14 @@ void take_interrupts()
 		idt_entry(static_cast<u8>(vector));
 		assert(c.irqs_off);
 		c.irqs_off = false;
+		if (c.now_ns >= c.on.device_event_ns)
+			c.on.plat.devices_due(c);
+		if (c.now_ns >= c.next_event_ns && !in_interrupt()) {
+			sysvec_apic_timer_interrupt();
+			cpu_program_timer(c);
+		}
+		if (c.now_ns >= c.run_until_ns)
+			break;
 	}
 }
 
