@@ -104,6 +104,12 @@ void runner::load_policy(host &h) const
 	assert(!err);
 }
 
+void runner::plug_devices()
+{
+	for (const irq_device_description &d : scenario_.devices)
+		devices_.push_back(std::make_unique<irq_device>(world_, d, scenario_.file));
+}
+
 void runner::set_up()
 {
 	for (const auto &[name, cpus] : scenario_.hosts) {
@@ -112,6 +118,7 @@ void runner::set_up()
 		h.hop_cost_ns = scenario_.hop_cost_ns.value_or(h.hop_cost_ns);
 		load_policy(h);
 	}
+	plug_devices();
 	world_.run_until(world_.now_ns() + uptime_ns);
 	for (const setup_line &line : scenario_.setup) {
 		run_line(line);
@@ -339,6 +346,8 @@ void runner::advance()
 run_report runner::run()
 {
 	progress_ns_ = present();
+	for (const auto &d : devices_)
+		d->start(present());
 	for (;;) {
 		if (stop_ && *stop_) {
 			report_.interrupted = true;
@@ -379,6 +388,7 @@ void runner::end_tasks()
 	}
 	programs_.clear();
 	held_nets_.clear();
+	devices_.clear();
 	tap_.reset();
 }
 

@@ -70,6 +70,7 @@ private:
 
 	void run_line(const setup_line &line);
 	void load_policy(host &h) const;
+	void plug_devices();
 	void start_programs();
 	void make_calls(program &p);
 	[[nodiscard]] bool may_start(const step &s) const;
@@ -119,6 +120,7 @@ private:
 	std::string phase_;
 	bool waiting_ = false;
 	u64 progress_ns_ = 0;
+	std::vector<std::unique_ptr<irq_device>> devices_;
 	std::unique_ptr<packet_tap> tap_;
 	std::vector<packet_log> packet_logs_; // one for each of the expectations
 	std::map<const net *, netns_mib>

@@ -483,8 +483,9 @@ public:
 
 	scenario read()
 	{
-		root_.keys("an object", {"$schema", "name", "about", "seed", "hosts", "cost", "gap_ms", "lsm",
-		                         "selinux", "setup", "tasks", "warmup", "steps", "expect"});
+		root_.keys("an object",
+		           {"$schema", "name", "about", "seed", "hosts", "devices", "cost", "gap_ms", "lsm",
+		            "selinux", "setup", "tasks", "warmup", "steps", "expect"});
 		out_.name = root_.at("name").name("a name");
 		out_.about = root_.at("about").name("what the scenario shows");
 		if (root_.has("seed"))
@@ -493,6 +494,7 @@ public:
 			out_.gap_ns = root_.at("gap_ms").milliseconds();
 		read_hosts();
 		read_cost();
+		read_devices();
 		read_security();
 		if (root_.has("setup"))
 			for (const node &n : root_.at("setup").elements("an array of commands"))
@@ -573,6 +575,62 @@ private:
 		if (cost.has("hop_ns"))
 			out_.hop_cost_ns =
 				static_cast<u32>(cost.at("hop_ns").integer("nanoseconds", 0, 1'000'000'000));
+	}
+
+	void read_devices()
+	{
+		if (!root_.has("devices"))
+			return;
+		for (const node &n : root_.at("devices").elements("an array of devices"))
+			out_.devices.push_back(irq_device_of(n));
+	}
+
+	irq_device_description irq_device_of(const node &n) const
+	{
+		using kind = irq_device_description::driver_kind;
+		irq_device_description d;
+		n.keys("a device", {"name", "host", "irq", "trigger", "shared", "driver", "raises", "note"});
+		d.where = n.path();
+		d.name = n.at("name").name("a device's name");
+		d.host = n.has("host") ? host_of(n.at("host")) : out_.hosts.front().first;
+		d.irq = static_cast<unsigned>(
+			n.at("irq").integer("the number of a line", 0, IOAPIC_PINS - 1));
+		if (n.has("trigger")) {
+			const std::string trigger = n.at("trigger").string("level or edge");
+			if (trigger != "level" && trigger != "edge")
+				n.at("trigger").expected("level or edge");
+			d.level = trigger == "level";
+		}
+		if (n.has("shared"))
+			d.shared = n.at("shared").boolean();
+		if (n.has("driver")) {
+			const std::string driver = n.at("driver").string("handler, thread or none");
+			if (driver != "handler" && driver != "thread" && driver != "none")
+				n.at("driver").expected("handler, thread or none");
+			d.driver = driver == "none"     ? kind::none
+			           : driver == "thread" ? kind::thread
+			                                : kind::handler;
+		}
+		if (n.has("raises"))
+			for (const node &r : n.at("raises").elements("an array of times"))
+				d.raises.push_back(raise_of(r));
+		return d;
+	}
+
+	static irq_device_description::raise raise_of(const node &n)
+	{
+		irq_device_description::raise r;
+		n.keys("a time", {"at_ms", "every_ms", "count", "for_ms"});
+		r.at_ns = n.at("at_ms").milliseconds();
+		if (n.has("every_ms"))
+			r.every_ns = n.at("every_ms").milliseconds();
+		if (n.has("count"))
+			r.count = static_cast<u32>(n.at("count").integer("how often", 1, 1'000'000));
+		if (r.count > 1 && !r.every_ns)
+			n.fail("expected the key \"every_ms\", more than 0, where \"count\" is more than 1");
+		if (n.has("for_ms"))
+			r.for_ns = n.at("for_ms").milliseconds();
+		return r;
 	}
 
 	std::string host_of(const node &n) const

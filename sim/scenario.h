@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sim/irq_device.h"
 #include "stack/wire/socket.h"
 
 namespace skbwalk::sim {
@@ -171,9 +172,10 @@ struct scenario {
 	std::optional<u64> seed;
 	std::vector<std::pair<std::string, u32>> hosts; // name and cpus, in the file's order
 	std::optional<u32> syscall_cost_ns, hop_cost_ns;
-	u64 gap_ns = 0;                          // passes unrecorded before each phase
-	std::vector<std::string> lsm;            // security modules, in their order
-	std::vector<std::string> selinux_policy; // its statements; none: no policy is loaded
+	std::vector<irq_device_description> devices; // that interrupt and do nothing else
+	u64 gap_ns = 0;                              // passes unrecorded before each phase
+	std::vector<std::string> lsm;                // security modules, in their order
+	std::vector<std::string> selinux_policy;     // its statements; none: no policy is loaded
 	bool selinux_enforcing = true;
 	std::vector<setup_line> setup;
 	std::vector<task_description> tasks;

@@ -95,6 +95,8 @@ std::vector<std::string> scenario::unportable() const
 	std::vector<std::string> why;
 	if (hosts.size() > 1)
 		why.push_back(fmt::format("/hosts: {} hosts, and a real kernel is one", hosts.size()));
+	if (!devices.empty())
+		why.emplace_back("/devices: devices that interrupt when the file says so");
 	if (syscall_cost_ns || hop_cost_ns)
 		why.emplace_back("/cost: a real kernel takes the time it takes");
 	if (!lsm.empty())

@@ -145,6 +145,10 @@ void run_words(command &c)
 		bridge(c);
 	else if (tool == "brctl")
 		brctl(c);
+	else if (tool == "cat")
+		cat(c);
+	else if (tool == "dmesg")
+		dmesg(c);
 	else if (std::ranges::find(known_later, tool) != known_later.end())
 		c.not_modelled(tool);
 	else

@@ -66,6 +66,8 @@ void iptables(command &c);
 void iptables_save(command &c);
 void arptables(command &c);
 void conntrack(command &c);
+void cat(command &c);
+void dmesg(command &c);
 // The words from c.at on as a command of its own.
 void run_words(command &c);
 

@@ -47,6 +47,7 @@ struct timer_base {
 };
 // When the wheel next needs a tick: world time of the first pending bucket, or KTIME_NEVER.
 u64 timer_wheel_next_ns(timer_base &base);
+void add_timer_on(timer_list &t, cpu &c);
 
 struct hrtimer_earlier {
 	bool operator()(const hrtimer &a, const hrtimer &b) const { return a.expires < b.expires; }

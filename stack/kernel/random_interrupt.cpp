@@ -134,7 +134,7 @@ void add_interrupt_randomness(int irq)
 	p.count |= MIX_INFLIGHT;
 	if (!timer_pending(p.mix)) {
 		p.mix.expires = jiffies();
-		add_timer(p.mix);
+		add_timer_on(p.mix, *current.cpu);
 	}
 }
 

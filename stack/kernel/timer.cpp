@@ -371,6 +371,26 @@ int timer_reduce(timer_list &t, u32 expires)
 	return __mod_timer(t, expires, MOD_TIMER_REDUCE);
 }
 
+void add_timer_on(timer_list &t, cpu &c)
+{
+	TRACE();
+	unsigned long flags;
+	timer_base &new_base = t.flags & TIMER_DEFERRABLE ? *c.deferrable_timers : *c.timers;
+
+	assert(!timer_pending(t));
+	timer_base *base = &lock_timer_base(t, flags);
+
+	if (base != &new_base) {
+		_raw_spin_unlock(base->lock);
+		base = &new_base;
+		_raw_spin_lock(base->lock);
+		t.base = base;
+	}
+	forward_timer_base(*base);
+	internal_add_timer(*base, t);
+	_raw_spin_unlock_irqrestore(base->lock, flags);
+}
+
 void add_timer(timer_list &t)
 {
 	TRACE();

@@ -413,6 +413,8 @@ struct slow_device : device {
 		causes = false;
 		line.set(false);
 		++handled;
+		if (then)
+			then();
 		return IRQ_HANDLED;
 	}
 };
@@ -440,6 +442,28 @@ TEST_F(irq_test, oneshot_line_is_masked_until_its_thread_is_done)
 	EXPECT_FALSE(irqd_irq_masked(desc(level_irq).data));
 	EXPECT_EQ(desc(level_irq).kstat_irqs[0], 1u); // high all the time, and yet it came once
 	EXPECT_EQ(desc(level_irq).threads_active, 0);
+}
+
+TEST_F(irq_test, a_line_has_moved_its_thread_follows_to_the_new_cpu)
+{
+	slow_device d(w.h, level_irq);
+	std::vector<int> cpus;
+
+	d.then = [&] { cpus.push_back(smp_processor_id()); };
+	{
+		const enter_cpu in(w.c0());
+
+		ASSERT_EQ(request_threaded_irq(level_irq, nullptr, slow_device::thread, IRQF_ONESHOT, "slow",
+		                               &d),
+		          0);
+		requested.emplace_back(level_irq, &d);
+		EXPECT_EQ(irq_set_affinity(level_irq, cpumask_of(1)), 0);
+	}
+	for (int i = 0; i < 2; ++i) {
+		d.cause();
+		w.run_ms(20);
+	}
+	EXPECT_EQ(cpus, (std::vector<int>{0, 1}));
 }
 
 TEST_F(irq_test, disable_irq_waits_for_the_thread)

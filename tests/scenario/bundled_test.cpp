@@ -48,8 +48,9 @@ TEST_P(bundled, repeats_in_every_duration_and_inlined_function)
 
 TEST_P(bundled, is_portable)
 {
-	// But those that choose security modules.
-	EXPECT_EQ(check_scenario(GetParam().file).portable, load_scenario(GetParam().file).lsm.empty());
+	// But those that choose security modules, or have devices of their own.
+	const scenario s = load_scenario(GetParam().file);
+	EXPECT_EQ(check_scenario(GetParam().file).portable, s.lsm.empty() && s.devices.empty());
 	EXPECT_EQ(std::filesystem::path{GetParam().file}.stem(), load_scenario(GetParam().file).name);
 }
 
@@ -65,6 +66,7 @@ TEST_P(golden, trace_is_the_recorded_one)
 		std::filesystem::path{SKBWALK_SOURCE_DIR} / "tests/scenario/golden" / (name + ".tree");
 	run_args args;
 	args.scenario = name;
+	args.output.selection.irqs = name.find("interrupt") != std::string::npos;
 	const run_result now = run_scenario(args);
 	ASSERT_TRUE(now.fine);
 	if (const char *record = std::getenv("SKBWALK_RECORD"); record && *record == '1') {
@@ -86,7 +88,8 @@ TEST_P(golden, trace_is_the_recorded_one)
 }
 
 INSTANTIATE_TEST_SUITE_P(scenarios, golden,
-                         testing::Values("handshake", "send_recv", "close", "two_namespaces"),
+                         testing::Values("handshake", "send_recv", "close", "two_namespaces",
+                                         "shared_interrupt_line", "spurious_interrupt_storm"),
                          [](const auto &one) { return std::string{one.param}; });
 
 } // namespace

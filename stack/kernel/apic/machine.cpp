@@ -87,6 +87,9 @@ void lapic_eoi()
 
 	if (vector < 0)
 		return;
+	// What devices did while the handler ran decides whether the line is still high.
+	if (c.now_ns >= c.on.device_event_ns)
+		c.on.plat.devices_due(c);
 	l.isr.clear(static_cast<unsigned>(vector));
 	look_for_interrupts(c);
 	if (!l.tmr.test(static_cast<unsigned>(vector)))
@@ -147,7 +150,9 @@ void take_interrupts()
 			sysvec_apic_timer_interrupt();
 			cpu_program_timer(c);
 		}
-		if (c.now_ns >= c.run_until_ns)
+		const bool idle_is_over = !current.task && !list_empty(c.runqueue);
+
+		if (c.now_ns >= c.run_until_ns || idle_is_over)
 			break;
 	}
 }

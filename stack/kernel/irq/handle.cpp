@@ -33,6 +33,7 @@ void warn_no_thread(unsigned irq, irqaction &action)
 
 } // namespace
 
+// Unlike the kernel, where the thread does it before it works, who wakes a thread moves it to its line's cpu.
 void __irq_wake_thread(irq_desc &desc, irqaction &action)
 {
 	TRACE();
@@ -41,6 +42,12 @@ void __irq_wake_thread(irq_desc &desc, irqaction &action)
 	action.thread_flags |= IRQTF_RUNTHREAD;
 	desc.threads_oneshot |= action.thread_mask;
 	++desc.threads_active;
+	if (action.thread_flags & IRQTF_AFFINITY && action.thread->state != TASK_RUNNING) {
+		const int cpu = cpumask_first(desc.irq_common.effective_affinity);
+
+		action.thread_flags &= ~IRQTF_AFFINITY;
+		action.thread->on = current.host->cpus[static_cast<std::size_t>(cpu)].get();
+	}
 	wake_up_process(*action.thread);
 }
 

@@ -74,6 +74,7 @@ void synchronize_irq(unsigned irq)
 
 namespace {
 
+// They follow when they are next woken.
 void irq_set_thread_affinity(irq_desc &desc)
 {
 	TRACE();
