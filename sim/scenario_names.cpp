@@ -181,6 +181,9 @@ static std::span<const named_constant> socket_option_names()
 		{"SO_INCOMING_CPU", SO_INCOMING_CPU},
 		{"SO_MAX_PACING_RATE", SO_MAX_PACING_RATE},
 		{"SO_BUSY_POLL", SO_BUSY_POLL},
+		{"SO_PREFER_BUSY_POLL", SO_PREFER_BUSY_POLL},
+		{"SO_BUSY_POLL_BUDGET", SO_BUSY_POLL_BUDGET},
+		{"SO_INCOMING_NAPI_ID", SO_INCOMING_NAPI_ID},
 	};
 	return names;
 }

@@ -67,7 +67,10 @@ constexpr core_name core_names[] = {{"somaxconn", &netns_core::sysctl_somaxconn}
                                     {"netdev_budget_usecs", &netns_core::netdev_budget_usecs},
                                     {"dev_weight", &netns_core::dev_weight},
                                     {"optmem_max", &netns_core::optmem_max},
-                                    {"skb_defer_max", &netns_core::sysctl_skb_defer_max}};
+                                    {"skb_defer_max", &netns_core::sysctl_skb_defer_max},
+                                    {"gro_normal_batch", &netns_core::gro_normal_batch},
+                                    {"busy_read", &netns_core::sysctl_net_busy_read},
+                                    {"busy_poll", &netns_core::sysctl_net_busy_poll}};
 
 struct neigh_name {
 	std::string_view name;
@@ -306,6 +309,8 @@ constexpr feature_name feature_names[] = {{"tso", NETIF_F_ALL_TSO},
                                           {"generic-segmentation-offload", NETIF_F_GSO},
                                           {"gro", NETIF_F_GRO},
                                           {"generic-receive-offload", NETIF_F_GRO},
+                                          {"rx-gro-list", NETIF_F_GRO_FRAGLIST},
+                                          {"rx-udp-gro-forwarding", NETIF_F_GRO_UDP_FWD},
                                           {"tx", NETIF_F_CSUM_MASK | NETIF_F_SCTP_CRC},
                                           {"tx-checksumming", NETIF_F_CSUM_MASK | NETIF_F_SCTP_CRC},
                                           {"rx", NETIF_F_RXCSUM},

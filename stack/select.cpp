@@ -3,12 +3,14 @@
 // fs/select.c: poll(). do_poll asks each file; the first time round, each file's poll queues the caller where
 // it would be woken
 // (__pollwait), until one has something. With nothing to report it sleeps; pollwake marks the table and wakes
-// the task, which asks all files again, without queueing. Left out: select, and busy polling of devices.
+// the task, which asks all files again, without queueing. With net.core.busy_poll the task polls its
+// sockets' devices for a while before it sleeps. Left out: select.
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <deque>
 
+#include "stack/core/busy_poll.h"
 #include "stack/socket.h"
 
 namespace skbwalk {
@@ -167,7 +169,7 @@ u32 vfs_poll(file &f, poll_table *pt)
 	return f.f_op->poll ? f.f_op->poll(f, pt) : DEFAULT_POLLMASK;
 }
 
-static u32 do_pollfd(pollfd &pfd, poll_table &pwait)
+static u32 do_pollfd(pollfd &pfd, poll_table &pwait, bool &can_busy_poll, u32 busy_flag)
 {
 	TRACE_INLINE();
 	u32 mask = 0;
@@ -179,8 +181,11 @@ static u32 do_pollfd(pollfd &pfd, poll_table &pwait)
 		if (f.f) {
 			const u32 filter = static_cast<u16>(pfd.events) | EPOLLERR | EPOLLHUP;
 
-			pwait.key = filter;
-			mask = vfs_poll(*f.f, &pwait) & filter;
+			pwait.key = filter | busy_flag;
+			mask = vfs_poll(*f.f, &pwait);
+			if (mask & busy_flag)
+				can_busy_poll = true;
+			mask &= filter;
 			fdput(f);
 		}
 	}
@@ -196,6 +201,8 @@ static int do_poll(std::vector<pollfd> &list, poll_wqueues &wait, const timespec
 	int count = 0;
 	u64 slack = 0;
 	u64 expire = 0;
+	u32 busy_flag = net_busy_loop_on() ? POLL_BUSY_LOOP : 0;
+	u64 busy_start = 0;
 
 	if (end_time && !end_time->tv_sec && !end_time->tv_nsec) {
 		pt.qproc = nullptr;
@@ -204,10 +211,14 @@ static int do_poll(std::vector<pollfd> &list, poll_wqueues &wait, const timespec
 	if (end_time && !timed_out)
 		slack = select_estimate_accuracy(*end_time);
 	for (;;) {
+		bool can_busy_loop = false;
+
 		for (pollfd &pfd : list) {
-			if (do_pollfd(pfd, pt)) {
+			if (do_pollfd(pfd, pt, can_busy_loop, busy_flag)) {
 				++count;
 				pt.qproc = nullptr; // nobody will wait
+				busy_flag = 0;
+				can_busy_loop = false;
 			}
 		}
 		pt.qproc = nullptr; // all queues have it
@@ -215,6 +226,15 @@ static int do_poll(std::vector<pollfd> &list, poll_wqueues &wait, const timespec
 			count = -ERESTARTNOHAND;
 		if (count || timed_out)
 			break;
+		if (can_busy_loop && !current.cpu->need_resched) {
+			if (!busy_start) {
+				busy_start = busy_loop_current_time();
+				continue;
+			}
+			if (!busy_loop_timeout(busy_start))
+				continue;
+		}
+		busy_flag = 0;
 		if (end_time)
 			expire = static_cast<u64>(timespec64_to_ktime(*end_time));
 		if (!poll_schedule_timeout(wait, TASK_INTERRUPTIBLE, end_time ? &expire : nullptr, slack))

@@ -9,6 +9,7 @@
 
 #include <new>
 
+#include "stack/core/busy_poll.h"
 #include "stack/core/net_namespace.h"
 #include "stack/core/sock.h"
 #include "stack/security/security.h"
@@ -166,8 +167,17 @@ static u32 sock_poll(file &f, poll_table *wait)
 	TRACE();
 	socket &sock = *static_cast<socket *>(f.private_data);
 
-	// No device polls on a reader's behalf (sysctl net.core.busy_poll is 0).
-	return sock.ops->poll ? sock.ops->poll(f, sock, wait) : 0;
+	const u32 events = wait ? wait->key : ~0u;
+	u32 flag = 0;
+
+	if (!sock.ops->poll)
+		return 0;
+	if (sk_can_busy_loop(*sock.sk)) {
+		if (events & POLL_BUSY_LOOP) // once, for a poll() that does it again and again
+			sk_busy_loop(*sock.sk, true);
+		flag = POLL_BUSY_LOOP;
+	}
+	return sock.ops->poll(f, sock, wait) | flag;
 }
 
 static int sock_close(file &f)

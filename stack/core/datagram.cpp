@@ -4,6 +4,7 @@
 // its bytes to and from a caller, with or without a checksum on the way.
 #include <algorithm>
 
+#include "stack/core/busy_poll.h"
 #include "stack/core/sock.h"
 
 namespace skbwalk {
@@ -102,14 +103,20 @@ sk_buff *__skb_try_recv_datagram(sock &sk, sk_buff_head &queue, u32 flags, int &
 	TRACE(sk);
 	int error = sock_error(sk);
 
-	if (!error) {
+	while (!error) {
 		const unsigned long cpu_flags = _raw_spin_lock_irqsave(queue.lock);
 		sk_buff *skb = __skb_try_recv_from_queue(sk, queue, flags, off, error, last);
 		_raw_spin_unlock_irqrestore(queue.lock, cpu_flags);
+		if (error)
+			break;
 		if (skb)
 			return skb;
-		if (!error)
-			error = -EAGAIN;
+		if (sk_can_busy_loop(sk)) {
+			sk_busy_loop(sk, flags & MSG_DONTWAIT);
+			if (skb_peek_tail(queue) != last)
+				continue;
+		}
+		error = -EAGAIN;
 	}
 	err = error;
 	return nullptr;

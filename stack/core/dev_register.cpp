@@ -320,7 +320,7 @@ int register_netdevice(net_device &dev)
 		return -EBUSY;
 	}
 
-	dev.hw_features |= NETIF_F_SOFT_FEATURES;
+	dev.hw_features |= NETIF_F_SOFT_FEATURES | NETIF_F_SOFT_FEATURES_OFF;
 	dev.features |= NETIF_F_SOFT_FEATURES;
 	dev.wanted_features = dev.features & dev.hw_features;
 	if (!(dev.flags & IFF_LOOPBACK))

@@ -355,6 +355,8 @@ bool netif_elide_gro(const net_device &dev)
 	return !(dev.features & NETIF_F_GRO);
 }
 
+namespace {
+
 void gro_cb_zero(napi_gro_cb &cb)
 {
 	cb.gro_remcsum_start = 0;
@@ -371,7 +373,7 @@ void gro_cb_zero(napi_gro_cb &cb)
 }
 
 // What the packet is before its protocol looks at it.
-static void prepare_cb(sk_buff &skb)
+void prepare_cb(sk_buff &skb)
 {
 	const skb_shared_info &shinfo = skb_shinfo(skb);
 	napi_gro_cb &cb = NAPI_GRO_CB(skb);
@@ -392,6 +394,8 @@ static void prepare_cb(sk_buff &skb)
 		cb.csum_cnt = (skb.csum_level + 1) & 7;
 	}
 }
+
+} // namespace
 
 static gro_result_t dev_gro_receive(napi_struct &napi, sk_buff &skb)
 {

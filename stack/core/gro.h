@@ -19,7 +19,7 @@ struct napi_gro_cb {
 	u16 count;       // segments merged
 	u16 proto;
 	u32 age; // jiffies when it was held
-	// From here to is_flist: zero when a packet comes (gro_cb_zero).
+	// From here to is_flist: zero when a packet comes.
 	u16 gro_remcsum_start;
 	u8 same_flow : 1;
 	u8 encap_mark : 1;
@@ -40,7 +40,6 @@ inline napi_gro_cb &NAPI_GRO_CB(const sk_buff &skb)
 {
 	return *reinterpret_cast<napi_gro_cb *>(const_cast<sk_buff &>(skb).cb);
 }
-void gro_cb_zero(napi_gro_cb &cb);
 
 struct offload_callbacks {
 	skb_segs (*gso_segment)(sk_buff &skb, netdev_features_t features) = nullptr;

@@ -416,6 +416,7 @@ bool dev_nit_active(const net_device &dev);
 void dev_queue_xmit_nit(sk_buff &skb, net_device &dev); // taps
 int dev_loopback_xmit(net &net, sock *sk, skb_ptr skb);
 void dev_kfree_skb_irq_reason(skb_ptr skb, bool consumed);
+void dev_kfree_skb_any_reason(skb_ptr skb, bool consumed);
 // The queue's driver lock, unless the device does its own (NETIF_F_LLTX); header inlines.
 void HARD_TX_LOCK(net_device &dev, netdev_queue &txq);
 void HARD_TX_UNLOCK(net_device &dev, netdev_queue &txq);

@@ -310,6 +310,7 @@ int skb_shift(sk_buff &tgt, sk_buff &skb, int shiftlen);
 bool skb_try_coalesce(sk_buff &to, sk_buff &from, bool &fragstolen, int &delta_truesize);
 void __skb_fill_page_desc(sk_buff &skb, u32 i, page *pg, u32 off, u32 size);
 void skb_fill_page_desc(sk_buff &skb, u32 i, page *pg, u32 off, u32 size);
+void skb_add_rx_frag(sk_buff &skb, u32 i, page *pg, u32 off, u32 size, u32 truesize);
 bool skb_can_coalesce(const sk_buff &skb, u32 i, const page *pg, u32 off);
 void skb_frag_ref(const skb_frag_t &f);
 void skb_frag_unref(const skb_frag_t &f);

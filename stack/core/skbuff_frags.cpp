@@ -10,6 +10,16 @@
 
 namespace skbwalk {
 
+// A driver's: the reference to the page goes to the skb, which counts what the driver set aside for it.
+void skb_add_rx_frag(sk_buff &skb, u32 i, page *pg, u32 off, u32 size, u32 truesize)
+{
+	TRACE(skb);
+	skb_fill_page_desc(skb, i, pg, off, size);
+	skb.len += size;
+	skb.data_len += size;
+	skb.truesize += truesize;
+}
+
 int skb_append_pagefrags(sk_buff &skb, page *pg, u32 offset, u32 size)
 {
 	TRACE(skb);

@@ -227,6 +227,7 @@ void sock_init_data_uid(socket *parent, sock &sk, u32 uid)
 	sk.sk_rcvtimeo = MAX_SCHEDULE_TIMEOUT;
 	sk.sk_sndtimeo = MAX_SCHEDULE_TIMEOUT;
 	sk.sk_stamp = SK_DEFAULT_STAMP;
+	sk.sk_ll_usec = static_cast<u32>(core.sysctl_net_busy_read);
 	sk.sk_max_pacing_rate = ~0ull;
 	sk.sk_pacing_rate = ~0ull;
 	sk.sk_pacing_shift = 10;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "stack/core/busy_poll.h"
 #include "stack/core/filter.h"
 #include "stack/core/netdevice.h"
 #include "stack/core/sock.h"
@@ -326,13 +327,27 @@ int sk_setsockopt(sock &sk, int, int optname, const void *optval, u32 optlen)
 	case SO_PEEK_OFF:
 		sk.sk_peek_off = val;
 		break;
-	case SO_BUSY_POLL: // no device of ours has a queue that a socket could poll
+	case SO_BUSY_POLL:
 		if (val > static_cast<int>(sk.sk_ll_usec) && !sockopt_capable(CAP_NET_ADMIN))
 			ret = -EPERM;
 		else if (val < 0)
 			ret = -EINVAL;
 		else
 			sk.sk_ll_usec = static_cast<u32>(val);
+		break;
+	case SO_PREFER_BUSY_POLL:
+		if (val && !sockopt_capable(CAP_NET_ADMIN))
+			ret = -EPERM;
+		else
+			sk.sk_prefer_busy_poll = val != 0;
+		break;
+	case SO_BUSY_POLL_BUDGET:
+		if (val > sk.sk_busy_poll_budget && !sockopt_capable(CAP_NET_ADMIN))
+			ret = -EPERM;
+		else if (val < 0 || val > 0xffff)
+			ret = -EINVAL;
+		else
+			sk.sk_busy_poll_budget = static_cast<u16>(val);
 		break;
 	case SO_MAX_PACING_RATE: {
 		u64 rate = val == -1 ? ~u64{0} : static_cast<u32>(val);
@@ -492,6 +507,12 @@ int sk_getsockopt(sock &sk, int, int optname, void *optval, int &optlen)
 		return sock_getbindtodevice(sk, optval, optlen);
 	case SO_BUSY_POLL:
 		val = static_cast<int>(sk.sk_ll_usec);
+		break;
+	case SO_PREFER_BUSY_POLL:
+		val = sk.sk_prefer_busy_poll;
+		break;
+	case SO_INCOMING_NAPI_ID: // below, it names no queue
+		val = sk.sk_napi_id < MIN_NAPI_ID ? 0 : static_cast<int>(sk.sk_napi_id);
 		break;
 	case SO_INCOMING_CPU:
 		val = sk.sk_incoming_cpu;

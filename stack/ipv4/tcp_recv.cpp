@@ -6,6 +6,7 @@
 // linux-4.4's prequeue (profile feature) the reader also processes segments that were kept for it. Left out:
 // control messages (time stamps, TCP_INQ), zero copy, splice, TCP_REPAIR.
 
+#include "stack/core/busy_poll.h"
 #include "stack/ipv4/ip.h"
 #include "stack/ipv4/tcp.h"
 
@@ -368,6 +369,9 @@ int tcp_recvmsg(sock &sk, msghdr &msg, std::size_t len, int flags, int &addr_len
 	TRACE(sk);
 	if (flags & MSG_ERRQUEUE)
 		return inet_recv_error(sk, msg, static_cast<int>(len), addr_len);
+	if (sk_can_busy_loop(sk) && skb_queue_empty_lockless(sk.sk_receive_queue) &&
+	    sk.sk_state == TCP_ESTABLISHED)
+		sk_busy_loop(sk, flags & MSG_DONTWAIT);
 	lock_sock(sk);
 	const int ret = tcp_recvmsg_locked(sk, msg, len, flags);
 

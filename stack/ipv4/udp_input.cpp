@@ -7,6 +7,7 @@
 // when a quarter of the buffer was read.
 #include <algorithm>
 
+#include "stack/core/busy_poll.h"
 #include "stack/core/xfrm.h"
 #include "stack/ipv4/icmp.h"
 #include "stack/ipv4/inet_hashtables.h"
@@ -308,28 +309,34 @@ skb_ptr __skb_recv_udp(sock &sk, u32 flags, int &off, int &err)
 		if (error)
 			break;
 		error = -EAGAIN;
-		spin_lock_bh(queue.lock);
-		sk_buff *skb = __skb_try_recv_from_queue(sk, queue, flags, off, err, last);
-		if (skb) {
-			if (!(flags & MSG_PEEK))
-				udp_skb_destructor(sk, *skb);
-			spin_unlock_bh(queue.lock);
-			return skb_ptr(skb);
-		}
-		if (skb_queue_empty_lockless(sk_queue)) {
-			spin_unlock_bh(queue.lock);
-			continue;
-		}
-		// Both locks stay held, so that memory is accounted for without taking the second again.
-		spin_lock(sk_queue.lock);
-		skb_queue_splice_tail_init(sk_queue, queue);
-		skb = __skb_try_recv_from_queue(sk, queue, flags, off, err, last);
-		if (skb && !(flags & MSG_PEEK))
-			udp_skb_dtor_locked(sk, *skb);
-		spin_unlock(sk_queue.lock);
-		spin_unlock_bh(queue.lock);
-		if (skb)
-			return skb_ptr(skb);
+		do {
+			spin_lock_bh(queue.lock);
+			sk_buff *skb = __skb_try_recv_from_queue(sk, queue, flags, off, err, last);
+			if (skb) {
+				if (!(flags & MSG_PEEK))
+					udp_skb_destructor(sk, *skb);
+				spin_unlock_bh(queue.lock);
+				return skb_ptr(skb);
+			}
+			if (skb_queue_empty_lockless(sk_queue)) {
+				spin_unlock_bh(queue.lock);
+			} else {
+				// Both locks stay held, so that memory is accounted for without taking the
+				// second again.
+				spin_lock(sk_queue.lock);
+				skb_queue_splice_tail_init(sk_queue, queue);
+				skb = __skb_try_recv_from_queue(sk, queue, flags, off, err, last);
+				if (skb && !(flags & MSG_PEEK))
+					udp_skb_dtor_locked(sk, *skb);
+				spin_unlock(sk_queue.lock);
+				spin_unlock_bh(queue.lock);
+				if (skb)
+					return skb_ptr(skb);
+			}
+			if (!sk_can_busy_loop(sk))
+				break;
+			sk_busy_loop(sk, flags & MSG_DONTWAIT);
+		} while (!skb_queue_empty_lockless(sk_queue));
 	} while (timeo && !__skb_wait_for_more_packets(sk, sk_queue, error, timeo, nullptr));
 	err = error;
 	return nullptr;

@@ -20,8 +20,8 @@ void wrong(device &dev, const char *what, dma_addr_t addr, std::size_t size)
 {
 	char text[160];
 
-	std::snprintf(text, sizeof(text), "DMA: %s: %s (bus address 0x%llx, %zu bytes)", dev.name.c_str(), what,
-	              static_cast<unsigned long long>(addr), size);
+	std::snprintf(text, sizeof(text), "DMA: %s: %s (bus address 0x%llx, %zu bytes)", dev.name.c_str(),
+	              what, static_cast<unsigned long long>(addr), size);
 	dev.dma_errors.emplace_back(text);
 }
 

@@ -51,7 +51,9 @@ public:
 		end_namespaces();
 		EXPECT_EQ(live_netdevs(world.h), 0u);
 		EXPECT_EQ(skb_dropped_unspecified(), 0u);
-		EXPECT_EQ(slab_report(world.h), "");
+		EXPECT_THAT(slab_report(world.h),
+		            polls ? testing::MatchesRegex("(skbuff_head_cache [0-9]+\n)?(pages 1\n)?")
+		                  : testing::MatchesRegex(""));
 		leave();
 	}
 	// Between enter() and leave() the test is code of the host's cpu; outside, time goes by.
@@ -67,6 +69,7 @@ public:
 	net_device &dev(net &n, const std::string &name) { return *__dev_get_by_name(n, name); }
 
 	bench_world world;
+	bool polls = false; // then its cpu keeps a page and heads of packets
 
 private:
 	std::optional<enter_cpu> in_;
