@@ -364,6 +364,16 @@ static void __netif_receive_skb_list(list_head &head)
 void netif_receive_skb_list_internal(list_head &head)
 {
 	TRACE();
+	list_head sublist;
+
+	while (!list_empty(head)) {
+		sk_buff &skb = skb_on(*head.next);
+
+		list_del_init(skb.tcp_tsorted_anchor);
+		if (!skb_defer_rx_timestamp(skb)) // else it is the time stamper's
+			list_add_tail(skb.tcp_tsorted_anchor, sublist);
+	}
+	list_splice_init(sublist, head);
 	rcu_read_lock();
 	__netif_receive_skb_list(head);
 	rcu_read_unlock();
