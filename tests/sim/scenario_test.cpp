@@ -162,6 +162,19 @@ INSTANTIATE_TEST_SUITE_P(
                            with_steps(a_socket,
                                       R"(, "expect": {"counters": [{"name": "X", "value": {"most": 1}}]})"),
                            {"/expect/counters/0/value/most: unknown key"}},
+		wrong_file{"no_such_line",
+                           with_steps(a_socket, R"(, "devices": [{"name": "d", "irq": 24}])"),
+                           {"/devices/0/irq: expected the number of a line from 0 to 23", "found 24"}},
+		wrong_file{
+			"no_such_trigger",
+			with_steps(a_socket, R"(, "devices": [{"name": "d", "irq": 1, "trigger": "soft"}])"),
+			{"/devices/0/trigger: expected level or edge", "found \"soft\""}},
+		wrong_file{
+			"raises_all_at_once",
+			with_steps(
+				a_socket,
+				R"(, "devices": [{"name": "d", "irq": 1, "raises": [{"at_ms": 1, "count": 2}]}])"),
+			{"/devices/0/raises/0: expected the key \"every_ms\", more than 0"}},
 		wrong_file{"expected_phase",
                            with_steps(a_socket, R"(, "expect": {"calls": [{"phase": "q", "order": []}]})"),
                            {"/expect/calls/0/phase: expected a phase of this file"}}),
