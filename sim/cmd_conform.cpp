@@ -93,17 +93,21 @@ public:
 
 	int go()
 	{
-		const std::vector<map_row> rows = chosen();
+		const std::vector<map_row> rows = args_.captures.empty() ? chosen() : captured(chosen());
 		const bool details = !args_.names.empty();
 		if (!details)
-			fmt::print("{:<34} {:>7} {:>7} {:>7} {:>7}  {}\n", "reference", "recall", "precis.",
-			           "F1", "ceiling", "edges kernel/model/common");
+			fmt::print("{:<34} {:>7} {:>7} {:>7} {:>7}  edges kernel/{}/common\n", "reference",
+			           "recall", "precis.", "F1", "ceiling",
+			           args_.captures.empty() ? "model" : "capture");
 		for (const map_row &row : rows) {
 			try {
 				const text_tree reference =
 					parse_tree_file((folder_ / row.reference).string());
 				const text_tree model =
-					parse_tree_text(run_(row.run), fmt::format("{}", row.run[0]));
+					args_.captures.empty()
+						? parse_tree_text(run_(row.run),
+				                                  fmt::format("{}", row.run[0]))
+						: parse_tree_file(capture_of(row).string());
 				if (row.is_seed())
 					seed(row, reference, model, details);
 				else
@@ -141,8 +145,34 @@ private:
 		return out;
 	}
 
+	// SCENARIO.PHASE.tree, as `oracle --keep` names it.
+	std::filesystem::path capture_of(const map_row &row) const
+	{
+		const auto at = std::ranges::find(row.run, "--phase");
+		return std::filesystem::path{args_.captures} /
+		       fmt::format("{}.{}.tree", row.run[0], at == row.run.end() ? row.run[0] : *(at + 1));
+	}
+
+	// A kernel's recordings alone, of scenarios that were captured.
+	std::vector<map_row> captured(std::vector<map_row> rows) const
+	{
+		std::erase_if(rows, [this](const map_row &row) {
+			return row.is_seed() || !std::filesystem::exists(capture_of(row));
+		});
+		if (rows.empty())
+			throw bad_trace(fmt::format(
+				"{}: expected captures of the scenarios of {}: SCENARIO.PHASE.tree, as "
+				"`skbwalk oracle --keep' leaves them",
+				args_.captures, (folder_ / "map.tsv").string()));
+		return rows;
+	}
+
 	void say_command(const map_row &row) const
 	{
+		if (!args_.captures.empty()) {
+			fmt::print("{}\n  {}\n", row.reference, capture_of(row).string());
+			return;
+		}
 		fmt::print("{}\n  skbwalk run {}\n", row.reference, fmt::join(row.run, " "));
 	}
 
@@ -184,13 +214,14 @@ private:
 		}
 		say_command(row);
 		std::fputs(side_by_side(left, right,
-		                        {.left = "kernel", .right = "model", .colour = args_.colour})
+		                        {.left = "kernel",
+		                         .right = args_.captures.empty() ? "model" : "capture",
+		                         .colour = args_.colour})
 		                   .c_str(),
 		           stdout);
-		fmt::print(
-			"recall {:.1f}%  precision {:.1f}%  F1 {:.1f}%  (kernel {}, model {}, common {})\n",
-			100 * score.recall(), 100 * score.precision(), 100 * score.f1(), score.reference,
-			score.model, score.common);
+		fmt::print("recall {:.1f}%  precision {:.1f}%  F1 {:.1f}%  (kernel {}, {} {}, common {})\n",
+		           100 * score.recall(), 100 * score.precision(), 100 * score.f1(), score.reference,
+		           args_.captures.empty() ? "model" : "capture", score.model, score.common);
 	}
 
 	static void print_score(const std::string &name, const match_result &score,

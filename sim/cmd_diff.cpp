@@ -100,7 +100,8 @@ private:
 		}
 		std::error_code ignored;
 		if (std::filesystem::is_directory(what, ignored))
-			throw bad_trace(fmt::format("{}: a folder: expected a trace or a scenario", what));
+			throw bad_trace(fmt::format(
+				"{}: a folder: expected a trace or a scenario, or two folders", what));
 		if (std::filesystem::exists(what, ignored)) {
 			std::ifstream in{what, std::ios::binary};
 			const std::string text = whole_text(in);
@@ -367,7 +368,11 @@ private:
 
 int cmd_diff(const diff_args &args, const run_to_tree &run)
 {
+	std::error_code ignored;
 	try {
+		if (std::filesystem::is_directory(args.a, ignored) &&
+		    std::filesystem::is_directory(args.b, ignored))
+			return diff_folders(args);
 		return comparison{args, run}.go();
 	} catch (const std::exception &e) {
 		fmt::print(stderr, "skbwalk: {}\n", e.what());

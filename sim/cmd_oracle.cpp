@@ -64,8 +64,9 @@ fs::path folder_for(const oracle_args &args)
 		fs::create_directories(args.keep, error);
 		if (error)
 			throw no_oracle(fmt::format("{}: {}", args.keep.string(), error.message()));
-		return args.keep;
 	}
+	if (!args.from.empty() || !args.keep.empty())
+		return args.from.empty() ? args.keep : args.from;
 	std::string name = (fs::temp_directory_path() / "skbwalk-oracle.XXXXXX").string();
 	if (!mkdtemp(name.data()))
 		throw no_oracle(fmt::format("{}: cannot be made", name));
@@ -99,14 +100,9 @@ void take_back(played_scenario &p, const fs::path &folder, const oracle_args &ar
 		if (args.calls)
 			p.kernel = read_captures(full, text_of("softirqs", "trace"), stem + ".full.trace");
 		p.kernel_got = read_outcomes(results, stem + ".results");
-		if (args.packets) {
-			const outcomes seen =
+		if (args.packets)
+			p.kernel_looked =
 				read_outcomes(text_of("packets", "results"), stem + ".packets.results");
-			p.kernel_got.frames = seen.frames;
-			p.kernel_got.end_ns = seen.end_ns;
-			p.kernel_got.notes.insert(p.kernel_got.notes.end(), seen.notes.begin(),
-			                          seen.notes.end());
-		}
 	} catch (const bad_trace &e) {
 		p.failure = e.what();
 	}
@@ -151,10 +147,12 @@ int play(oracle_args args)
 	boot.cache = args.cache;
 	boot.player = args.player;
 	boot.seconds_max = args.seconds_max;
+	boot.append = args.append;
+	boot.later_ms = args.later_ms;
 	boot.folder = folder_for(args);
 	// The first run meets cold caches and static keys that nobody has turned on yet: its times are not
 	// used.
-	// Packet sockets change what the receiver accounts for, so no result is taken from a run with them.
+	// Packet sockets change what the receiver accounts for: the model then keeps clones, too.
 	std::vector<std::string> variants;
 	if (args.packets)
 		variants.emplace_back("packets");
@@ -169,18 +167,22 @@ int play(oracle_args args)
 	std::ranges::stable_sort(boot.plans, {},
 	                         [](const played_plan &p) { return modules_for(*p.what).size(); });
 
-	const boot_result machine = args.host ? play_on_this_host(boot) : play_under_qemu(boot);
+	const boot_result machine = !args.from.empty() ? boot_result{"captures of " + args.from.string(), {}}
+	                            : args.host        ? play_on_this_host(boot)
+	                                               : play_under_qemu(boot);
 	std::vector<played_scenario> played;
 	for (const scenario &s : scenarios) {
 		played_scenario p;
 		p.what = &s;
 		take_back(p, boot.folder, args);
-		p.model = run_on_model(s, args.profile, args.packets);
+		p.model = run_on_model(s, args.profile, p.kernel_got.tick);
+		if (args.packets)
+			p.model_looked = look_at_model(s, args.profile, p.kernel_looked.tick).got;
 		played.push_back(std::move(p));
 	}
 	if (!args.keep.empty()) {
-		keep_trees(played, boot.folder);
-	} else {
+		keep_trees(played, args.keep);
+	} else if (args.from.empty()) {
 		std::error_code ignored;
 		fs::remove_all(boot.folder, ignored);
 	}

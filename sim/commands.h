@@ -22,6 +22,7 @@ using run_to_tree = std::function<std::string(const std::vector<std::string> &ar
 struct conform_args {
 	std::vector<std::string> names; // rows of map.tsv by reference or its file's name; empty: all
 	std::string reference;
+	std::string captures; // a folder of `oracle --keep`: compare what is in it in place of the model
 	bool colour = false;
 };
 
@@ -30,7 +31,7 @@ struct conform_args {
 
 struct diff_args {
 	// A file with a call tree (`-`: standard input), or a scenario as NAME, NAME@PROFILE or FILE.json,
-	// with options of `run` behind it.
+	// with options of `run` behind it; or both are folders of captures.
 	std::string a;
 	std::string b;
 	std::string scope;     // a file with a function's name a line; empty: the network's functions
@@ -44,6 +45,8 @@ struct diff_args {
 };
 
 [[nodiscard]] int cmd_diff(const diff_args &args, const run_to_tree &run);
+// Both are folders: a line of scores for each capture that both have, and the functions that differ.
+[[nodiscard]] int diff_folders(const diff_args &args);
 
 struct coverage_args {
 	std::string reference;

@@ -155,6 +155,7 @@ void add_oracle_options(CLI::App &app, oracle_args &a)
 	               "a Debian package with another kernel than the newest linux-image-6.1.0-*-amd64");
 	app.add_flag("--host", a.host, "on this machine's own kernel, as root");
 	app.add_option("--keep", a.keep, "captures, results and the console's log go there");
+	app.add_option("--from", a.from, "compare with what an earlier run kept there; nothing boots");
 	app.add_option("--at-least", a.at_least, "F1 of all calls, in percent, for exit status 0 (98)")
 		->check(CLI::Range(0.0, 100.0));
 	app.add_option("--random", a.random, "so many random scenarios; implies --packets")
@@ -167,6 +168,9 @@ void add_oracle_options(CLI::App &app, oracle_args &a)
 	app.add_option("--player", a.player, "another skbwalk-player than the one beside this program");
 	app.add_option("--seconds", a.seconds_max, "end the machine after so long")
 		->check(CLI::Range(1U, 1'000'000U));
+	app.add_option("--append", a.append, "to the kernel's command line");
+	app.add_option("--later", a.later_ms, "begin so many milliseconds later after the boot")
+		->check(CLI::Range(1U, 10'000U));
 }
 
 // What `run` prints, for the commands that compare.
@@ -325,7 +329,8 @@ int command_line(int argc, char **argv)
 
 	diff_args diff;
 	CLI::App *diff_command = app.add_subcommand(
-		"diff", "compare two call trees: files, or scenarios (NAME, NAME@PROFILE)");
+		"diff",
+		"compare two call trees: files, scenarios (NAME, NAME@PROFILE) or folders of captures");
 	diff_command->add_option("A", diff.a)->required();
 	diff_command->add_option("B", diff.b)->required();
 	diff_command->add_option("--scope", diff.scope,
@@ -348,6 +353,8 @@ int command_line(int argc, char **argv)
 	conform_command->add_option("NAME", conform.names,
 	                            "rows of map.tsv, side by side; none: scores of all");
 	conform_command->add_option("--reference", conform.reference, "the folder of map.tsv");
+	conform_command->add_option("--captures", conform.captures,
+	                            "not the model, but what `oracle --keep' has put into this folder");
 
 	oracle_args oracle;
 	CLI::App *oracle_command =

@@ -20,6 +20,7 @@ struct oracle_args {
 	std::string profile = "linux-6.1";
 	std::filesystem::path cache; // of packages
 	std::filesystem::path keep;  // captures go there
+	std::filesystem::path from;  // what an earlier run kept: nothing is booted
 	std::filesystem::path player;
 	std::string diff;     // a phase, or SCENARIO/PHASE: both trees side by side
 	double at_least = 98; // pooled F1, in percent
@@ -28,7 +29,9 @@ struct oracle_args {
 	bool calls = true;    // record them; else results alone, which needs no tracer
 	bool colour = false;
 	u32 seconds_max = 0;
-	u32 random = 0; // so many random scenarios
+	std::string append; // to the kernel's command line
+	u32 later_ms = 0;   // all of it that much later after the boot
+	u32 random = 0;     // so many random scenarios
 	u64 seed = 1;
 };
 
@@ -37,8 +40,9 @@ struct played_scenario {
 	const scenario *what = nullptr;
 	std::string failure; // why there is nothing to compare
 	std::vector<capture> kernel;
-	outcomes kernel_got;
+	outcomes kernel_got, kernel_looked; // without and with packet sockets
 	model_run model;
+	outcomes model_looked;
 };
 
 struct oracle_score {

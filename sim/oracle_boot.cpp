@@ -47,15 +47,23 @@ const std::vector<tool> &tools()
 	return all;
 }
 
+template <class F> void for_each_command(const scenario &s, F &&use)
+{
+	for (const setup_line &l : s.setup)
+		use(command_words(l.run));
+	for (const auto *steps : {&s.warmup, &s.steps})
+		for (const step &one : *steps)
+			if (one.call == call_kind::run)
+				use(command_words(one.command.run));
+}
+
 bool mentions(const scenario &s, std::string_view word)
 {
-	const auto in = [word](const setup_line &l) {
-		const std::vector<std::string> words = command_words(l.run);
-		return std::ranges::find(words, word) != words.end();
-	};
-	const auto in_step = [&in](const step &st) { return st.call == call_kind::run && in(st.command); };
-	return std::ranges::any_of(s.setup, in) || std::ranges::any_of(s.warmup, in_step) ||
-	       std::ranges::any_of(s.steps, in_step);
+	bool out = false;
+	for_each_command(s, [&](const std::vector<std::string> &words) {
+		out = out || std::ranges::find(words, word) != words.end();
+	});
+	return out;
 }
 
 fs::path find_below(const std::vector<fs::path> &roots, const std::vector<std::string> &folders,
@@ -94,6 +102,16 @@ public:
 			tree_.add_link("usr/sbin/iptables", "xtables-legacy-multi");
 			add_folder_of_libraries("usr/lib/x86_64-linux-gnu/xtables");
 		}
+		// What a scenario's commands name is loaded before it is played.
+		tree_.add_text("usr/sbin/modprobe",
+		               "#!/bin/busybox sh\n"
+		               "for name in \"$@\"; do\n"
+		               "\tcase $name in -*) continue ;; esac\n"
+		               "\tname=$(echo \"$name\" | tr - _)\n"
+		               "\tgrep -q \"^$name \" /proc/modules || [ -d \"/sys/module/$name\" ] ||\n"
+		               "\t\t{ echo \"modprobe: $name is not loaded\" >&2; exit 1; }\n"
+		               "done\n",
+		               0755);
 		tree_.add_file("player", find_player(args_.player));
 		tree_.add_text("functions", recorded_functions());
 		for (const played_plan &p : args_.plans)
@@ -183,7 +201,7 @@ private:
 				}
 	}
 
-	// The module's file and, before it, those that it depends on; adds them to the image.
+	// The module's file and, before it, those that it needs; adds them to the image.
 	std::vector<std::string> module_files(const std::string &name)
 	{
 		const auto it = modules_.find(name);
@@ -196,12 +214,14 @@ private:
 			                                          {.with_stderr = false})
 			                                      .output
 			                            : read_bytes(it->second);
-			depends_[name] = module_info(bytes, "depends");
+			depends_[name] = module_info(bytes, "depends") + softly_needed(bytes);
 			tree_.add_text(path, std::move(bytes));
 		}
 		std::vector<std::string> out;
 		std::istringstream names{depends_[name]};
 		for (std::string one; std::getline(names, one, ',');) {
+			if (one.empty())
+				continue;
 			std::ranges::replace(one, '-', '_');
 			for (std::string &file : module_files(one))
 				if (std::ranges::find(out, file) == out.end())
@@ -209,6 +229,12 @@ private:
 		}
 		out.push_back("/" + path);
 		return out;
+	}
+
+	// What must be there before, of modules that ask for it by an algorithm's name when they begin.
+	static std::string softly_needed(std::string_view module)
+	{
+		return module_info(module, "softdep").starts_with("pre: crc32c") ? ",crc32c_generic" : "";
 	}
 
 	// What a scenario wants and is not there yet; a module's functions can be recorded from then on.
@@ -236,6 +262,8 @@ private:
 			"mount -t tmpfs run /run\n"
 			"echo oracle: up\n"
 			"sysctl -qw net.core.devconf_inherit_init_net=1 net.core.default_qdisc=fq_codel\n";
+		if (args_.later_ms)
+			out += fmt::format("usleep {}000\n", args_.later_ms);
 		for (const played_plan &p : args_.plans) {
 			const std::string stem = plan_stem(*p.what);
 			out += load_modules(*p.what);
@@ -280,9 +308,12 @@ std::vector<std::string> said_by(const std::string &console, std::string_view pr
 std::string tail_of(const std::string &text, std::size_t lines)
 {
 	std::size_t at = text.size();
-	for (std::size_t n = 0; n <= lines && at && at != std::string::npos; ++n)
-		at = text.rfind('\n', at - 1);
-	return at == std::string::npos ? text : text.substr(at + 1);
+	for (std::size_t n = 0; n <= lines; ++n) {
+		at = at ? text.rfind('\n', at - 1) : std::string::npos;
+		if (at == std::string::npos)
+			return text;
+	}
+	return text.substr(at + 1);
 }
 
 void need_program(const char *name, const char *package)
@@ -301,17 +332,26 @@ std::vector<std::string> modules_for(const scenario &s)
 	static const std::vector<std::pair<std::string_view, std::vector<std::string>>> by_word = {
 		{"bridge", {"bridge"}},
 		{"brctl", {"bridge"}},
-		{"br_netfilter", {"br_netfilter"}},
 		{"netem", {"sch_netem"}},
 		{"prio", {"sch_prio"}},
 		{"dummy", {"dummy"}},
+		{"conntrack", {"nf_conntrack"}},
+		// A table registers its hooks when a namespace first asks for it, so all can be there.
 		{"iptables",
-	         {"iptable_filter", "iptable_mangle", "iptable_raw", "xt_conntrack", "xt_tcpudp", "xt_mark"}},
+	         {"iptable_filter", "iptable_mangle", "iptable_raw", "iptable_nat", "xt_addrtype",
+	          "xt_comment", "xt_conntrack", "xt_limit", "xt_mac", "xt_mark", "xt_MASQUERADE",
+	          "xt_multiport", "xt_nat", "xt_REDIRECT", "xt_tcpudp", "ipt_REJECT"}},
 	};
 	std::vector<std::string> out = {"veth"};
 	for (const auto &[word, names] : by_word)
 		if (mentions(s, word))
 			out.insert(out.end(), names.begin(), names.end());
+	for_each_command(s, [&out](const std::vector<std::string> &words) {
+		const auto at = std::ranges::find(words, "modprobe");
+		if (at != words.end())
+			std::copy_if(at + 1, words.end(), std::back_inserter(out),
+			             [](const std::string &word) { return !word.starts_with('-'); });
+	});
 	return out;
 }
 
@@ -384,7 +424,10 @@ boot_result play_under_qemu(const boot_args &args)
 	         "-initrd",
 	         initrd.string(),
 	         "-append",
-	         "quiet panic=-1 mitigations=off nowatchdog tsc=reliable random.trust_cpu=on lsm= ipv6.disable_ipv6=1 console=ttyS0",
+	         fmt::format(
+			 "quiet panic=-1 mitigations=off nowatchdog tsc=reliable random.trust_cpu=on lsm= "
+			 "ipv6.disable_ipv6=1 console=ttyS0{}{}",
+			 args.append.empty() ? "" : " ", args.append),
 	         "-serial",
 	         fmt::format("file:{}", console.string()),
 	         "-serial",

@@ -27,6 +27,8 @@ struct boot_args {
 	std::filesystem::path folder; // what comes back, and the console's log
 	bool records = true;          // calls, in some variant
 	u32 seconds_max = 0;          // 0: by the number of plans
+	std::string append;           // to the kernel's command line
+	u32 later_ms = 0;             // the first run begins so much later after the boot
 };
 
 // The kernel's release, and what was odd. Throws no_oracle; the folder then keeps what there is.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// One run, from which each phase's tree is written and read again, as a comparison of texts would do it.
+// A run for the results and the trees, each phase's written and read again as a comparison of texts would do
+// it; another for the packets, since who looks at them changes them.
 #include "sim/oracle_model.h"
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 #include "sim/trace_output.h"
 #include "sim/world.h"
 #include "stack/core/net_namespace.h"
+#include "stack/kernel/timer.h"
 
 namespace skbwalk::sim {
 
@@ -50,60 +52,118 @@ std::vector<std::string> phases_of(const scenario &s)
 	return out;
 }
 
-} // namespace
+// The first of a slot of the wheel's third level: 4096 ticks from one to the next.
+constexpr u64 ticks_alike = 4096;
 
-model_run run_on_model(const scenario &s, const std::string &release, bool packets)
-{
-	const profile p = profile_for(release, "");
-	model_run out;
-	world::options options;
-	options.seed = s.seed.value_or(1);
-	options.features = p.features();
-	options.trace_records_max = records_max;
-	world w{options};
+class model {
+public:
+	model(const scenario &s, const std::string &release, u64 tick, bool packets)
+		: scenario_(s), profile_(profile_for(release, "")), packets_(packets)
 	{
-		runner r{w, s};
-		r.on_result([&out](const step &one, bool warm, long result, const call_results &got) {
-			out.got.steps[{warm, one.number}] = outcome_of(one, result, got);
-		});
-		r.set_up();
-		std::optional<packet_tap> tap;
-		if (packets) {
-			tap.emplace(w);
-			tap->watch([&](const packet_tap::seen &seen) {
-				if (!seen.out && !(seen.dev.flags & IFF_LOOPBACK))
-					return;
-				const frame_bytes bytes = wire_bytes(seen.skb);
-				out.got.frames.push_back({dev_net(seen.dev).name, seen.dev.name, seen.time_ns,
-				                          std::string{bytes.begin(), bytes.end()}});
+		options_.seed = s.seed.value_or(1);
+		options_.features = profile_.features();
+		options_.trace_records_max = packets ? 1 : records_max;
+		if (tick)
+			later_ns_ = TICK_NSEC * ((tick - begins_at_tick()) % ticks_alike);
+	}
+
+	model_run run()
+	{
+		model_run out;
+		world w{options_};
+		{
+			runner r{w, scenario_};
+			r.on_result([&out](const step &one, bool warm, long result, const call_results &got) {
+				out.got.steps[{warm, one.number}] = outcome_of(one, result, got);
 			});
+			r.set_up(later_ns_);
+			std::optional<packet_tap> tap;
+			if (packets_)
+				watch(tap.emplace(w), out.got);
+			r.on_steps_begin([&out] { out.got.frames.clear(); });
+			const run_report report = r.run();
+			tap.reset();
+			out.got.end_ns = report.virtual_ns;
+			if (!report.deadlock.empty())
+				out.got.notes.push_back("deadlock: every task waits for ever\n" +
+				                        report.deadlock);
+			if (!packets_)
+				take_trees(w, out);
+			r.end_tasks();
 		}
-		r.on_steps_begin([&out] { out.got.frames.clear(); });
-		const run_report report = r.run();
-		tap.reset();
-		out.got.end_ns = report.virtual_ns;
-		if (!report.deadlock.empty())
-			out.got.notes.push_back("deadlock: every task waits for ever\n" + report.deadlock);
+		static_cast<void>(w.end());
+		return out;
+	}
+
+private:
+	// Where it would begin by itself.
+	u64 begins_at_tick() const
+	{
+		world w{options_};
+		runner r{w, scenario_};
+		r.set_up();
+		u64 at = w.now_ns();
+		const bool warms = !scenario_.warmup.empty();
+		if (!warms && !scenario_.steps.empty() && wanted(scenario_.steps.front()))
+			at = (at + scenario_.gap_ns) / TICK_NSEC * TICK_NSEC + TICK_NSEC;
+		r.end_tasks();
+		return INITIAL_JIFFIES + at / TICK_NSEC;
+	}
+	[[nodiscard]] bool wanted(const step &s) const
+	{
+		return s.call != call_kind::run && (!scenario_.has_phases() || !s.phase.empty());
+	}
+
+	static void watch(packet_tap &tap, outcomes &got)
+	{
+		tap.keep_clones();
+		tap.watch([&got](const packet_tap::seen &seen) {
+			if (!seen.out && !(seen.dev.flags & IFF_LOOPBACK))
+				return;
+			const frame_bytes bytes = wire_bytes(seen.skb);
+			got.frames.push_back({dev_net(seen.dev).name, seen.dev.name, seen.time_ns,
+			                      std::string{bytes.begin(), bytes.end()}});
+		});
+	}
+
+	void take_trees(const world &w, model_run &out) const
+	{
 		const trace::recorder &recorder = *w.recorder();
 		if (recorder.lost())
 			out.got.notes.push_back(
 				fmt::format("the model's trace lost {} records", recorder.lost()));
-		for (const std::string &phase : phases_of(s)) {
-			trace_output wanted;
-			wanted.selection.phases = {phase};
+		for (const std::string &phase : phases_of(scenario_)) {
+			trace_output selected;
+			selected.selection.phases = {phase};
 			text_tree tree;
 			try {
-				tree = parse_tree_text(trace_text(recorder, w.host_names(), p, wanted),
-				                       s.name);
+				tree = parse_tree_text(
+					trace_text(recorder, w.host_names(), profile_, selected),
+					scenario_.name);
 			} catch (const bad_trace &) {
 				// a phase in which nothing that can be traced ran
 			}
 			out.phases.emplace_back(phase, std::move(tree));
 		}
-		r.end_tasks();
 	}
-	static_cast<void>(w.end());
-	return out;
+
+	const scenario &scenario_;
+	const profile profile_;
+	const bool packets_;
+	world::options options_;
+	u64 later_ns_ = 0;
+};
+
+} // namespace
+
+model_run run_on_model(const scenario &s, const std::string &release, u64 tick)
+{
+	return model{s, release, tick, false}.run();
+}
+
+model_run look_at_model(const scenario &s, const std::string &release, u64 tick)
+{
+	return model{s, release, tick, true}.run();
 }
 
 } // namespace skbwalk::sim

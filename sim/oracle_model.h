@@ -17,8 +17,11 @@ struct model_run {
 	outcomes got;
 };
 
-// Throws as run_scenario() does. With `packets`, frames are kept as each device sends them (loopback:
-// receives).
-[[nodiscard]] model_run run_on_model(const scenario &s, const std::string &profile, bool packets);
+// Throws as run_scenario() does. `tick` is the kernel's when its first step began (0: unknown): the set-up is
+// put off until the model's steps begin at one of the same place in the timers' wheel.
+[[nodiscard]] model_run run_on_model(const scenario &s, const std::string &profile, u64 tick = 0);
+// No trees: frames are kept as each device sends them (loopback: receives), and clones of them, as the packet
+// sockets do that look at the kernel's.
+[[nodiscard]] model_run look_at_model(const scenario &s, const std::string &profile, u64 tick = 0);
 
 } // namespace skbwalk::sim

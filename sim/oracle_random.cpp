@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // One task holds all sockets, so that nothing depends on who is scheduled when; what could block for ever is
-// asked not to. A quarter of the scenarios takes a link down and up again.
+// asked not to. In a third of the scenarios a second task has a listener of its own and waits on it, on what
+// it accepts, or in poll and epoll, for a limited time. A quarter of the scenarios takes a link down and up
+// again.
 #include "sim/oracle_random.h"
 
 #include <algorithm>
@@ -10,62 +12,44 @@
 
 #include <fmt/format.h>
 
+#include "sim/oracle_random_networks.h"
 #include "stack/kernel/random.h"
 
 namespace skbwalk::sim {
 
 namespace {
 
-struct network {
-	std::string_view name;
-	std::vector<std::string_view> setup;
-	std::string_view client, server; // namespaces; empty: the initial one
-	std::string_view address;        // of the server
-	std::string_view link;           // a command's begin that takes a link up or down; empty: none
-};
-
-const std::vector<network> &networks()
-{
-	static const std::vector<network> all = {
-		{"loopback", {"ip link set lo up"}, "", "", "127.0.0.1", ""},
-		{"veth",
-	         {"ip link add v1 type veth peer name v2", "ip addr add 10.3.0.1/24 dev v1",
-	          "ip addr add 10.3.0.2/24 dev v2", "ip link set lo up", "ip link set v1 up",
-	          "ip link set v2 up"},
-	         "",
-	         "",
-	         "10.3.0.2",
-	         ""},
-		{"namespaces",
-	         {"ip netns add c", "ip netns add s", "ip link add vc netns c type veth peer name vs netns s",
-	          "ip -n c addr add 10.1.0.1/24 dev vc", "ip -n s addr add 10.1.0.2/24 dev vs",
-	          "ip -n c link set vc up", "ip -n s link set vs up"},
-	         "c",
-	         "s",
-	         "10.1.0.2",
-	         "ip -n s link set vs"},
-		{"router",
-	         {"ip netns add c", "ip netns add r", "ip netns add s",
-	          "ip link add va netns c type veth peer name ra netns r",
-	          "ip link add vb netns s type veth peer name rb netns r",
-	          "ip -n c addr add 10.0.1.2/24 dev va", "ip -n r addr add 10.0.1.1/24 dev ra",
-	          "ip -n r addr add 10.0.2.1/24 dev rb", "ip -n s addr add 10.0.2.2/24 dev vb",
-	          "ip -n c link set va up", "ip -n r link set ra up", "ip -n r link set rb up",
-	          "ip -n s link set vb up", "ip -n c route add default via 10.0.1.1",
-	          "ip -n s route add default via 10.0.2.1",
-	          "ip netns exec r sysctl -w net.ipv4.ip_forward=1"},
-	         "c",
-	         "s",
-	         "10.0.2.2",
-	         "ip -n r link set ra"},
-	};
-	return all;
-}
-
-constexpr u32 ports = 3, first_port = 8000, sockets_max = 8;
+constexpr u32 ports = 3, first_port = 8000, sockets_max = 8, waiters_port = 8100;
 constexpr u32 sizes[] = {1, 2, 10, 100, 536, 1000, 1447, 1448, 1449, 2896, 5000, 16384, 32741, 65483};
 constexpr u32 read_sizes[] = {0, 1, 10, 100, 1000, 4096, 65536, 200000};
 constexpr u32 pauses_ms[] = {1, 5, 45, 100, 250, 600};
+constexpr u32 waits_ms[] = {12, 40, 120, 300};
+
+// An ICMP echo request, in hexadecimal.
+std::string echo_request(u16 id, u16 sequence, u32 bytes)
+{
+	std::vector<u8> packet = {8,
+	                          0,
+	                          0,
+	                          0,
+	                          static_cast<u8>(id >> 8),
+	                          static_cast<u8>(id),
+	                          static_cast<u8>(sequence >> 8),
+	                          static_cast<u8>(sequence)};
+	for (u32 i = 0; i < bytes; ++i)
+		packet.push_back(static_cast<u8>(i));
+	u32 sum = 0;
+	for (std::size_t i = 0; i < packet.size(); i += 2)
+		sum += static_cast<u32>(packet[i] << 8) + (i + 1 < packet.size() ? packet[i + 1] : 0U);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	packet[2] = static_cast<u8>(~sum >> 8);
+	packet[3] = static_cast<u8>(~sum);
+	std::string out;
+	for (const u8 byte : packet)
+		out += fmt::format("{:02x}", byte);
+	return out;
+}
 
 struct option {
 	std::string_view name;
@@ -114,7 +98,7 @@ constexpr std::string_view asked[] = {"SO_ERROR",     "SO_TYPE",       "SO_SNDBU
                                       "TCP_NODELAY",  "TCP_CORK",      "TCP_KEEPIDLE",     "TCP_DEFER_ACCEPT",
                                       "TCP_QUICKACK", "TCP_LINGER2",   "TCP_WINDOW_CLAMP", "TCP_CONGESTION"};
 
-enum class kind : u8 { listener, stream, datagram, epoll };
+enum class kind : u8 { listener, stream, datagram, epoll, raw };
 struct socket_made {
 	std::string name;
 	kind what;
@@ -124,12 +108,15 @@ class generator {
 public:
 	generator(u64 seed, u32 number)
 		: random_(seed, "a random scenario", number),
-		  net_(networks()[random_.below(static_cast<u32>(networks().size()))]),
+		  net_(random_networks()[random_.below(static_cast<u32>(random_networks().size()))]),
 		  name_(random_scenario_name(seed, number))
 	{}
 
 	std::string text()
 	{
+		const bool waits = chance(3);
+		if (waits)
+			waiter_begins();
 		listen();
 		connect();
 		if (!chance(4))
@@ -140,6 +127,8 @@ public:
 		for (u32 i = 0; i < calls; ++i) {
 			if (link_fails && (i == down_at || i == up_at))
 				run(fmt::format("{} {}", net_.link, i == down_at ? "down" : "up"));
+			if (waits && chance(4))
+				waiter();
 			one_call();
 			look_at_states();
 		}
@@ -151,9 +140,10 @@ public:
 		pause(300);
 		look_at_states();
 		return fmt::format("{{\n\t\"name\": \"{}\",\n\t\"about\": \"Random calls, {}.\",\n"
-		                   "\t\"setup\": [{}],\n\t\"tasks\": {{\"t\": {{}}}},\n\t\"gap_ms\": 4,\n"
+		                   "\t\"setup\": [{}],\n\t\"tasks\": {{\"t\": {{}}{}}},\n\t\"gap_ms\": 4,\n"
 		                   "\t\"steps\": [\n{}\n\t]\n}}\n",
-		                   name_, net_.name, quoted(net_.setup), fmt::join(steps_, ",\n"));
+		                   name_, net_.name, quoted(net_.setup), waits ? ", \"w\": {}" : "",
+		                   fmt::join(steps_, ",\n"));
 	}
 
 private:
@@ -176,10 +166,14 @@ private:
 	{
 		++phases_;
 		steps_.push_back(fmt::format(
-			"\t\t{{\"call\": \"{0}\", {1}, \"phase\": \"{2}-{0}\", \"expect\": \"anything\"}}",
-			call, arguments, phases_));
+			"\t\t{{{3}\"call\": \"{0}\", {1}, \"phase\": \"{2}-{0}\", \"expect\": \"anything\"}}",
+			call, arguments, phases_, by_));
 	}
-	void unrecorded(const std::string &body) { steps_.push_back(fmt::format("\t\t{{{}}}", body)); }
+	void unrecorded(const std::string &body)
+	{
+		const bool call = body.starts_with("\"call\"");
+		steps_.push_back(fmt::format("\t\t{{{}{}}}", call ? by_ : "", body));
+	}
 	void run(const std::string &command) { unrecorded(fmt::format("\"run\": \"{}\"", command)); }
 	void pause(u32 ms) { unrecorded(fmt::format("\"call\": \"sleep\", \"ms\": {}", ms)); }
 
@@ -195,7 +189,7 @@ private:
 
 	std::string fresh(kind what)
 	{
-		static constexpr std::string_view letters = "lsde";
+		static constexpr std::string_view letters = "lsder";
 		sockets_.push_back({fmt::format("{}{}", letters[static_cast<u8>(what)], ++made_), what});
 		return sockets_.back().name;
 	}
@@ -208,9 +202,13 @@ private:
 	std::string new_socket(kind what, std::string_view netns, bool may_block)
 	{
 		const std::string name = fresh(what);
-		step("socket", fmt::format("\"as\": \"{}\"{}{}{}", name, space(netns),
-		                           what == kind::datagram ? ", \"type\": \"SOCK_DGRAM\"" : "",
-		                           may_block ? "" : ", \"flags\": \"SOCK_NONBLOCK\""));
+		step("socket",
+		     fmt::format("\"as\": \"{}\"{}{}{}", name, space(netns),
+		                 what == kind::datagram ? ", \"type\": \"SOCK_DGRAM\""
+		                 : what == kind::raw
+		                         ? ", \"type\": \"SOCK_RAW\", \"protocol\": \"IPPROTO_ICMP\""
+		                         : "",
+		                 may_block ? "" : ", \"flags\": \"SOCK_NONBLOCK\""));
 		return name;
 	}
 
@@ -237,8 +235,10 @@ private:
 	}
 	void connect_to(const std::string &name)
 	{
-		step("connect", fmt::format("\"fd\": \"{}\", \"addr\": \"{}:{}\"", name, net_.address,
-		                            chance(3) ? some_port() : first_port));
+		const u32 port = !by_.empty() && chance(3) ? waiters_port
+		                 : chance(3)               ? some_port()
+		                                           : first_port;
+		step("connect", fmt::format("\"fd\": \"{}\", \"addr\": \"{}:{}\"", name, net_.address, port));
 	}
 
 	void accept()
@@ -269,6 +269,16 @@ private:
 		if (chance(12))
 			flags += R"(, "MSG_OOB")";
 		const u32 size = chance(3) ? pick(sizes) : 1 + random_.below(200);
+		if (s.what == kind::raw) {
+			const bool there = !chance(5);
+			return step("sendto",
+			            fmt::format("\"fd\": \"{}\", \"data\": {{\"hex\": \"{}\"}}, "
+			                        "\"flags\": [\"MSG_DONTWAIT\"], \"addr\": \"{}\"",
+			                        s.name,
+			                        echo_request(static_cast<u16>(made_),
+			                                     static_cast<u16>(phases_), random_.below(2000)),
+			                        there ? net_.address : net_.client_address));
+		}
 		if (s.what == kind::datagram && chance(2)) {
 			step("sendto",
 			     fmt::format(
@@ -286,7 +296,7 @@ private:
 		for (const std::string_view more : {"MSG_PEEK", "MSG_OOB", "MSG_WAITALL", "MSG_TRUNC"})
 			if (chance(10))
 				flags += fmt::format(", \"{}\"", more);
-		step(s.what == kind::datagram && chance(2) ? "recvfrom" : "recv",
+		step((s.what == kind::datagram || s.what == kind::raw) && chance(2) ? "recvfrom" : "recv",
 		     fmt::format("\"fd\": \"{}\", \"size\": {}, \"flags\": [{}]", s.name, pick(read_sizes),
 		                 flags));
 	}
@@ -333,6 +343,82 @@ private:
 			     e, pick(ops), pick(others), chance(3) ? ", \"EPOLLET\"" : ""));
 	}
 
+	// ---- the second task's own listener, what it accepted, and waiting for either
+	// ----------------------
+
+	template <class F> void as_waiter(F &&call)
+	{
+		by_ = R"("task": "w", )";
+		call();
+		by_ = R"("task": "t", )";
+	}
+
+	void waiter_begins()
+	{
+		as_waiter([this] {
+			step("socket", fmt::format("\"as\": \"wl\"{}", space(net_.server)));
+			step("bind", fmt::format("\"fd\": \"wl\", \"addr\": \"0.0.0.0:{}\"", waiters_port));
+			step("listen", "\"fd\": \"wl\", \"backlog\": 4");
+			limit("wl");
+		});
+	}
+
+	// No call on it waits for longer.
+	void limit(const std::string &name)
+	{
+		for (const std::string_view option : {"SO_RCVTIMEO", "SO_SNDTIMEO"})
+			step("setsockopt",
+			     fmt::format("\"fd\": \"{}\", \"option\": \"{}\", \"value\": {{\"sec\": 0, "
+			                 "\"usec\": {}}}",
+			                 name, option, 1000 * pick(waits_ms)));
+	}
+
+	void waiter()
+	{
+		as_waiter([this] {
+			const bool has = !waiters_.empty();
+			const std::string on = has ? pick(waiters_) : "wl";
+			switch (random_.below(has ? 7 : 3)) {
+			case 0:
+			case 1: {
+				const std::string name = fmt::format("w{}", ++made_);
+				step("accept", fmt::format("\"fd\": \"wl\", \"as\": \"{}\"", name));
+				limit(name);
+				waiters_.push_back(name);
+				return;
+			}
+			case 2:
+				return step(
+					"poll",
+					fmt::format(
+						"\"fds\": [{{\"fd\": \"{}\", \"events\": [\"POLLIN\"]}}], "
+						"\"timeout_ms\": {}",
+						on, pick(waits_ms)));
+			case 3:
+				return step("send",
+				            fmt::format("\"fd\": \"{}\", \"data\": {{\"bytes\": {}}}, "
+				                        "\"flags\": [\"MSG_NOSIGNAL\"]",
+				                        on, pick(sizes)));
+			case 4: {
+				const std::string name = fmt::format("e{}", ++made_);
+				step("epoll_create", fmt::format("\"as\": \"{}\"", name));
+				step("epoll_ctl",
+				     fmt::format(
+					     "\"epoll\": \"{}\", \"op\": \"EPOLL_CTL_ADD\", \"fd\": \"{}\", "
+					     "\"events\": [\"EPOLLIN\", \"EPOLLRDHUP\"]",
+					     name, on));
+				return step("epoll_wait", fmt::format("\"epoll\": \"{}\", \"timeout_ms\": {}",
+				                                      name, pick(waits_ms)));
+			}
+			default:
+				return step("recv", fmt::format("\"fd\": \"{}\", \"size\": {}", on,
+				                                1 + pick(read_sizes)));
+			}
+		});
+	}
+
+	void new_raw() { static_cast<void>(new_socket(kind::raw, net_.client, false)); }
+
 	void new_datagram()
 	{
 		const std::string_view netns = chance(2) ? net_.client : net_.server;
@@ -350,7 +436,7 @@ private:
 		if (sockets_.empty())
 			return listen();
 		const socket_made s = pick(sockets_);
-		const bool io = s.what == kind::stream || s.what == kind::datagram;
+		const bool io = s.what == kind::stream || s.what == kind::datagram || s.what == kind::raw;
 		switch (random_.below(20)) {
 		case 0:
 			if (sockets_.size() < sockets_max)
@@ -363,11 +449,13 @@ private:
 			return close(s.name);
 		case 3:
 			if (sockets_.size() < sockets_max)
-				return chance(3) ? listen() : new_datagram();
+				return chance(3) ? listen() : chance(3) ? new_raw() : new_datagram();
 			return close(s.name);
 		case 4:
 		case 5:
-			return s.what == kind::epoll ? watch() : set_option(s.name, s.what != kind::datagram);
+			return s.what == kind::epoll ? watch()
+			                             : set_option(s.name, s.what == kind::stream ||
+			                                                          s.what == kind::listener);
 		case 6:
 			if (s.what == kind::epoll)
 				return watch();
@@ -405,10 +493,12 @@ private:
 	}
 
 	random_stream random_;
-	const network &net_;
+	const random_network &net_;
 	std::string name_;
 	std::vector<std::string> steps_;
 	std::vector<socket_made> sockets_;
+	std::vector<std::string> waiters_; // what the second task accepted, maybe
+	std::string by_;                   // whose steps they are, once there are two tasks
 	u32 made_ = 0, phases_ = 0;
 };
 

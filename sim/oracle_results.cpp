@@ -211,6 +211,8 @@ outcomes read_outcomes(std::string_view text, const std::string &file)
 			                      std::string{l.at(2)}, l.number<u64>(3), l.bytes(4)});
 		} else if (l.at(0) == "end" && l.size() == 2) {
 			out.end_ns = l.number<u64>(1);
+		} else if (l.at(0) == "tick" && l.size() == 2) {
+			out.tick = l.number<u64>(1);
 		} else if (l.at(0) == "lost" && l.size() == 3) {
 			out.notes.push_back(
 				fmt::format("{} packets of namespace {} were not seen", l.at(2), l.at(1)));

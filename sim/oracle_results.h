@@ -34,6 +34,7 @@ struct outcomes {
 	std::map<std::pair<bool, u32>, step_outcome> steps; // by (is a warm-up, number)
 	std::vector<frame> frames;
 	u64 end_ns = 0; // when it was over, by the frames' clock
+	u64 tick = 0;   // jiffies when the first step began; 0: not known
 	std::vector<std::string> notes;
 };
 

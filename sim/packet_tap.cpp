@@ -68,8 +68,18 @@ packet_tap::packet_tap(world &w) : world_(w)
 		r->hooks.push_back({trace::armed_by::recording, this, entered, nullptr});
 }
 
+void packet_tap::drop_clones()
+{
+	for (auto &[on, clone] : clones_) {
+		const enter_cpu in(*on);
+		consume_skb(std::move(clone));
+	}
+	clones_.clear();
+}
+
 packet_tap::~packet_tap()
 {
+	drop_clones();
 	if (trace::recorder *r = world_.recorder())
 		std::erase_if(r->hooks, [this](const trace::hook &h) { return h.arg == this; });
 }
@@ -80,6 +90,9 @@ void packet_tap::entered(void *arg, const trace::site &s, const trace::objects &
 	if ((&s != tap.out_ && &s != tap.in_) || !o.skb)
 		return;
 	const bool out = &s == tap.out_;
+	// A frame on loopback goes by twice.
+	if (tap.keeps_clones_)
+		tap.clones_.emplace_back(current.cpu, skb_clone(const_cast<sk_buff &>(*o.skb), GFP_ATOMIC));
 	const net_device *dev = out && o.dev ? o.dev : o.skb->dev;
 	// What loopback sends is what it receives.
 	if (!dev || (out && dev->flags & IFF_LOOPBACK))

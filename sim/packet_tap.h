@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // Looks at frames where a device sends and receives them, without being there: unlike a packet socket it adds
-// no function to the trace and no clone to the packets. It hangs on the entry of xmit_one and
-// __netif_receive_skb_core, so it needs a recorder in the world (which need not record).
+// no function to the trace and, unless it is asked to, no clone to the packets. It hangs on the entry of
+// xmit_one and __netif_receive_skb_core, so it needs a recorder in the world (which need not record).
 #pragma once
 
 #include <functional>
@@ -10,6 +10,7 @@
 
 #include "sim/world.h"
 #include "stack/core/netdevice.h"
+#include "stack/core/skbuff.h"
 
 namespace skbwalk::sim {
 
@@ -33,6 +34,10 @@ public:
 	packet_tap &operator=(const packet_tap &) = delete;
 
 	void watch(watcher w) { watchers_.push_back(std::move(w)); }
+	// A clone of each frame is kept, as in the queue of a packet socket that nobody reads: its data is
+	// shared from then on, so that others copy it before they write, and do not merge it.
+	void keep_clones() { keeps_clones_ = true; }
+	void drop_clones();
 
 private:
 	static void entered(void *arg, const trace::site &s, const trace::objects &o);
@@ -41,6 +46,8 @@ private:
 	const trace::site *out_ = nullptr;
 	const trace::site *in_ = nullptr;
 	std::vector<watcher> watchers_;
+	bool keeps_clones_ = false;
+	std::vector<std::pair<cpu *, skb_ptr>> clones_; // and where each was made
 };
 
 } // namespace skbwalk::sim

@@ -110,7 +110,7 @@ void runner::plug_devices()
 		devices_.push_back(std::make_unique<irq_device>(world_, d, scenario_.file));
 }
 
-void runner::set_up()
+void runner::set_up(u64 later_ns)
 {
 	for (const auto &[name, cpus] : scenario_.hosts) {
 		host &h = world_.add_host(name, cpus);
@@ -119,7 +119,7 @@ void runner::set_up()
 		load_policy(h);
 	}
 	plug_devices();
-	world_.run_until(world_.now_ns() + uptime_ns);
+	world_.run_until(world_.now_ns() + uptime_ns + later_ns);
 	for (const setup_line &line : scenario_.setup) {
 		run_line(line);
 		world_.run_until(present() + setup_line_ns);

@@ -52,8 +52,9 @@ public:
 	void on_result(result_watcher w) { result_watcher_ = std::move(w); }
 	void on_steps_begin(std::function<void()> w) { begin_watcher_ = std::move(w); }
 
-	// Hosts and set-up; afterwards devices can be named.
-	void set_up();
+	// Hosts and set-up; afterwards devices can be named. The set-up begins `later_ns` later after the
+	// boot than it would.
+	void set_up(u64 later_ns = 0);
 	// All steps, then the expectations on state that are left to the end.
 	[[nodiscard]] run_report run();
 	// Ends the tasks; the destructor does it too.

@@ -211,6 +211,66 @@ TEST_F(commands, diff_says_equal_different_or_bad)
 	EXPECT_EQ(status, 0);
 }
 
+TEST_F(commands, diff_of_folders_has_a_line_a_capture_and_the_functions_at_which_they_part)
+{
+	const std::filesystem::path here = testing::TempDir() + "skbwalk_commands_folders";
+	std::filesystem::remove_all(here);
+	const auto put = [&](const std::string &name, const std::string &text) {
+		std::filesystem::create_directories((here / name).parent_path());
+		std::ofstream{here / name} << text;
+	};
+	put("a/s.send.tree", "tcp_sendmsg\n  tcp_push\n    tcp_cwnd_restart\n");
+	put("b/s.send.tree", "tcp_sendmsg\n  tcp_push\n");
+	put("a/s.recv.tree", "tcp_recvmsg\n");
+	put("b/s.recv.tree", "tcp_recvmsg\n");
+	put("b/s.recv.model.tree", "tcp_sendmsg\n");
+	put("a/s.nothing.tree", "# phase nothing\n");
+	put("b/s.nothing.tree", "# phase nothing\n");
+	int status = -1;
+	const auto diff = [&](const char *a, const char *b) {
+		return captured(status, [&] {
+			return sim::cmd_diff({.a = (here / a).string(), .b = (here / b).string()}, {});
+		});
+	};
+	const std::string out = diff("a", "b");
+	EXPECT_EQ(status, 1);
+	EXPECT_THAT(out, testing::HasSubstr("tcp_cwnd_restart\ts.send\t(known: the pause before"));
+	EXPECT_THAT(out, testing::HasSubstr("4/3/3\n"));
+	EXPECT_THAT(diff("a", "a"), testing::Not(testing::HasSubstr("part")));
+	EXPECT_EQ(status, 0);
+	put("a/s.close.tree", "tcp_close\n");
+	EXPECT_THAT(diff("a", "b"), testing::HasSubstr("only in the left: s.close\n"));
+	std::filesystem::create_directories(here / "empty");
+	static_cast<void>(diff("a", "empty"));
+	EXPECT_EQ(status, 2);
+	static_cast<void>(diff("a", "b/s.send.tree"));
+	EXPECT_EQ(status, 2);
+}
+
+TEST_F(commands, conform_compares_captures_in_place_of_the_model)
+{
+	const std::filesystem::path here = testing::TempDir() + "skbwalk_commands_captures";
+	std::filesystem::create_directories(here);
+	std::filesystem::copy_file(SKBWALK_SOURCE_DIR "/tests/reference/linux-6.1/A-send.tree",
+	                           here / "lo_tcp.send.tree",
+	                           std::filesystem::copy_options::overwrite_existing);
+	int status = -1;
+	const auto conform = [&](const std::string &captures) {
+		return captured(status, [&] {
+			return sim::cmd_conform({.names = {},
+			                         .reference = SKBWALK_SOURCE_DIR "/tests/reference",
+			                         .captures = captures},
+			                        {});
+		});
+	};
+	const std::string out = conform(here.string());
+	EXPECT_EQ(status, 0);
+	EXPECT_THAT(out, testing::HasSubstr("100.0%  100.0%  100.0%    99.4  230/230/230"));
+	EXPECT_THAT(out, testing::Not(testing::HasSubstr("A-recv")));
+	conform("/nowhere");
+	EXPECT_EQ(status, 2);
+}
+
 TEST_F(commands, diff_takes_profiles_and_phases_of_runs)
 {
 	std::vector<std::vector<std::string>> asked;

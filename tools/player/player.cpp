@@ -59,6 +59,19 @@ void wait_for_tick()
 	while (begin.tv_nsec == now.tv_nsec);
 }
 
+// Ticks since some begin, as timers count them; 0 where the kernel does not say.
+unsigned long long jiffies_now()
+{
+	char line[256];
+	unsigned long long out = 0;
+	std::FILE *const in = std::fopen("/proc/timer_list", "re");
+	while (in && !out && std::fgets(line, sizeof(line), in))
+		static_cast<void>(std::sscanf(line, "jiffies: %llu", &out));
+	if (in)
+		std::fclose(in);
+	return out;
+}
+
 bool run_command(const command &c)
 {
 	std::vector<char *> words;
@@ -166,6 +179,7 @@ public:
 		}
 		if (packets_wanted_)
 			packets_.open_all(spaces_);
+		look_at_clock();
 		play_steps();
 		if (records_) {
 			trace_.off();
@@ -313,6 +327,27 @@ private:
 		fine_ = false;
 	}
 
+	// The tick at which the steps begin, by which a model's timers can be given the same slots.
+	void look_at_clock()
+	{
+		wait_for_tick();
+		tick_at_ns_ = now_ns();
+		tick_ = jiffies_now();
+	}
+
+	[[nodiscard]] unsigned long long first_tick() const
+	{
+		timespec tick{};
+		clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+		for (std::size_t i = 0; tick_ && i < plan_.steps.size(); ++i)
+			if (results_[i].begin_ns)
+				return tick_ +
+				       static_cast<unsigned long long>(
+					       (results_[i].begin_ns - tick_at_ns_ + tick.tv_nsec / 2) /
+					       tick.tv_nsec);
+		return 0;
+	}
+
 	void play_steps()
 	{
 		const std::vector<step> &steps = plan_.steps;
@@ -424,6 +459,8 @@ private:
 			             r.address_bytes ? hex(r.address, r.address_bytes).c_str() : "-",
 			             events.empty() ? "-" : events.c_str());
 		}
+		if (const unsigned long long first = first_tick())
+			std::fprintf(out, "tick\t%llu\n", first);
 		if (packets_wanted_)
 			std::fputs(packets_.text().c_str(), out);
 		if (std::fclose(out))
@@ -439,6 +476,8 @@ private:
 	std::vector<actor> tasks_;
 	shared_state *shared_ = nullptr;
 	result *results_ = nullptr;
+	unsigned long long tick_ = 0; // jiffies, and when that was read
+	std::int64_t tick_at_ns_ = 0;
 	bool fine_ = true;
 };
 
