@@ -41,6 +41,9 @@ struct tool { // that some scenarios' commands want
 const std::vector<tool> &tools()
 {
 	static const std::vector<tool> all = {
+		{"bridge", {}, {"bridge"}}, // of iproute2
+		{"brctl", {"bridge-utils"}, {"brctl"}},
+		{"conntrack", {"conntrack", "libnetfilter-conntrack3", "libnfnetlink0"}, {"conntrack"}},
 		{"ethtool", {"ethtool"}, {"ethtool"}},
 		{"iptables", {"iptables", "libip4tc2", "libip6tc2"}, {"xtables-legacy-multi"}},
 	};
@@ -62,6 +65,18 @@ bool mentions(const scenario &s, std::string_view word)
 	bool out = false;
 	for_each_command(s, [&](const std::vector<std::string> &words) {
 		out = out || std::ranges::find(words, word) != words.end();
+	});
+	return out;
+}
+
+// Itself, or in a namespace by `ip netns exec NAME PROGRAM`.
+bool runs(const scenario &s, std::string_view program)
+{
+	bool out = false;
+	for_each_command(s, [&](const std::vector<std::string> &words) {
+		const auto exec = std::ranges::find(words, "exec");
+		const auto at = words.end() - exec > 2 ? exec + 2 : words.begin();
+		out = out || (at != words.end() && *at == program);
 	});
 	return out;
 }
@@ -93,9 +108,8 @@ public:
 		add_program("usr/sbin/ip", "ip");
 		add_program("usr/sbin/tc", "tc");
 		for (const tool &t : tools())
-			if (std::ranges::any_of(args_.plans, [&](const played_plan &p) {
-				    return mentions(*p.what, t.word);
-			    }))
+			if (std::ranges::any_of(args_.plans,
+			                        [&](const played_plan &p) { return runs(*p.what, t.word); }))
 				for (const std::string &program : t.programs)
 					add_program("usr/sbin/" + program, program);
 		if (tree_.has("usr/sbin/xtables-legacy-multi")) {
@@ -154,9 +168,8 @@ private:
 	{
 		std::vector<std::string> wanted = base_packages;
 		for (const tool &t : tools())
-			if (std::ranges::any_of(args_.plans, [&](const played_plan &p) {
-				    return mentions(*p.what, t.word);
-			    }))
+			if (std::ranges::any_of(args_.plans,
+			                        [&](const played_plan &p) { return runs(*p.what, t.word); }))
 				wanted.insert(wanted.end(), t.packages.begin(), t.packages.end());
 		roots_ = cache_.unpacked(wanted);
 	}
@@ -194,7 +207,7 @@ private:
 		std::error_code ignored;
 		for (const fs::path &root : roots_)
 			for (const auto &entry : fs::directory_iterator(root / folder, ignored))
-				if (entry.path().extension() == ".so" && !entry.is_symlink()) {
+				if (entry.path().extension() == ".so") {
 					const std::string name = entry.path().filename().string();
 					if (name.starts_with("libxt_") || name.starts_with("libipt_"))
 						tree_.add_file(folder + "/" + name, entry.path(), 0644);
