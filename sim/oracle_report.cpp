@@ -4,6 +4,7 @@
 // what calls gave, then whatever makes a figure less than it seems.
 #include <algorithm>
 #include <iterator>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -63,10 +64,14 @@ public:
 		// Recording makes a call take milliseconds, by which acknowledgements that wait are merged or
 		// not; so where there is a run without, its results count.
 		const bool looked = args_.packets;
+		std::set<std::string> told;
 		for (const std::string &line : differences(*p.what, looked ? p.kernel_looked : p.kernel_got,
 		                                           looked ? p.model_looked : p.model.got)) {
 			++score_.calls_differ;
-			results_.push_back(fmt::format("{}: {}", name, line));
+			++differ_;
+			// A state that stays another is told once.
+			if (told.insert(line.substr(line.find(": "))).second)
+				results_.push_back(fmt::format("{}: {}", name, line));
 		}
 		if (args_.packets)
 			for (const std::string &line : packet_differences(p.kernel_looked, p.model_looked))
@@ -90,8 +95,7 @@ public:
 			                  "precis.", "F1", "calls kernel/model/both") +
 			      table_ + score_line("all", {score_.kernel, score_.model, score_.common});
 		out += fmt::format("results: {} system calls, {}\n", score_.calls,
-		                   results_.empty() ? "all equal"
-		                                    : fmt::format("{} differ", results_.size()));
+		                   results_.empty() ? "all equal" : fmt::format("{} differ", differ_));
 		if (args_.packets)
 			out += fmt::format("packets: {}\n",
 			                   packets_.empty() ? "all equal"
@@ -128,6 +132,7 @@ private:
 	function_scope scope_{""};
 	std::string table_, diffs_;
 	std::vector<std::string> results_, packets_, notes_;
+	std::size_t differ_ = 0; // results, with those that are not told again
 };
 
 } // namespace

@@ -393,7 +393,11 @@ private:
 				die_errno("task " + plan_.tasks[t].name);
 			before = s.task;
 			if (ends) {
-				if (!settle(t, true))
+				// What comes next may start while this one sleeps, unless it is the same
+				// task's.
+				const bool other = end < steps.size() &&
+				                   (is_run(steps[end]) || steps[end].task != s.task);
+				if (!settle(t, other))
 					return stuck(s);
 				if (records_)
 					trace_.off();
