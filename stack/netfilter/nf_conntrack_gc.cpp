@@ -44,6 +44,7 @@ static void clean_from_lists(nf_conn &ct)
 	TRACE();
 	hlist_nulls_del_init_rcu(ct.tuplehash[IP_CT_DIR_ORIGINAL].hnnode);
 	hlist_nulls_del_init_rcu(ct.tuplehash[IP_CT_DIR_REPLY].hnnode);
+	nf_ct_remove_expectations(ct);
 }
 
 void nf_ct_destroy(nf_conntrack &nfct)
@@ -51,6 +52,7 @@ void nf_ct_destroy(nf_conntrack &nfct)
 	TRACE();
 	nf_conn &ct = nf_ct_to_nf_conn(nfct);
 
+	nf_ct_remove_expectations(ct);
 	if (ct.master)
 		nf_ct_put(ct.master);
 	nf_conntrack_free(ct);
@@ -75,6 +77,7 @@ static void __nf_ct_delete_from_lists(nf_conn &ct)
 static void nf_ct_delete_from_lists(nf_conn &ct)
 {
 	TRACE();
+	nf_ct_helper_destroy(ct);
 	local_bh_disable();
 	__nf_ct_delete_from_lists(ct);
 	local_bh_enable();

@@ -45,6 +45,8 @@ u32 hash_conntrack(const net &net, const nf_conntrack_tuple &tuple, u32 zoneid);
 bool nf_conntrack_double_lock(u32 h1, u32 h2, u32 sequence);
 void nf_conntrack_double_unlock(u32 h1, u32 h2);
 void nf_ct_gc_expired(nf_conn &ct);
+void nf_ct_remove_expectations(nf_conn &ct);
+void nf_ct_helper_destroy(nf_conn &ct);
 bool early_drop(net &net, u32 hash);
 
 } // namespace skbwalk
