@@ -119,19 +119,33 @@ void ftrace::open()
 		die_errno(folder_ + "/tracing_on, trace_marker");
 }
 
-void ftrace::arm(const std::vector<pid_t> &pids, bool softirqs) const
+// "0", or of a buffer that nobody has used yet "7 (expanded: 1408)".
+static std::string number_of(const std::string &text)
+{
+	const std::size_t expanded = text.find("expanded: ");
+	const std::string rest = expanded == std::string::npos ? text : text.substr(expanded + 10);
+	return rest.substr(0, rest.find_first_not_of("0123456789"));
+}
+
+void ftrace::arm(const std::vector<pid_t> &pids, bool softirqs)
 {
 	std::string list;
 	for (const pid_t pid : pids)
 		list += std::to_string(pid) + " ";
+	on_before_ = number_of(get("tracing_on"));
+	kb_before_ = number_of(get("buffer_size_kb"));
 	must("tracing_on", "0");
 	must("buffer_size_kb", buffer_kb);
 	must("set_ftrace_pid", list + "0");
 	must("set_graph_function", softirqs ? "handle_softirqs" : "\n");
 	must("current_tracer", "function_graph");
-	for (const char *option : {"nofuncgraph-irqs", "funcgraph-proc", "funcgraph-tail",
-	                           "funcgraph-abstime", "funcgraph-duration"})
+	options_before_.clear();
+	for (const std::string option : {"nofuncgraph-irqs", "funcgraph-proc", "funcgraph-tail",
+	                                 "funcgraph-abstime", "funcgraph-duration"}) {
+		const std::string name = option.starts_with("no") ? option.substr(2) : option;
+		options_before_.push_back(get("options/" + name).starts_with("0") ? "no" + name : name);
 		must("trace_options", option);
+	}
 	must("trace", "\n");
 }
 
@@ -182,10 +196,16 @@ void ftrace::save(const std::string &file, const std::string &trailer)
 void ftrace::disarm()
 {
 	static_cast<void>(put("tracing_on", "0"));
+	for (const std::string &option : options_before_)
+		static_cast<void>(put("trace_options", option));
 	static_cast<void>(put("current_tracer", "nop"));
 	static_cast<void>(put("set_graph_function", "\n"));
 	static_cast<void>(put("set_ftrace_pid", "\n"));
 	static_cast<void>(put("trace", "\n"));
+	if (!kb_before_.empty())
+		static_cast<void>(put("buffer_size_kb", kb_before_));
+	if (!on_before_.empty())
+		static_cast<void>(put("tracing_on", on_before_));
 	if (on_ >= 0)
 		close(on_);
 	if (marker_ >= 0)

@@ -25,7 +25,7 @@ public:
 	void open();
 	// Ready to record these tasks and the idle task; with `softirqs`, only handle_softirqs and what it
 	// calls.
-	void arm(const std::vector<pid_t> &pids, bool softirqs) const;
+	void arm(const std::vector<pid_t> &pids, bool softirqs);
 	void on() const;
 	void off() const;
 	void mark(const std::string &text) const;
@@ -40,6 +40,8 @@ private:
 	[[nodiscard]] std::string get(const std::string &file) const;
 
 	std::string folder_;
+	std::string on_before_, kb_before_;
+	std::vector<std::string> options_before_; // all this as it was, for disarm()
 	int on_ = -1, marker_ = -1;
 };
 
