@@ -21,6 +21,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
@@ -129,6 +130,28 @@ void stay_on_one_cpu()
 		die_errno("sched_setaffinity");
 }
 
+// ksoftirqd of each cpu, to which an interrupt leaves what it does not finish itself.
+std::vector<std::pair<pid_t, std::string>> softirq_threads()
+{
+	std::vector<std::pair<pid_t, std::string>> out;
+	DIR *const proc = opendir("/proc");
+	while (const dirent *const entry = proc ? readdir(proc) : nullptr) {
+		char name[64] = "";
+		const pid_t pid = std::atoi(entry->d_name);
+		std::FILE *const in =
+			pid > 0 ? std::fopen(("/proc/" + std::to_string(pid) + "/comm").c_str(), "re")
+				: nullptr;
+		if (in && std::fscanf(in, "%63s", name) == 1 &&
+		    std::string_view{name}.starts_with("ksoftirqd/"))
+			out.emplace_back(pid, name);
+		if (in)
+			std::fclose(in);
+	}
+	if (proc)
+		closedir(proc);
+	return out;
+}
+
 // What the processes share.
 constexpr std::size_t tasks_max = 64;
 struct shared_state {
@@ -175,6 +198,8 @@ public:
 			std::vector<pid_t> pids;
 			for (const actor &a : tasks_)
 				pids.push_back(a.pid);
+			for (const auto &[pid, name] : softirq_threads())
+				pids.push_back(pid);
 			trace_.arm(pids, softirqs_);
 		}
 		if (packets_wanted_)
@@ -187,6 +212,8 @@ public:
 			for (std::size_t t = 0; t < tasks_.size(); ++t)
 				trailer += "# pid " + std::to_string(tasks_[t].pid) + " " +
 				           plan_.tasks[t].name + "\n";
+			for (const auto &[pid, name] : softirq_threads())
+				trailer += "# pid " + std::to_string(pid) + " " + name + "\n";
 			trace_.save(stem_ + ".trace", trailer);
 			trace_.disarm();
 		}
