@@ -70,6 +70,20 @@ INSTANTIATE_TEST_SUITE_P(samples, options,
 				 return out;
 			 });
 
+// Debian's 6.12 is built without the options that print return values and callers.
+TEST(samples, newer_kernel_prints_the_same_form)
+{
+	for (const char *name : {"linux-6.12", "linux-6.12-proc-abstime-tail"}) {
+		const text_tree tree = sample(name);
+		EXPECT_EQ(path_to(tree, "tcp_conn_request"),
+		          "__x64_sys_connect tcp_v4_connect tcp_connect __tcp_transmit_skb __ip_queue_xmit "
+		          "__local_bh_enable_ip handle_softirqs process_backlog ip_rcv tcp_v4_rcv "
+		          "tcp_v4_do_rcv tcp_rcv_state_process tcp_conn_request")
+			<< name;
+		EXPECT_EQ(tree.lost, 0U);
+	}
+}
+
 TEST(samples, tasks_are_told_by_the_column_or_by_banners)
 {
 	for (const char *name : {"default", "proc-only"}) {
