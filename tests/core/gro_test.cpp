@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "tests/support/gro_bench.h"
 
+#include "stack/core/busy_poll.h"
+#include "stack/core/snmp.h"
+
 namespace skbwalk::test {
 namespace {
 
@@ -135,6 +138,75 @@ TEST_F(gro_test, interrupt_stays_off_for_as_many_idle_polls_as_the_device_says)
 	EXPECT_EQ(bench.polls, 3); // the last: the count was used up
 	run_us(1000);
 	EXPECT_EQ(bench.polls, 3);
+}
+
+// --- polling ---
+
+TEST_F(gro_test, softirq_that_used_its_budget_counts_a_squeeze_and_goes_on)
+{
+	init_net().core.netdev_budget = 64;
+	for (u32 i = 0; i < 100; ++i)
+		bench.ring.push_back({.seq = 1000 + 100 * i});
+	poll();
+	EXPECT_EQ(softnet->time_squeeze, 1u);
+	EXPECT_EQ(bench.sizes(), (std::vector<u32>{6400, 3600}));
+}
+
+TEST_F(gro_test, event_while_it_is_polled_is_not_missed)
+{
+	bench.ring = {{}};
+	bench.event = [this] {
+		bench.ring.push_back({.seq = 1100});
+		EXPECT_FALSE(napi_schedule_prep(bench.napi));
+	};
+	poll();
+	EXPECT_EQ(bench.polls, 2);
+	EXPECT_EQ(bench.sizes(), (std::vector<u32>{100, 100}));
+}
+
+TEST_F(gro_test, disabled_instance_cannot_be_scheduled_and_remembers_that_it_was_asked)
+{
+	local_bh_enable();
+	napi_disable(bench.napi);
+	local_bh_disable();
+	EXPECT_FALSE(napi_schedule(bench.napi));
+	napi_enable(bench.napi);
+	EXPECT_TRUE(napi_schedule(bench.napi));
+	local_bh_enable();
+	local_bh_disable();
+	EXPECT_EQ(bench.polls, 2);
+}
+
+TEST_F(gro_test, busy_loop_takes_what_is_there_and_polls_once_more_to_let_go)
+{
+	const u64 &counted = init_net().mib.net_statistics[LINUX_MIB_BUSYPOLLRXPACKETS];
+
+	bench.ring = {{}, {.seq = 1100}};
+	napi_busy_loop(bench.napi.napi_id, nullptr, nullptr, false, 8);
+	EXPECT_EQ(bench.polls, 2);
+	EXPECT_EQ(bench.sizes(), std::vector<u32>{200});
+	EXPECT_EQ(counted, 2u);
+	EXPECT_FALSE(bench.napi.state & (NAPI_STATE_SCHED | NAPI_STATE_IN_BUSY_POLL));
+}
+
+TEST_F(gro_test, busy_loop_leaves_a_scheduled_instance_to_its_softirq)
+{
+	napi_schedule(bench.napi);
+	napi_busy_loop(bench.napi.napi_id, nullptr, nullptr, false, 8);
+	EXPECT_EQ(bench.polls, 0);
+	local_bh_enable();
+	local_bh_disable();
+	EXPECT_EQ(bench.polls, 1);
+}
+
+TEST_F(gro_test, busy_loop_of_a_queue_that_is_gone_ends)
+{
+	const u32 id = bench.napi.napi_id;
+
+	EXPECT_GE(id, MIN_NAPI_ID);
+	bench.remove();
+	napi_busy_loop(id, nullptr, nullptr, false, 8);
+	EXPECT_EQ(bench.polls, 0);
 }
 
 TEST_F(gro_test, instance_that_goes_frees_what_it_holds)

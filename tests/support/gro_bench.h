@@ -179,7 +179,8 @@ public:
 	net_host host;
 	napi_struct napi;
 	packet_type ip;
-	std::deque<tcp_seg> ring; // of the device: what its poll finds
+	std::deque<tcp_seg> ring;    // of the device: what its poll finds
+	std::function<void()> event; // happens in the next poll, after its work
 	int polls = 0;
 	std::vector<whole> up;
 	std::vector<std::vector<u8>> sent, cut; // frames in, and out again
@@ -200,6 +201,8 @@ private:
 			b.give(b.ring.front());
 			b.ring.pop_front();
 		}
+		if (b.event)
+			std::exchange(b.event, nullptr)();
 		if (work < budget)
 			napi_complete_done(n, work);
 		return work;
