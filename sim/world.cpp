@@ -209,12 +209,17 @@ u64 world::call_at(u64 when_ns, std::function<void()> fn)
 
 // ---- the loop -------------------------------------------------------------------------------------------
 
-void world::run_cpu(cpu &c)
+void world::until_next_event(cpu &c)
 {
 	c.run_until_ns = next_event_ns();
 	// Another cpu that runs at the same time gives way to this one as this one to it: somebody must go.
 	if (!queue_.empty() && queue_.front().kind == event_kind::run && c.run_until_ns <= c.now_ns)
 		c.run_until_ns = c.now_ns + 1;
+}
+
+void world::run_cpu(cpu &c)
+{
+	until_next_event(c);
 	cpu_run(c);
 	c.run_until_ns = ~u64{0};
 	if (cpu_has_work(c))
@@ -226,7 +231,9 @@ void world::handle(const event &e)
 	switch (e.kind) {
 	case event_kind::timer:
 		slots_[e.on].timer_number = 0;
+		until_next_event(*e.on);
 		cpu_interrupt_timer(*e.on);
+		e.on->run_until_ns = ~u64{0};
 		break;
 	case event_kind::run:
 		slots_[e.on].run_number = 0;
@@ -234,7 +241,7 @@ void world::handle(const event &e)
 		break;
 	case event_kind::interrupt:
 		slots_[e.on].interrupt_number = 0;
-		e.on->run_until_ns = next_event_ns();
+		until_next_event(*e.on);
 		cpu_interrupt_device(*e.on);
 		e.on->run_until_ns = ~u64{0};
 		break;
@@ -249,6 +256,18 @@ void world::handle(const event &e)
 		break;
 	}
 	}
+}
+
+void world::come_out(const host &h)
+{
+	constexpr int steps_max = 100'000; // one that is flooded may always be inside
+	const auto inside = [](const auto &c) { return c->left_on != nullptr; };
+
+	for (int n = 0; n < steps_max && std::ranges::any_of(h.cpus, inside); ++n)
+		if (!step())
+			return;
+	while (h.cpus[0]->left_on && step())
+		;
 }
 
 bool world::step()
@@ -292,6 +311,8 @@ std::vector<std::string> world::end()
 
 	if (recorder_)
 		recorder_->stop();
+	for (const auto &h : hosts_)
+		come_out(*h);
 	for (const auto &h : hosts_)
 		for (std::string &line : shut_down(*h, [this](u64 ns) { run_until(now_ns_ + ns); }))
 			left.push_back(hosts_.size() > 1 ? fmt::format("{}: {}", h->name, line)

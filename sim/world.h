@@ -56,6 +56,8 @@ public:
 	bool step();
 	// Handles all events up to and at that time, which it then is.
 	void run_until(u64 when_ns);
+	// Handles events until no cpu of the host is in the middle of anything; the first is not in any case.
+	void come_out(const host &h);
 	[[nodiscard]] u64 next_event_ns() const;
 	[[nodiscard]] u64 events_handled() const { return handled_; }
 
@@ -102,6 +104,7 @@ private:
 	[[nodiscard]] bool is_stale(const event &e) const;
 	void drop_stale();
 	void handle(const event &e);
+	void until_next_event(cpu &c);
 	void run_cpu(cpu &c);
 	[[nodiscard]] u64 &counted(const event &e); // the number in the slot of its cpu
 	void note_device_events(host &h);

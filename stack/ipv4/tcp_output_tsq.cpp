@@ -103,7 +103,6 @@ void tcp_release_cb(sock &sk)
 void tcp_tasklet_init()
 {
 	TRACE();
-	tasklet_softirq_init();
 	for (const auto &c : current.host->cpus)
 		tasklet_setup(tsq_tasklet.of(*c).tasklet, tcp_tasklet_func);
 }

@@ -9,6 +9,7 @@
 #include <cassert>
 #include <new>
 
+#include "stack/kernel/cpus.h"
 #include "stack/kernel/internal.h"
 #include "stack/kernel/leaks.h"
 #include "stack/kernel/percpu.h"
@@ -86,6 +87,8 @@ host::host(platform &p, std::string host_name, u16 host_id, u32 n_cpus, u64 host
 	++live_hosts();
 	state = std::make_unique<host_state>(*this);
 	state->rcu.resize(n_cpus);
+	if (n_cpus > 1)
+		points = std::make_unique<cpu_points>(*this);
 	for (u16 i = 0; i < n_cpus; ++i)
 		cpus.push_back(std::make_unique<cpu>(*this, i));
 	{
@@ -136,7 +139,12 @@ cpu::cpu(host &h, u16 cpu_id) : on(h), id(cpu_id), now_ns(h.boot_ns)
 	kworker = kthread_create(*this, "kworker", kworker_body);
 }
 
-cpu::~cpu() { call_on_irqstack(*this, nullptr, 0); }
+cpu::~cpu()
+{
+	assert(!left_on && !call_single_queue);
+	call_on_irqstack(*this, nullptr, 0);
+	end_idle_stack(*this);
+}
 
 enter_cpu::enter_cpu(cpu &c) : before_(current)
 {

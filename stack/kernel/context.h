@@ -20,6 +20,7 @@ struct host;
 struct net;
 struct profile_features;
 struct host_state;
+struct cpu_points;
 namespace trace {
 struct recorder;
 }
@@ -106,6 +107,7 @@ struct host {
 	std::vector<std::unique_ptr<cpu>> cpus;
 	u64 wall_ns = 1'704'067'200 * NSEC_PER_SEC; // what the wall clock says at world time zero
 	std::unique_ptr<host_state> state;          // what is private to stack/kernel
+	std::unique_ptr<cpu_points> points; // what happens at functions' entries (cpus.h); null: nothing does
 	// Coarse cost of a system call, of a packet's hop and of a device's interrupt, charged to the running
 	// cpu, tracing on or off.
 	u32 syscall_cost_ns = 300;

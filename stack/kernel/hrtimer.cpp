@@ -11,6 +11,7 @@
 #include <cassert>
 #include <cerrno>
 
+#include "stack/kernel/cpus.h"
 #include "stack/kernel/internal.h"
 
 namespace skbwalk {
@@ -176,10 +177,15 @@ int hrtimer_try_to_cancel(hrtimer &t)
 int hrtimer_cancel(hrtimer &t)
 {
 	TRACE();
-	const int ret = hrtimer_try_to_cancel(t);
+	for (;;) {
+		const int ret = hrtimer_try_to_cancel(t);
 
-	assert(ret >= 0 && "hrtimer_cancel waits for the handler that it is called from");
-	return ret;
+		if (ret >= 0)
+			return ret;
+		assert(&t.base->on != current.cpu &&
+		       "hrtimer_cancel waits for the handler that it is called from");
+		cpu_relax(); // it runs on another cpu
+	}
 }
 
 u64 hrtimer_forward(hrtimer &t, ktime_t now, ktime_t interval)

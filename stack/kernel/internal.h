@@ -120,6 +120,8 @@ struct host_state {
 	int next_pid = 1000;
 	int next_kthread_pid = 10;
 	u16 next_task_id = 1;
+	u64 spins = 0;    // how often a lock was waited for
+	u32 spinning = 0; // cpus that wait for a lock
 };
 
 // --- sched.cpp ---
@@ -141,10 +143,18 @@ u64 cpu_next_event_ns(cpu &c);
 void scheduler_tick();
 // --- softirq.cpp ---
 void softirq_init(host_state &s);
+void tasklet_action();
+void tasklet_hi_action();
 // Runs fn(arg) on the cpu's interrupt stack; null ends the stack.
 void call_on_irqstack(cpu &c, void (*fn)(u32), u32 arg);
+// Then softirqs are left to it, but not those that must run at once.
 inline bool ksoftirqd_running()
 {
+	constexpr u32 SOFTIRQ_NOW_MASK = 1U << HI_SOFTIRQ | 1U << TASKLET_SOFTIRQ;
+
+	if (local_softirq_pending() & SOFTIRQ_NOW_MASK)
+		return false;
+
 	const task_struct *daemon = current.cpu->ksoftirqd.get();
 
 	return daemon && daemon->state == TASK_RUNNING;

@@ -10,8 +10,10 @@
 #include <cassert>
 
 #include "stack/kernel/apic/apic.h"
+#include "stack/kernel/cpus.h"
 #include "stack/kernel/hardirq.h"
 #include "stack/kernel/internal.h"
+#include "stack/kernel/smp.h"
 
 namespace skbwalk {
 
@@ -45,10 +47,10 @@ void do_idle(entry_point entry)
 
 void deliver(cpu &c, entry_point entry)
 {
-	if (c.curr)
+	if (c.curr || c.left_on)
 		entry();
 	else
-		do_idle(entry);
+		run_on_idle_stack(c, [entry] { do_idle(entry); });
 }
 
 } // namespace
@@ -187,6 +189,10 @@ void idt_entry(u8 vector)
 {
 	if (vector == IRQ_MOVE_CLEANUP_VECTOR)
 		sysvec_irq_move_cleanup();
+	else if (vector == RESCHEDULE_VECTOR)
+		sysvec_reschedule_ipi();
+	else if (vector == CALL_FUNCTION_SINGLE_VECTOR)
+		sysvec_call_function_single();
 	else
 		common_interrupt(vector);
 }
@@ -194,20 +200,28 @@ void idt_entry(u8 vector)
 // not traced: the machine beneath the kernel
 void cpu_interrupt_timer(cpu &c)
 {
+	if (c.irqs_off) { // left in the middle: it is asked for again when that goes on
+		c.armed_ns = KTIME_NEVER;
+		return;
+	}
+
 	const enter_cpu in(c);
 
 	if (c.armed_ns != KTIME_NEVER && c.now_ns < c.armed_ns)
 		c.now_ns = c.armed_ns;
-	c.armed_ns = KTIME_NEVER;
+	c.armed_ns = c.next_event_ns = KTIME_NEVER; // taken once
 	deliver(c, sysvec_apic_timer_interrupt);
 }
 
 // not traced: the machine beneath the kernel
 void cpu_interrupt_device(cpu &c)
 {
+	if (c.irqs_off) // left in the middle: it looks when it enables them
+		return;
+
 	const enter_cpu in(c);
 
-	if (c.interrupt_waits && !c.irqs_off)
+	if (c.interrupt_waits)
 		deliver(c, take_interrupts);
 }
 

@@ -24,10 +24,11 @@ void append(callback_head *&from, callback_head **&from_tail, callback_head **&t
 	from_tail = &from;
 }
 
+// Where bottom halves are off, somebody may read.
 bool quiescent(const host &h)
 {
 	for (const auto &c : h.cpus)
-		if (c->rcu_nesting || c->locks_held)
+		if (c->rcu_nesting || c->locks_held || c->preempt_softirq || c->serving_softirq)
 			return false;
 	return true;
 }

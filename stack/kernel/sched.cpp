@@ -2,17 +2,20 @@
 //
 // Tasks and the scheduler (kernel/sched/core.c). The world calls cpu_run; it takes the first runnable task,
 // switches to its stack, and gets the cpu back when the task sleeps in schedule(), yields or ends.
-// try_to_wake_up puts a sleeper at the end of its cpu's queue. Left out: classes, priorities, migration,
-// load; a woken task preempts only who had the cpu for longer than CFS's wake-up granularity, and then at the
-// next voluntary preemption point or on the way to user mode.
+// try_to_wake_up puts a sleeper at the end of its cpu's queue, or asks that cpu to. Left out: classes,
+// priorities, migration, load; a woken task preempts only who had the cpu for longer than CFS's wake-up
+// granularity, and then at the next voluntary preemption point or on the way to user mode.
 #include "stack/kernel/sched.h"
 
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
+#include <utility>
 
+#include "stack/kernel/cpus.h"
 #include "stack/kernel/file.h"
 #include "stack/kernel/internal.h"
+#include "stack/kernel/smp.h"
 
 namespace skbwalk {
 
@@ -134,6 +137,73 @@ void set_current_state(int state)
 // not traced: inlined everywhere, tests a flag
 bool signal_pending(const task_struct &t) { return t.fatal_signal; }
 
+// --- wake-ups of tasks of another cpu ---
+
+namespace {
+
+void resched_curr(cpu &c)
+{
+	TRACE();
+	if (c.need_resched || c.resched_asked)
+		return;
+	if (&c == current.cpu) {
+		c.need_resched = true;
+		return;
+	}
+	c.resched_asked = true;
+	smp_send_reschedule(c.id);
+}
+
+void ttwu_do_activate(task_struct &t)
+{
+	TRACE();
+	cpu &c = *t.on;
+
+	t.state = TASK_RUNNING;
+	enqueue(t);
+	if (c.curr && c.now_ns - c.switched_in_ns >= sched_wakeup_granularity_ns)
+		resched_curr(c);
+}
+
+void __ttwu_queue_wakelist(task_struct &t, cpu &c)
+{
+	TRACE();
+	t.wake_entry.wakes_task = true;
+	__smp_call_single_queue(c.id, t.wake_entry);
+}
+
+// An idle cpu does the rest itself.
+bool ttwu_queue_wakelist(task_struct &t, cpu &c)
+{
+	TRACE();
+	if (c.curr || !list_empty(c.runqueue))
+		return false;
+	t.state = TASK_WAKING;
+	__ttwu_queue_wakelist(t, c);
+	return true;
+}
+
+void ttwu_queue(task_struct &t, cpu &c)
+{
+	TRACE();
+	if (!ttwu_queue_wakelist(t, c))
+		ttwu_do_activate(t);
+}
+
+} // namespace
+
+void sched_ttwu_pending(call_single_node *list)
+{
+	TRACE();
+	while (list) {
+		task_struct &t = container_of(*list, &task_struct::wake_entry);
+
+		list = std::exchange(list->next, nullptr);
+		assert(t.on == current.cpu && t.state == TASK_WAKING);
+		ttwu_do_activate(t);
+	}
+}
+
 int try_to_wake_up(task_struct &t, unsigned state_mask, int)
 {
 	TRACE();
@@ -144,6 +214,10 @@ int try_to_wake_up(task_struct &t, unsigned state_mask, int)
 	t.state = TASK_RUNNING;
 	if (&t == c.curr || t.queued)
 		return 1;
+	if (&c != current.cpu && current.cpu) {
+		ttwu_queue(t, c);
+		return 1;
+	}
 	enqueue(t);
 	if (!c.curr || c.now_ns - c.switched_in_ns >= sched_wakeup_granularity_ns)
 		c.need_resched = true;
@@ -162,7 +236,7 @@ void kick_process(task_struct &t)
 	cpu &c = *t.on;
 
 	if (&c != current.cpu && c.curr == &t)
-		c.on.plat.kick(c);
+		smp_send_reschedule(c.id);
 }
 
 void scheduler_tick()
@@ -181,37 +255,45 @@ void cpu_run(cpu &c)
 	const enter_cpu in(c);
 	fiber here;
 
+	if (c.spins_on) // a lock is waited for
+		return;
 	c.scheduler = &here;
 	for (;;) {
-		if (!c.curr) {
+		fiber *to = std::exchange(c.left_on, nullptr);
+
+		if (!to) {
+			assert(!c.curr && c.locks_held == 0);
 			if (list_empty(c.runqueue) || c.now_ns >= c.run_until_ns)
 				break;
 			task_struct &next = list_entry(*c.runqueue.next, &task_struct::run_entry);
 
 			list_del_init(next.run_entry);
 			next.queued = false;
-			c.need_resched = false;
+			c.need_resched = c.resched_asked = false;
 			c.switched_in_ns = c.now_ns;
 			c.curr = &next;
+			if (!next.stack)
+				next.stack = std::make_unique<fiber>(c.on.state->stacks, task_main, &next);
+			to = next.stack.get();
 		}
-		task_struct &t = *c.curr;
+		task_struct *const t = c.curr;
 
-		if (!t.stack)
-			t.stack = std::make_unique<fiber>(c.on.state->stacks, task_main, &t);
-		current.task = &t;
-		here.switch_to(*t.stack);
+		current.task = t;
+		c.running = to;
+		here.switch_to(*to);
+		c.running = nullptr;
 		current.task = c.curr;
-		if (t.state == TASK_DEAD) {
+		if (t && t->state == TASK_DEAD && !c.left_on) {
 			c.curr = current.task = nullptr;
-			t.stack.reset();
+			t->stack.reset();
 		}
-		if (c.curr)
+		if (c.left_on)
 			break;
 	}
 	c.scheduler = nullptr;
 }
 
-bool cpu_has_work(const cpu &c) { return c.curr || !list_empty(c.runqueue); }
+bool cpu_has_work(const cpu &c) { return c.left_on ? !c.spins_on : !list_empty(c.runqueue); }
 
 // not traced: a place, not a function
 void interrupt_point()
@@ -231,14 +313,15 @@ void interrupt_point()
 	if (in_interrupt())
 		return;
 	if (c.now_ns >= c.next_event_ns) {
+		c.next_event_ns = KTIME_NEVER; // taken once
 		sysvec_apic_timer_interrupt();
 		if (c.interrupt_waits)
 			take_interrupts();
 		// What the platform was asked for is taken care of.
 		cpu_program_timer(c);
 	}
-	if (c.now_ns >= c.run_until_ns && current.task && c.scheduler && c.locks_held == 0)
-		current.task->stack->switch_to(*c.scheduler);
+	if (c.now_ns >= c.run_until_ns && current.task && c.running && c.locks_held == 0)
+		leave_cpu();
 }
 
 // not traced: the machine beneath the kernel
@@ -329,8 +412,9 @@ void kthread_stop(task_struct &t)
 
 	task_kill(t);
 	c.run_until_ns = KTIME_NEVER;
-	cpu_run(c);
-	assert(!t.stack);
+	for (cpu_run(c); t.stack; cpu_run(c))
+		for (const auto &other : c.on.cpus) // who holds what this one waits for
+			cpu_run(*other);
 }
 
 } // namespace skbwalk

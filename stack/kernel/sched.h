@@ -21,13 +21,21 @@ struct timer_base;
 struct hrtimer_cpu_base;
 struct callback_head;
 struct files_struct;
+struct spinlock_t;
 
 constexpr int TASK_RUNNING = 0;
 constexpr int TASK_INTERRUPTIBLE = 1;
 constexpr int TASK_UNINTERRUPTIBLE = 2;
 constexpr int TASK_DEAD = 4;
+constexpr int TASK_WAKING = 0x200; // on its way to the run queue of another cpu
 constexpr unsigned TASK_NORMAL = TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE;
 constexpr long MAX_SCHEDULE_TIMEOUT = 0x7fffffffffffffffL;
+
+// What one cpu asks of another stands on the other's call_single_queue (smp.h).
+struct call_single_node {
+	call_single_node *next = nullptr;
+	bool wakes_task = false; // CSD_TYPE_TTWU
+};
 
 struct task_struct {
 	task_struct(cpu &on, std::string name, std::function<void()> body);
@@ -53,6 +61,7 @@ struct task_struct {
 	callback_head *task_works = nullptr;
 	const char *wait_channel = nullptr; // the caller of the function that sleeps
 	list_head run_entry;
+	call_single_node wake_entry;
 	std::unique_ptr<fiber> stack;
 	std::function<void()> body;
 	// User memory limits of page_frag are per task in the kernel too (current->task_frag).
@@ -76,6 +85,7 @@ struct cpu {
 	u16 idle_depth = 0;  // trace depth of the idle task
 	u32 rcu_nesting = 0; // rcu_read_lock sections that are open
 	bool need_resched = false;
+	bool resched_asked = false;  // another cpu set TIF_NEED_RESCHED; its interrupt is on the way
 	task_struct *curr = nullptr; // the task that runs, or that was left in the middle; null: idle
 	u64 switched_in_ns = 0;      // when curr got the cpu
 	u32 entered = 0;             // nesting of enter_cpu
@@ -100,6 +110,18 @@ struct cpu {
 	fiber *hardirq_stack_user = nullptr; // whom it goes back to; null: not in use
 	void (*hardirq_stack_call)(u32) = nullptr;
 	u32 hardirq_stack_arg = 0;
+	// What interrupts that come to the idle task run on where the host has several cpus (cpus.h), so that
+	// they can be left in the middle.
+	std::unique_ptr<fiber> idle_stack;
+	std::function<void()> idle_call;
+	fiber *running =
+		nullptr; // what its code runs on now; null: the world's own stack, which cannot be left
+	fiber *left_on = nullptr;             // where it was left in the middle
+	const spinlock_t *spins_on = nullptr; // who waits for a lock of another cpu has been left, too
+	u64 spin_order = 0;                   // first come, first served
+	// What other cpus ask of it (smp.h).
+	call_single_node *call_single_queue = nullptr;
+	call_single_node **call_single_tail = &call_single_queue;
 };
 
 inline int smp_processor_id() { return current.cpu->id; }
@@ -127,7 +149,7 @@ void kick_process(task_struct &t);
 
 // --- called by the world ---
 // Runs the cpu's runnable tasks and pending softirqs until it is idle. Where run_until_ns is set, it returns
-// then too, with cpu::curr left in the middle.
+// then too, with the cpu left in the middle (cpu::left_on).
 void cpu_run(cpu &c);
 bool cpu_has_work(const cpu &c);
 // A timer interrupt: due hrtimers, jiffies, the timer softirq, softirqs on the way out (in the idle task or

@@ -58,16 +58,23 @@ void call_on_irqstack(cpu &c, void (*fn)(u32), u32 arg)
 		return;
 	if (!c.hardirq_stack)
 		c.hardirq_stack = std::make_unique<fiber>(c.on.state->stacks, interrupt_stack_main, &c);
+	fiber *const running = c.running;
+
 	c.hardirq_stack_user = &here;
 	c.hardirq_stack_call = fn;
 	c.hardirq_stack_arg = arg;
+	if (running)
+		c.running = c.hardirq_stack.get();
 	here.switch_to(*c.hardirq_stack);
+	c.running = running;
 	c.hardirq_stack_user = nullptr;
 }
 
 // not traced: part of the host's start
 void softirq_init(host_state &s)
 {
+	s.softirq_vec[HI_SOFTIRQ] = tasklet_hi_action;
+	s.softirq_vec[TASKLET_SOFTIRQ] = tasklet_action;
 	s.softirq_vec[TIMER_SOFTIRQ] = run_timer_softirq;
 	s.softirq_vec[HRTIMER_SOFTIRQ] = hrtimer_run_softirq;
 	s.softirq_vec[RCU_SOFTIRQ] = rcu_core_si;
@@ -136,7 +143,7 @@ void do_softirq()
 	local_irq_restore(flags);
 }
 
-// On the cpu's interrupt stack: nothing leaves the cpu from there, so it is free again afterwards.
+// On the cpu's interrupt stack.
 void do_softirq_own_stack()
 {
 	TRACE();
@@ -195,6 +202,7 @@ void run_ksoftirqd()
 	if (local_softirq_pending()) {
 		handle_softirqs(true);
 		local_irq_enable();
+		interrupt_point();
 		cond_resched();
 		return;
 	}

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Spin locks (kernel/locking/spinlock.c). A lock is its owner's mark: cpus run on one thread and leave the
-// middle of a function only where no lock is held, so that a lock that is found taken can only be misuse.
+// Spin locks (kernel/locking/spinlock.c). A lock is its owner's mark. Where the cpus of a host are left in
+// the middle (cpus.h), one may find a lock taken by another: it waits, and the holder hands the lock on.
 #include "stack/kernel/spinlock.h"
 
 #include <cassert>
 
+#include "stack/kernel/cpus.h"
 #include "stack/kernel/internal.h"
 
 namespace skbwalk {
@@ -17,7 +18,10 @@ inline void acquire(spinlock_t &lock)
 	cpu &c = *current.cpu;
 
 	assert(lock.owner != &c && "spin lock taken twice on one cpu");
-	assert(!lock.owner && "spin lock left taken by another cpu");
+	if (lock.owner) { // handed on by its holder
+		wait_for_lock(lock);
+		return;
+	}
 	lock.owner = &c;
 	++c.locks_held;
 }
@@ -27,7 +31,11 @@ inline void release(spinlock_t &lock)
 	cpu &c = *current.cpu;
 
 	assert(lock.owner == &c && "spin lock released that is not held");
-	lock.owner = nullptr;
+	cpu *const next = next_owner(lock);
+
+	lock.owner = next;
+	if (next)
+		++next->locks_held;
 	--c.locks_held;
 }
 

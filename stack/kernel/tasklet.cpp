@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Tasklets (kernel/softirq.c). __tasklet_schedule appends to the cpu's list and raises TASKLET_SOFTIRQ;
-// tasklet_action takes the whole list and runs each, except those that are disabled, which stay for the next
-// round. Left out: HI_SOFTIRQ's list.
+// Tasklets (kernel/softirq.c). __tasklet_schedule appends to the cpu's list and raises TASKLET_SOFTIRQ
+// (__tasklet_hi_schedule to another list and HI_SOFTIRQ, which runs before all others); tasklet_action takes
+// the whole list and runs each that it can lock, except those that are disabled: these and those that run on
+// another cpu stay for the next round.
 #include "stack/kernel/tasklet.h"
 
 #include <utility>
 
+#include "stack/kernel/cpus.h"
+#include "stack/kernel/internal.h"
 #include "stack/kernel/percpu.h"
 #include "stack/kernel/spinlock.h"
 #include "stack/kernel/wait_bit.h"
@@ -15,11 +18,13 @@ namespace skbwalk {
 
 namespace {
 
+constexpr u64 turn_ns = 100; // for a tasklet that cannot run now
+
 struct tasklet_head {
 	tasklet_struct *head = nullptr;
 	tasklet_struct **tail = &head;
 };
-percpu<tasklet_head> tasklet_vec;
+percpu<tasklet_head> tasklet_vec, tasklet_hi_vec;
 
 void append(tasklet_head &list, tasklet_struct &t)
 {
@@ -42,19 +47,12 @@ void __tasklet_schedule_common(tasklet_struct &t, tasklet_head &head, unsigned s
 bool tasklet_clear_sched(tasklet_struct &t)
 {
 	TRACE();
-	if (std::exchange(t.scheduled, false)) {
-		wake_up_var(&t.scheduled);
+	if (std::exchange(t.state, t.state & ~TASKLET_STATE_SCHED) & TASKLET_STATE_SCHED) {
+		wake_up_var(&t.state);
 		return true;
 	}
 	assert(false && "a tasklet on the list that nobody scheduled");
 	return false;
-}
-
-void tasklet_unlock(tasklet_struct &t)
-{
-	TRACE();
-	t.running = false;
-	wake_up_var(&t.running);
 }
 
 void tasklet_action_common(tasklet_head &head, unsigned softirq_nr)
@@ -69,13 +67,16 @@ void tasklet_action_common(tasklet_head &head, unsigned softirq_nr)
 		tasklet_struct &t = *list;
 
 		list = t.next;
-		if (!t.running && !t.count) {
-			t.running = true;
-			if (tasklet_clear_sched(t))
-				t.callback(t);
+		if (tasklet_trylock(t)) {
+			if (!t.count) {
+				if (tasklet_clear_sched(t))
+					t.callback(t);
+				tasklet_unlock(t);
+				continue;
+			}
 			tasklet_unlock(t);
-			continue;
 		}
+		charge(turn_ns); // or who is enabled by time would never be
 		local_irq_disable();
 		append(head, t);
 		__raise_softirq_irqoff(softirq_nr);
@@ -83,13 +84,21 @@ void tasklet_action_common(tasklet_head &head, unsigned softirq_nr)
 	}
 }
 
+bool is_set(const tasklet_struct &t, unsigned long bit) { return t.state & bit; }
+
+} // namespace
+
 void tasklet_action()
 {
 	TRACE();
 	tasklet_action_common(*tasklet_vec, TASKLET_SOFTIRQ);
 }
 
-} // namespace
+void tasklet_hi_action()
+{
+	TRACE();
+	tasklet_action_common(*tasklet_hi_vec, HI_SOFTIRQ);
+}
 
 void tasklet_setup(tasklet_struct &t, void (*callback)(tasklet_struct &t))
 {
@@ -104,6 +113,43 @@ void __tasklet_schedule(tasklet_struct &t)
 	__tasklet_schedule_common(t, *tasklet_vec, TASKLET_SOFTIRQ);
 }
 
-void tasklet_softirq_init() { open_softirq(TASKLET_SOFTIRQ, tasklet_action); }
+void __tasklet_hi_schedule(tasklet_struct &t)
+{
+	TRACE();
+	__tasklet_schedule_common(t, *tasklet_hi_vec, HI_SOFTIRQ);
+}
+
+void tasklet_unlock(tasklet_struct &t)
+{
+	TRACE();
+	assert(is_set(t, TASKLET_STATE_RUN));
+	t.state &= ~TASKLET_STATE_RUN;
+	wake_up_var(&t.state);
+}
+
+void tasklet_unlock_wait(tasklet_struct &t)
+{
+	TRACE();
+	wait_var_event(&t.state, [&t] { return !is_set(t, TASKLET_STATE_RUN); });
+}
+
+void tasklet_unlock_spin_wait(tasklet_struct &t)
+{
+	TRACE();
+	while (is_set(t, TASKLET_STATE_RUN))
+		cpu_relax();
+}
+
+void tasklet_kill(tasklet_struct &t)
+{
+	TRACE();
+	while (!tasklet_set_bit(t, TASKLET_STATE_SCHED)) {
+		if (signal_pending(*current.task)) // the end of the world
+			return;
+		wait_var_event(&t.state, [&t] { return !is_set(t, TASKLET_STATE_SCHED); });
+	}
+	tasklet_unlock_wait(t);
+	tasklet_clear_sched(t);
+}
 
 } // namespace skbwalk

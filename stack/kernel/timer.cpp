@@ -13,6 +13,7 @@
 #include <cassert>
 #include <climits>
 
+#include "stack/kernel/cpus.h"
 #include "stack/kernel/internal.h"
 
 namespace skbwalk {
@@ -118,13 +119,18 @@ timer_base *get_timer_this_cpu_base(u32 flags)
 	return flags & TIMER_DEFERRABLE ? current.cpu->deferrable_timers.get() : current.cpu->timers.get();
 }
 
+// Where the timer moves while its base's lock is waited for, its new base is asked.
 timer_base &lock_timer_base(timer_list &timer, unsigned long &flags)
 {
 	TRACE();
-	timer_base &base = *timer.base;
+	for (;;) {
+		timer_base &base = *timer.base;
 
-	flags = _raw_spin_lock_irqsave(base.lock);
-	return base;
+		flags = _raw_spin_lock_irqsave(base.lock);
+		if (timer.base == &base)
+			return base;
+		_raw_spin_unlock_irqrestore(base.lock, flags);
+	}
 }
 
 int __mod_timer(timer_list &timer, u32 expires, unsigned options)
@@ -210,10 +216,15 @@ int __try_to_del_timer_sync(timer_list &timer)
 int __timer_delete_sync(timer_list &timer)
 {
 	TRACE();
-	const int ret = __try_to_del_timer_sync(timer);
+	for (;;) {
+		const int ret = __try_to_del_timer_sync(timer);
 
-	assert(ret >= 0 && "timer_delete_sync waits for the handler that it is called from");
-	return ret;
+		if (ret >= 0)
+			return ret;
+		assert(&timer.base->on != current.cpu &&
+		       "timer_delete_sync waits for the handler that it is called from");
+		cpu_relax(); // it runs on another cpu
+	}
 }
 
 // not traced: inlined in the kernel, a search in the map

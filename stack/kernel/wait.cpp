@@ -113,6 +113,18 @@ bool prepare_to_wait_exclusive(wait_queue_head &wq, wait_queue_entry &w, int sta
 	return was_empty;
 }
 
+// For one that no signal interrupts.
+void prepare_to_wait_event(wait_queue_head &wq, wait_queue_entry &w, int state)
+{
+	TRACE();
+	const unsigned long flags = _raw_spin_lock_irqsave(wq.lock);
+
+	if (list_empty(w.entry))
+		list_add(w.entry, wq.head);
+	set_current_state(state);
+	_raw_spin_unlock_irqrestore(wq.lock, flags);
+}
+
 void finish_wait(wait_queue_head &wq, wait_queue_entry &w)
 {
 	TRACE();

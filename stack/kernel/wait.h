@@ -45,6 +45,7 @@ void __add_wait_queue(wait_queue_head &wq, wait_queue_entry &w);
 void __add_wait_queue_exclusive(wait_queue_head &wq, wait_queue_entry &w);
 void prepare_to_wait(wait_queue_head &wq, wait_queue_entry &w, int state);
 bool prepare_to_wait_exclusive(wait_queue_head &wq, wait_queue_entry &w, int state);
+void prepare_to_wait_event(wait_queue_head &wq, wait_queue_entry &w, int state);
 void finish_wait(wait_queue_head &wq, wait_queue_entry &w);
 // Sleeps until woken_wake_function ran for `w` or `timeout` jiffies went by; returns the jiffies left.
 long wait_woken(wait_queue_entry &w, unsigned mode, long timeout, const char *wchan = __builtin_FUNCTION());

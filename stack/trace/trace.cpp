@@ -9,6 +9,7 @@
 #include <set>
 
 #include "stack/kernel/context.h"
+#include "stack/kernel/cpus.h"
 #include "stack/kernel/sched.h"
 #include "stack/trace/recorder.h"
 
@@ -43,6 +44,8 @@ void enter(const site &s, const objects &o)
 	const u16 at = depth++;
 	if (recorder *r = c.host->recorder)
 		r->entered(c, s, o, at);
+	if (c.host->points)
+		function_point(s);
 }
 
 void note(const std::string &text, const objects &o)

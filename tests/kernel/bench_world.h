@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -41,12 +42,12 @@ public:
 		}
 		if (when_ns != ~u64{0})
 			armed_[&c] = add(
-				when_ns, [&c] { cpu_interrupt_timer(c); }, &c);
+				when_ns, [this, &c] { turn(c, cpu_interrupt_timer); }, &c);
 	}
 	void kick(cpu &c) override
 	{
 		add(
-			c.now_ns, [&c] { cpu_run(c); }, &c);
+			c.now_ns, [this, &c] { turn(c, cpu_run); }, &c);
 	}
 	u64 at(u64 when_ns, void (*fn)(void *), void *arg) override
 	{
@@ -61,14 +62,8 @@ public:
 	void interrupt(cpu &c) override
 	{
 		add(
-			c.now_ns,
-			[this, &c] {
-				c.run_until_ns = events_.empty() ? until_ns_ : events_.begin()->first.first;
-				c.run_until_ns = std::min(c.run_until_ns, until_ns_ + 1);
-				cpu_interrupt_device(c);
-				c.run_until_ns = ~u64{0};
-			},
-			&c);
+			std::max(c.now_ns, current.cpu ? current.cpu->now_ns : 0),
+			[this, &c] { turn(c, cpu_interrupt_device); }, &c);
 	}
 	u64 at_device(host &host, u64 when_ns, void (*fn)(void *), void *arg) override
 	{
@@ -105,10 +100,18 @@ public:
 			const event e = std::move(events_.begin()->second);
 			const u64 when = events_.begin()->first.first;
 
+			bool timer_goes = false;
 			if (const auto timer = armed_.find(e.on);
-			    timer != armed_.end() && timer->second == events_.begin()->first)
+			    timer != armed_.end() && timer->second == events_.begin()->first) {
 				armed_.erase(timer);
+				timer_goes = true;
+			}
 			events_.erase(events_.begin());
+			// Of several cpus, one that is ahead waits for the others.
+			if (e.on && h.cpus.size() > 1 && !timer_goes && e.on->now_ns > when) {
+				add(e.on->now_ns, e.fn, e.on);
+				continue;
+			}
 			if (when > now_ns)
 				now_ns = when;
 			if (e.on && e.on->now_ns < now_ns)
@@ -146,11 +149,24 @@ public:
 		}
 		line_->pulse();
 	}
+	cpu &c1() { return *h.cpus[1]; }
 
 	u64 now_ns = 0;
 	u64 interrupts_or_runs = 0;
 
 private:
+	// Cpus of a host with several go side by side.
+	void turn(cpu &c, void (*enter)(cpu &))
+	{
+		const u64 next_ns = events_.empty() ? until_ns_ : events_.begin()->first.first;
+
+		if (h.cpus.size() > 1)
+			c.run_until_ns = events_.empty() ? ~u64{0} : std::max(next_ns, c.now_ns + 1);
+		else if (enter == cpu_interrupt_device)
+			c.run_until_ns = std::min(next_ns, until_ns_ + 1);
+		enter(c);
+		c.run_until_ns = ~u64{0};
+	}
 	using key = std::pair<u64, u64>;
 	struct event {
 		std::function<void()> fn;

@@ -14,7 +14,8 @@ namespace skbwalk {
 constexpr u8 FIRST_EXTERNAL_VECTOR = 0x20;
 constexpr u8 IRQ_MOVE_CLEANUP_VECTOR = FIRST_EXTERNAL_VECTOR;
 constexpr u8 FIRST_DEVICE_VECTOR = FIRST_EXTERNAL_VECTOR + 1;
-constexpr u8 FIRST_SYSTEM_VECTOR = 0xec; // the timer's
+constexpr u8 FIRST_SYSTEM_VECTOR = 0xec;                                   // the timer's
+constexpr u8 CALL_FUNCTION_SINGLE_VECTOR = 0xfb, RESCHEDULE_VECTOR = 0xfd; // from cpu to cpu
 
 struct irq_cfg {
 	u32 dest_apicid = 0;

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// How cpus are left and come back. leave_cpu() goes from the stack that the cpu's code is on (a task's, the
+// interrupt stack, the idle task's) to the world, which runs others and in time comes back by cpu_run. Who
+// finds a lock taken leaves too, and is no longer asked to run: the holder's release hands the lock on, first
+// come, first served, as the kernel's queued locks do, and the waiter's clock goes on from there. On the
+// world's own stack (a set-up command) nothing can be left: there the holder is run in its place.
+#include "stack/kernel/cpus.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "stack/kernel/internal.h"
+#include "stack/kernel/smp.h"
+#include "stack/trace/recorder.h"
+
+namespace skbwalk {
+
+namespace {
+
+constexpr u64 relax_ns = 100; // a turn of a loop that spins
+
+// Whom `c` waits for, as far as locks go.
+const cpu *holder_of(const cpu &c) { return c.spins_on ? c.spins_on->owner : nullptr; }
+
+[[noreturn]] void report_deadlock(const cpu &c, const spinlock_t &lock)
+{
+	std::fprintf(stderr, "skbwalk: deadlock: cpu %d of %s spins on a lock that cpu %d holds", c.id,
+	             c.on.name.c_str(), lock.owner->id);
+	for (const cpu *h = lock.owner; h != &c; h = holder_of(*h))
+		std::fprintf(stderr, ", which spins on a lock that cpu %d holds", holder_of(*h)->id);
+	std::fputs("\n", stderr);
+	std::abort();
+}
+
+void check_for_circle(const cpu &c, const spinlock_t &lock)
+{
+	for (const cpu *h = lock.owner; h; h = holder_of(*h))
+		if (h == &c)
+			report_deadlock(c, lock);
+}
+
+// A turn of a cpu that was left in the middle, up to its next function.
+void run_a_turn(cpu &c)
+{
+	assert(c.left_on && !c.spins_on && !c.scheduler && "a cpu waits for one that is not inside anything");
+	c.run_until_ns = c.now_ns;
+	cpu_run(c);
+	c.run_until_ns = KTIME_NEVER;
+}
+
+void idle_main(void *arg)
+{
+	cpu &c = *static_cast<cpu *>(arg);
+
+	while (const std::function<void()> call = std::exchange(c.idle_call, nullptr)) {
+		call();
+		c.idle_stack->switch_to(*c.scheduler);
+	}
+	c.idle_stack->switch_to(*c.scheduler, true);
+}
+
+void enter_idle_stack(cpu &c)
+{
+	fiber here;
+
+	assert(!c.scheduler && !c.running && !c.left_on);
+	c.scheduler = &here;
+	c.running = c.idle_stack.get();
+	here.switch_to(*c.idle_stack);
+	c.running = nullptr;
+	c.scheduler = nullptr;
+}
+
+} // namespace
+
+cpu_points::cpu_points(const host &h) : random(h.seed, "cpus", h.id)
+{
+	trace::arm(trace::armed_by::interrupt_point);
+}
+
+cpu_points::~cpu_points() { trace::disarm(trace::armed_by::interrupt_point); }
+
+namespace {
+
+cpu_points &points_of(host &h)
+{
+	if (!h.points)
+		h.points = std::make_unique<cpu_points>(h);
+	return *h.points;
+}
+
+} // namespace
+
+bool cost_of_function(host &h, std::string_view name, u64 ns)
+{
+	bool known = false;
+
+	trace::for_each_site([&](const trace::site &s) {
+		if (name != s.name || s.kind == trace::site_kind::part)
+			return;
+		known = true;
+		points_of(h).cost_ns[&s] = ns;
+	});
+	return known;
+}
+
+void stall_cpus(host &h, u32 one_in, u32 ns_max)
+{
+	points_of(h).stall_one_in = one_in;
+	points_of(h).stall_ns_max = ns_max;
+}
+
+void function_point(const trace::site &s)
+{
+	cpu &c = *current.cpu;
+	cpu_points &p = *c.on.points;
+
+	if (!p.cost_ns.empty())
+		if (const auto cost = p.cost_ns.find(&s); cost != p.cost_ns.end())
+			c.now_ns += cost->second;
+	if (p.stall_one_in && !p.random.below(p.stall_one_in))
+		c.now_ns += p.random.below(p.stall_ns_max);
+	if (!c.running || c.on.cpus.size() == 1)
+		return;
+	if (c.now_ns >= c.run_until_ns)
+		leave_cpu();
+	if (c.irqs_off)
+		return;
+	if (c.interrupt_waits)
+		take_interrupts();
+	if (c.now_ns >= c.next_event_ns) {
+		c.next_event_ns = KTIME_NEVER; // taken once
+		sysvec_apic_timer_interrupt();
+		cpu_program_timer(c);
+	}
+}
+
+void leave_cpu()
+{
+	cpu &c = *current.cpu;
+	fiber &here = *std::exchange(c.running, nullptr);
+
+	c.left_on = &here;
+	if (!c.spins_on)
+		c.on.plat.kick(c);
+	here.switch_to(*c.scheduler);
+}
+
+void cpu_relax()
+{
+	cpu &c = *current.cpu;
+
+	charge(relax_ns);
+	if (c.running) {
+		leave_cpu();
+		return;
+	}
+	bool somebody = false;
+
+	for (const auto &other : c.on.cpus) {
+		if (!other->left_on || other->spins_on)
+			continue;
+		somebody = true;
+		run_a_turn(*other);
+	}
+	assert(somebody && "a cpu waits for one that is not inside anything");
+}
+
+void wait_for_lock(const spinlock_t &lock)
+{
+	cpu &c = *current.cpu;
+
+	check_for_circle(c, lock);
+	c.spins_on = &lock;
+	c.spin_order = ++c.on.state->spins;
+	++c.on.state->spinning;
+	if (c.running)
+		leave_cpu();
+	while (c.spins_on) {
+		cpu *holder = const_cast<cpu *>(lock.owner);
+
+		while (holder->spins_on)
+			holder = const_cast<cpu *>(holder_of(*holder));
+		run_a_turn(*holder);
+	}
+	assert(lock.owner == &c);
+}
+
+cpu *next_owner(const spinlock_t &lock)
+{
+	cpu &c = *current.cpu;
+
+	if (!c.on.state->spinning)
+		return nullptr;
+	cpu *first = nullptr;
+
+	for (const auto &other : c.on.cpus)
+		if (other->spins_on == &lock && (!first || other->spin_order < first->spin_order))
+			first = other.get();
+	if (!first)
+		return nullptr;
+	--c.on.state->spinning;
+	first->spins_on = nullptr;
+	first->now_ns = std::max(first->now_ns, c.now_ns);
+	if (first->left_on)
+		c.on.plat.kick(*first);
+	return first;
+}
+
+void run_on_idle_stack(cpu &c, std::function<void()> fn)
+{
+	if (c.on.cpus.size() == 1 || c.scheduler) {
+		fn();
+		return;
+	}
+	if (!c.idle_stack)
+		c.idle_stack = std::make_unique<fiber>(c.on.state->stacks, idle_main, &c);
+	c.idle_call = std::move(fn);
+	enter_idle_stack(c);
+	// Whom the interrupt woke.
+	if (!c.left_on && !list_empty(c.runqueue))
+		c.on.plat.kick(c);
+}
+
+void end_idle_stack(cpu &c)
+{
+	if (!c.idle_stack)
+		return;
+	c.idle_call = nullptr;
+	enter_idle_stack(c);
+	c.idle_stack.reset();
+}
+
+} // namespace skbwalk
