@@ -2,12 +2,13 @@
 //
 // Softnet and NAPI (net/core/dev.c): packets of devices without a poll function come into netif_rx and wait
 // in this cpu's backlog (enqueue_to_backlog); NET_RX_SOFTIRQ polls each scheduled instance (net_rx_action),
-// the backlog's own being process_backlog. Left out: packet steering to other cpus, threads for polling, busy
-// polling.
+// the backlog's own being process_backlog. Packets that another cpu shall process go to its backlog
+// (dev_rps.cpp). Left out: threads for polling, busy polling.
 #include "stack/core/busy_poll.h"
 #include "stack/core/gro.h"
 #include "stack/core/net_namespace.h"
 #include "stack/core/netdevice.h"
+#include "stack/core/rps.h"
 #include "stack/kernel/jiffies.h"
 
 namespace skbwalk {
@@ -18,6 +19,9 @@ static int process_backlog(napi_struct &napi, int quota);
 
 softnet_data::softnet_data()
 {
+	cpu = current.cpu->id;
+	INIT_CSD(csd, rps_trigger_softirq, this);
+	INIT_CSD(defer_csd, trigger_rx_softirq, this);
 	backlog.poll = process_backlog;
 	backlog.weight = 64;
 }
@@ -90,33 +94,34 @@ static void rps_unlock_irq_enable(softnet_data &sd)
 	_raw_spin_unlock_irq(sd.input_pkt_queue.lock);
 }
 
-static void ____napi_schedule(softnet_data &sd, napi_struct &napi)
+void ____napi_schedule(softnet_data &sd, napi_struct &napi)
 {
 	TRACE(napi.dev);
 	list_add_tail(napi.poll_list, sd.poll_list);
 	raise_softirq_irqoff(NET_RX_SOFTIRQ);
 }
 
-// Of this cpu, always: without packet steering nobody queues to another's.
+// 1: another cpu's, which is told later.
 static int napi_schedule_rps(softnet_data &sd)
 {
 	TRACE();
-	__napi_schedule_irqoff(sd.backlog);
+	softnet_data &mysd = *softnet;
+
+	if (&sd != &mysd) {
+		sd.rps_ipi_next = mysd.rps_ipi_list;
+		mysd.rps_ipi_list = &sd;
+		__raise_softirq_irqoff(NET_RX_SOFTIRQ);
+		return 1;
+	}
+	__napi_schedule_irqoff(mysd.backlog);
 	return 0;
 }
 
-// Only a cpu with a table of flows (net.core.flow_limit_cpu_bitmap) limits any, and none has one.
-static bool skb_flow_limit(sk_buff &skb, u32 qlen)
-{
-	TRACE(skb);
-	return qlen >= static_cast<u32>(limits().netdev_max_backlog) >> 1 && softnet->flow_limit;
-}
-
-static int enqueue_to_backlog(skb_ptr skb, u32 &qtail)
+int enqueue_to_backlog(skb_ptr skb, int cpu, u32 &qtail)
 {
 	TRACE(skb, skb->dev);
 	skb_drop_reason reason = SKB_DROP_REASON_NOT_SPECIFIED;
-	softnet_data &sd = *softnet;
+	softnet_data &sd = softnet.of(*current.host->cpus[static_cast<std::size_t>(cpu)]);
 	const unsigned long flags = rps_lock_irqsave(sd);
 
 	if (netif_running(*skb->dev)) {
@@ -144,9 +149,24 @@ static int enqueue_to_backlog(skb_ptr skb, u32 &qtail)
 int netif_rx_internal(skb_ptr skb)
 {
 	TRACE(skb, skb->dev);
+	if (rps->needed) {
+		rps_dev_flow voidflow, *rflow = &voidflow;
+
+		rcu_read_lock();
+
+		int cpu = get_rps_cpu(*skb->dev, *skb, rflow);
+
+		if (cpu < 0)
+			cpu = smp_processor_id();
+
+		const int ret = enqueue_to_backlog(std::move(skb), cpu, rflow->last_qtail);
+
+		rcu_read_unlock();
+		return ret;
+	}
 	u32 qtail;
 
-	return enqueue_to_backlog(std::move(skb), qtail);
+	return enqueue_to_backlog(std::move(skb), smp_processor_id(), qtail);
 }
 
 int __netif_rx(skb_ptr skb)
@@ -178,6 +198,11 @@ static int process_backlog(napi_struct &napi, int quota)
 	int work = 0;
 
 	assert(&napi == &sd.backlog);
+	// Better now than at the end of net_rx_action.
+	if (sd_has_rps_ipi_waiting(sd)) {
+		local_irq_disable();
+		net_rps_action_and_irq_enable(sd);
+	}
 	napi.weight = limits().dev_weight;
 	for (bool again = true; again;) {
 		while (skb_ptr skb = __skb_dequeue(sd.process_queue)) {
@@ -502,7 +527,7 @@ void net_rx_action()
 		}
 	}
 	sd.in_net_rx_action = false;
-	if (list_empty(list) && list_empty(repoll))
+	if (list_empty(list) && list_empty(repoll) && !sd_has_rps_ipi_waiting(sd))
 		return;
 
 	local_irq_disable();
@@ -511,7 +536,7 @@ void net_rx_action()
 	list_splice_init(list, sd.poll_list);
 	if (!list_empty(sd.poll_list))
 		__raise_softirq_irqoff(NET_RX_SOFTIRQ);
-	local_irq_enable();
+	net_rps_action_and_irq_enable(sd);
 }
 
 } // namespace skbwalk

@@ -3,12 +3,14 @@
 // The receive half of net/core/dev.c. __netif_receive_skb_core gives a packet to the taps, to its device's
 // rx_handler (a bridge's) and to the protocols of its type; the last of them gets the packet itself. Packets
 // come from the backlog or from a polling driver (dev_napi.cpp), one by one or as a list, and from another
-// device of this host (dev_forward_skb). Left out: receive packet steering, generic XDP, ingress hooks and
+// device of this host (dev_forward_skb). Packet steering
+// (dev_rps.cpp) may send it to another cpu first. Left out: generic XDP, ingress hooks and
 // time stamps (off: their static keys), VLAN devices, memory reserves.
 #include "stack/core/dst.h"
 #include "stack/core/if_vlan.h"
 #include "stack/core/net_namespace.h"
 #include "stack/core/netdevice.h"
+#include "stack/core/rps.h"
 #include "stack/core/sock.h"
 #include "stack/ethernet/eth.h"
 
@@ -293,6 +295,16 @@ static int netif_receive_skb_internal(skb_ptr skb)
 	if (skb_defer_rx_timestamp(*skb))
 		return NET_RX_SUCCESS;
 	rcu_read_lock();
+	if (rps->needed) {
+		rps_dev_flow voidflow, *rflow = &voidflow;
+
+		if (const int cpu = get_rps_cpu(*skb->dev, *skb, rflow); cpu >= 0) {
+			const int ret = enqueue_to_backlog(std::move(skb), cpu, rflow->last_qtail);
+
+			rcu_read_unlock();
+			return ret;
+		}
+	}
 
 	const int ret = __netif_receive_skb(std::move(skb));
 
@@ -375,6 +387,18 @@ void netif_receive_skb_list_internal(list_head &head)
 	}
 	list_splice_init(sublist, head);
 	rcu_read_lock();
+	if (rps->needed)
+		for (list_head *p = head.next, *next; p != &head; p = next) {
+			sk_buff &skb = skb_on(*p);
+			rps_dev_flow voidflow, *rflow = &voidflow;
+			const int cpu = get_rps_cpu(*skb.dev, skb, rflow);
+
+			next = p->next;
+			if (cpu < 0)
+				continue;
+			list_del_init(skb.tcp_tsorted_anchor);
+			enqueue_to_backlog(skb_ptr(&skb), cpu, rflow->last_qtail);
+		}
 	__netif_receive_skb_list(head);
 	rcu_read_unlock();
 }

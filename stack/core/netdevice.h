@@ -12,6 +12,7 @@
 #include "stack/core/skbuff.h"
 #include "stack/kernel/dynamic_queue_limits.h"
 #include "stack/kernel/percpu.h"
+#include "stack/kernel/smp.h"
 #include "stack/kernel/softirq.h"
 #include "stack/kernel/timer.h"
 
@@ -151,6 +152,15 @@ struct netdev_queue {
 	skbwalk::dql dql; // of a driver that says what it holds (netdev_sent_queue)
 };
 
+// Receive packet steering of a receive queue (rps.h); null: none.
+struct rps_map;
+struct rps_dev_flow_table;
+struct sd_flow_limit;
+struct netdev_rx_queue {
+	std::shared_ptr<rps_map> map;
+	std::shared_ptr<rps_dev_flow_table> rps_flow_table;
+};
+
 // Who receives packets of a type, or all (ETH_P_ALL). It stands on a list of its host: one that the kernel
 // has as a global variable is a perhost<packet_type> here.
 struct packet_type {
@@ -226,6 +236,7 @@ struct net_device {
 	spinlock_t addr_list_lock;
 	u32 tx_queue_len = 1000;
 	u32 num_rx_queues = 1;
+	std::vector<netdev_rx_queue> _rx{1};
 	rx_handler_func_t rx_handler = nullptr;
 	void *rx_handler_data = nullptr;
 	net_device *master = nullptr;
@@ -461,6 +472,7 @@ void __netif_napi_del(napi_struct &napi); // the caller waits for readers
 void netif_napi_del(napi_struct &napi);
 void napi_enable(napi_struct &n);
 void napi_disable(napi_struct &n);
+void ____napi_schedule(softnet_data &sd, napi_struct &napi);
 bool napi_schedule_prep(napi_struct &n);
 void __napi_schedule(napi_struct &n);
 void __napi_schedule_irqoff(napi_struct &n);
@@ -486,7 +498,12 @@ struct softnet_data {
 	u32 xmit_recursion = 0;
 	bool xmit_more = false;
 	bool in_net_rx_action = false;
-	const void *flow_limit = nullptr;
+	std::shared_ptr<sd_flow_limit> flow_limit; // net.core.flow_limit_cpu_bitmap
+	u16 cpu = 0;
+	// Other cpus' whose backlogs were given packets and who are to be told; linked by rps_ipi_next.
+	softnet_data *rps_ipi_list = nullptr, *rps_ipi_next = nullptr;
+	call_single_data_t csd, defer_csd;
+	bool defer_ipi_scheduled = false;
 	u32 input_queue_head = 0, input_queue_tail = 0;
 	u32 processed = 0, dropped = 0, time_squeeze = 0, received_rps = 0;
 };

@@ -634,10 +634,8 @@ void skb_attempt_defer_free(skb_ptr skb)
 	const bool kick = skb_queue_len(sd.defer_list) == defer_max >> 1;
 	__skb_queue_head(sd.defer_list, std::move(skb));
 	_raw_spin_unlock_irqrestore(sd.defer_list.lock, flags);
-	if (kick) {
-		owner.softirq_pending |= 1u << NET_RX_SOFTIRQ;
-		current.host->plat.kick(owner);
-	}
+	if (kick && !std::exchange(sd.defer_ipi_scheduled, true))
+		smp_call_function_single_async(id, sd.defer_csd);
 }
 
 // --- cloning ---

@@ -51,6 +51,8 @@ inline void sock_rps_save_rxhash(sock &sk, const sk_buff &skb)
 	if (sk.sk_rxhash != skb.hash) [[unlikely]] // readers share the line
 		sk.sk_rxhash = skb.hash;
 }
+// Where a connected socket is read or written, its flow's packets shall go. Asks the static key rfs_needed.
+void sock_rps_record_flow(const sock &sk);
 inline void sk_mark_napi_id(sock &sk, const sk_buff &skb)
 {
 	sk.sk_napi_id = skb.napi_id;

@@ -341,6 +341,7 @@ int inet_stream_connect(socket &parent, sockaddr_storage &uaddr, int addr_len, i
 void __inet_accept(socket &, socket &newsock, sock &newsk)
 {
 	TRACE(newsk);
+	sock_rps_record_flow(newsk);
 	assert((1u << newsk.sk_state) & (TCPF_ESTABLISHED | TCPF_SYN_RECV | TCPF_FIN_WAIT1 | TCPF_FIN_WAIT2 |
 	                                 TCPF_CLOSING | TCPF_CLOSE_WAIT | TCPF_CLOSE));
 	sock_graft(newsk, newsock);
@@ -389,6 +390,7 @@ int inet_getname(socket &parent, sockaddr_storage &uaddr, int peer)
 int inet_send_prepare(sock &sk)
 {
 	TRACE(sk);
+	sock_rps_record_flow(sk);
 	if (!inet_sk(sk).inet_num && !sk.sk_prot->no_autobind && inet_autobind(sk))
 		return -EAGAIN;
 	return 0;
@@ -408,6 +410,10 @@ int inet_recvmsg(socket &parent, msghdr &msg, std::size_t size, int flags)
 {
 	TRACE(parent.sk);
 	int addr_len = 0;
+
+	if (!(flags & MSG_ERRQUEUE))
+		sock_rps_record_flow(*parent.sk);
+
 	const int err = parent.sk->sk_prot->recvmsg(*parent.sk, msg, size, flags, addr_len);
 
 	if (err >= 0)

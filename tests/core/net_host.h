@@ -37,7 +37,7 @@ inline int take(skb_ptr skb, net_device &dev, packet_type &, net_device &)
 
 class net_host {
 public:
-	net_host()
+	explicit net_host(u32 cpus = 1) : world(cpus)
 	{
 		inbox.clear();
 		in_.emplace(world.c0());
