@@ -14,6 +14,7 @@
 #include "sim/selinux_policy.h"
 #include "sim/setup.h"
 #include "stack/core/net_namespace.h"
+#include "stack/kernel/cpus.h"
 #include "stack/kernel/file.h"
 #include "stack/security/selinux/objsec.h"
 #include "stack/security/selinux/ss/services.h"
@@ -31,6 +32,7 @@ constexpr u64 setup_line_ns = NSEC_PER_MSEC;
 // More than a second, since a change of a carrier may be told so late; its part above 100 ms is a period of
 // the timer wheel's lower levels.
 constexpr u64 settle_ns = (100 + 2048) * NSEC_PER_MSEC;
+constexpr u32 stall_ns_max = 4 * NSEC_PER_USEC; // of a host's "interleave"
 constexpr u64 after_tick_ns = 2 * NSEC_PER_USEC;
 
 } // namespace
@@ -67,6 +69,8 @@ program &runner::program_of(std::string_view task) const
 void runner::run_line(const setup_line &line)
 {
 	host &h = line.host.empty() ? *world_.hosts().front() : *world_.find_host(line.host);
+	if (h.cpus.size() > 1)
+		world_.come_out(h);
 	try {
 		const std::string out = run_command(h, line.run);
 		if (line.prints && out.find(*line.prints) == std::string::npos)
@@ -116,6 +120,10 @@ void runner::set_up(u64 later_ns)
 		host &h = world_.add_host(name, cpus);
 		h.syscall_cost_ns = scenario_.syscall_cost_ns.value_or(h.syscall_cost_ns);
 		h.hop_cost_ns = scenario_.hop_cost_ns.value_or(h.hop_cost_ns);
+		for (const auto &[function, ns] : scenario_.function_cost_ns)
+			static_cast<void>(cost_of_function(h, function, ns));
+		if (const auto one_in = scenario_.interleave.find(name); one_in != scenario_.interleave.end())
+			stall_cpus(h, one_in->second, stall_ns_max);
 		load_policy(h);
 	}
 	plug_devices();
@@ -182,6 +190,9 @@ void runner::make_calls(program &p)
 			r->mark(trace::record_kind::step, current.cpu->now_ns, s.text());
 		const long result = make_call(world_, p, s);
 		p.now = nullptr;
+		// Other cpus shall not run ahead of the next step.
+		if (p.on.cpus.size() > 1)
+			world_.call_at(current.cpu->now_ns, [] {});
 		if (before_ == &s)
 			before_done_ = true;
 		progress_ns_ = present();
@@ -199,7 +210,7 @@ void runner::make_calls(program &p)
 bool runner::sleeps(const program &p)
 {
 	const task_struct &t = *p.task;
-	return p.now && t.state != TASK_RUNNING && !t.queued && t.on->curr != &t;
+	return p.now && t.state != TASK_RUNNING && t.state != TASK_WAKING && !t.queued && t.on->curr != &t;
 }
 
 bool runner::may_start(const step &s) const

@@ -96,6 +96,8 @@ private:
 	void check_packets();
 	void check_calls();
 	void check_audit();
+	void check_softnet();
+	[[nodiscard]] u64 softnet_sum(const softnet_expectation &e) const;
 	[[nodiscard]] net *net_of(const std::string &host, const std::string &netns) const;
 	[[nodiscard]] program &program_of(std::string_view task) const;
 
@@ -127,6 +129,7 @@ private:
 	std::map<const net *, netns_mib>
 		counters_before_; // of the namespaces that were there when the steps began
 	std::map<const host *, std::array<u64, SKB_DROP_REASON_MAX>> drops_before_;
+	std::vector<u64> softnet_before_; // one for each of the expectations
 };
 
 } // namespace skbwalk::sim

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "sim/runner_program.h"
+#include "sim/runner_tasklet.h"
 #include "sim/system_call.h"
 #include "stack/core/filter.h"
 #include "stack/core/net_namespace.h"
@@ -221,6 +222,8 @@ long make_call(world &w, program &p, const step &s)
 		return enter_namespace(p, s);
 	case call_kind::sleep:
 		return sleep(w, p, s);
+	case call_kind::tasklet:
+		return use_tasklet(s);
 	}
 	return -ENOSYS;
 }

@@ -5,6 +5,7 @@
 // expected and what is.
 #include <algorithm>
 #include <cstring>
+#include <sstream>
 
 #include <fmt/format.h>
 
@@ -13,6 +14,7 @@
 #include "sim/runner_program.h"
 #include "sim/trace_tree.h"
 #include "stack/core/net_namespace.h"
+#include "stack/core/rps.h"
 #include "stack/core/skbuff.h"
 #include "stack/core/sock.h"
 #include "stack/ipv4/inet_sock.h"
@@ -201,6 +203,8 @@ void runner::note_counters()
 			counters_before_[n] = n->mib;
 		drops_before_[h.get()] = drops_of(*h);
 	}
+	for (const softnet_expectation &e : scenario_.expect_softnet)
+		softnet_before_.push_back(e.column == "backlog" ? 0 : softnet_sum(e));
 }
 
 std::string runner::counters_text() const
@@ -244,6 +248,39 @@ void runner::check_expectations()
 	check_packets();
 	check_calls();
 	check_audit();
+	check_softnet();
+}
+
+// A column of softnet_stat's text, of a cpu or of all.
+u64 runner::softnet_sum(const softnet_expectation &e) const
+{
+	constexpr std::size_t columns_at[] = {0, 1, 2, 9, 10, 11};
+	const auto column = static_cast<std::size_t>(std::ranges::find(softnet_columns, e.column) -
+	                                             std::begin(softnet_columns));
+	const enter_cpu in(*world_.find_host(e.host)->cpus[0]);
+	std::istringstream text{softnet_stat()};
+	u64 sum = 0;
+	for (std::string line; std::getline(text, line);) {
+		std::istringstream words{line};
+		std::vector<u64> values;
+		for (u64 v = 0; words >> std::hex >> v;)
+			values.push_back(v);
+		if (!e.cpu || *e.cpu == values.back())
+			sum += values[columns_at[column]];
+	}
+	return sum;
+}
+
+void runner::check_softnet()
+{
+	for (std::size_t i = 0; i < scenario_.expect_softnet.size(); ++i) {
+		const softnet_expectation &e = scenario_.expect_softnet[i];
+		const u64 grown = softnet_sum(e) - (i < softnet_before_.size() ? softnet_before_[i] : 0);
+		if (grown < e.value.least || grown > e.value.most)
+			fail(fmt::format("{}: {}{}: expected {}, it is {}", e.where, e.column,
+			                 e.cpu ? fmt::format(" of cpu {}", *e.cpu) : "", e.value.text(),
+			                 grown));
+	}
 }
 
 void runner::check_sockets()
@@ -325,6 +362,8 @@ void runner::check_calls()
 				continue;
 			const skbwalk::sim::call &c = tree.calls[event.what];
 			if (!e.task.empty() && tree.tasks[c.task].name != e.task)
+				continue;
+			if (e.cpu && *e.cpu != c.cpu)
 				continue;
 			if (found < e.order.size() && c.source == e.order[found])
 				++found;

@@ -24,6 +24,7 @@
 #include "stack/core/sock.h"
 #include "stack/kernel/random.h"
 #include "stack/socket.h"
+#include "stack/trace/recorder.h"
 
 namespace skbwalk::sim {
 
@@ -472,6 +473,9 @@ std::vector<std::string_view> keys_of(call_kind call)
 	case call_kind::sleep:
 		own = {"ms"};
 		break;
+	case call_kind::tasklet:
+		own = {"tasklet", "op", "work_ns"};
+		break;
 	}
 	own.insert(own.begin(), common_keys.begin(), common_keys.end());
 	return own;
@@ -523,10 +527,14 @@ private:
 		}
 		const node hosts = root_.at("hosts");
 		for (const auto &[name, n] : hosts.members("an object: host to what it has")) {
-			n.keys("an object", {"cpus"});
+			n.keys("an object", {"cpus", "interleave"});
 			const auto cpus =
 				n.has("cpus") ? n.at("cpus").integer("a number of cpus", 1, cpus_max) : 1;
 			out_.hosts.emplace_back(name, static_cast<u32>(cpus));
+			if (n.has("interleave"))
+				out_.interleave[name] = static_cast<u32>(
+					n.at("interleave")
+						.integer("a number of function entries", 1, 1'000'000));
 		}
 		if (out_.hosts.empty())
 			hosts.expected("at least one host");
@@ -568,7 +576,17 @@ private:
 		if (!root_.has("cost"))
 			return;
 		const node cost = root_.at("cost");
-		cost.keys("an object", {"syscall_ns", "hop_ns"});
+		cost.keys("an object", {"syscall_ns", "hop_ns", "functions"});
+		if (cost.has("functions"))
+			for (const auto &[name, n] :
+			     cost.at("functions").members("an object: function to nanoseconds")) {
+				if (!is_modelled(name))
+					n.fail(fmt::format("expected the name of a function that is modelled "
+					                   "(skbwalk list functions), found \"{}\"",
+					                   name));
+				out_.function_cost_ns[name] =
+					static_cast<u64>(n.integer("nanoseconds", 0, 1'000'000'000));
+			}
 		if (cost.has("syscall_ns"))
 			out_.syscall_cost_ns = static_cast<u32>(
 				cost.at("syscall_ns").integer("nanoseconds", 0, 1'000'000'000));
@@ -631,6 +649,13 @@ private:
 		if (n.has("for_ms"))
 			r.for_ns = n.at("for_ms").milliseconds();
 		return r;
+	}
+
+	static bool is_modelled(const std::string &name)
+	{
+		bool found = false;
+		trace::for_each_site([&](const trace::site &one) { found = found || name == one.name; });
+		return found;
 	}
 
 	std::string host_of(const node &n) const
@@ -891,6 +916,18 @@ private:
 		case call_kind::sleep:
 			s.sleep_ns = n.at("ms").milliseconds();
 			break;
+		case call_kind::tasklet: {
+			const node op = n.at("op");
+			const auto *known = std::ranges::find(tasklet_ops, op.name("what to do with it"));
+			if (known == std::end(tasklet_ops))
+				op.expected(fmt::format("one of {}", fmt::join(tasklet_ops, ", ")));
+			s.op = static_cast<int>(known - std::begin(tasklet_ops));
+			s.as = n.at("tasklet").name("a tasklet");
+			if (n.has("work_ns"))
+				s.sleep_ns = static_cast<u64>(
+					n.at("work_ns").integer("nanoseconds", 0, 1'000'000'000));
+			break;
+		}
 		}
 		if (s.call == call_kind::socket || s.call == call_kind::accept ||
 		    s.call == call_kind::epoll_create) {
@@ -963,7 +1000,7 @@ private:
 
 	void read_expect(const node &n)
 	{
-		n.keys("an object", {"sockets", "counters", "packets", "calls", "audit"});
+		n.keys("an object", {"sockets", "counters", "packets", "calls", "audit", "softnet"});
 		if (n.has("sockets"))
 			for (const node &e : n.at("sockets").elements("an array"))
 				read_socket(e);
@@ -979,6 +1016,30 @@ private:
 		if (n.has("audit"))
 			for (const node &e : n.at("audit").elements("an array"))
 				read_audit(e);
+		if (n.has("softnet"))
+			for (const node &e : n.at("softnet").elements("an array"))
+				read_softnet(e);
+	}
+
+	void read_softnet(const node &e)
+	{
+		e.keys("an object", {"host", "cpu", "column", "value"});
+		softnet_expectation s;
+		s.where = e.path();
+		s.host = e.has("host") ? host_of(e.at("host")) : out_.hosts.front().first;
+		if (e.has("cpu"))
+			s.cpu = cpu_of(e.at("cpu"), s.host);
+		s.column = e.at("column").name("a column of /proc/net/softnet_stat");
+		if (std::ranges::find(softnet_columns, s.column) == std::end(softnet_columns))
+			e.at("column").expected(fmt::format("one of {}", fmt::join(softnet_columns, ", ")));
+		s.value = range_of(e.at("value"));
+		out_.expect_softnet.push_back(std::move(s));
+	}
+
+	u32 cpu_of(const node &n, const std::string &on) const
+	{
+		const auto host = std::ranges::find(out_.hosts, on, &std::pair<std::string, u32>::first);
+		return static_cast<u32>(n.integer("a cpu of the host", 0, host->second - 1));
 	}
 
 	void read_audit(const node &e)
@@ -1053,7 +1114,7 @@ private:
 
 	void read_calls(const node &e)
 	{
-		e.keys("an object", {"phase", "task", "order", "never"});
+		e.keys("an object", {"phase", "task", "cpu", "order", "never"});
 		call_expectation c;
 		c.where = e.path();
 		if (e.has("phase")) {
@@ -1064,6 +1125,8 @@ private:
 		}
 		if (e.has("task"))
 			c.task = e.at("task").name("a task");
+		if (e.has("cpu"))
+			c.cpu = static_cast<u32>(e.at("cpu").integer("a cpu", 0, cpus_max - 1));
 		if (e.has("order"))
 			c.order = strings_of(e.at("order"), "an array of functions");
 		if (e.has("never"))

@@ -73,7 +73,9 @@ enum class call_kind : u8 {
 	epoll_wait,
 	setns,
 	sleep,
+	tasklet,
 };
+constexpr std::string_view tasklet_ops[] = {"schedule", "hi_schedule", "disable", "enable", "kill"};
 [[nodiscard]] std::string_view call_name(call_kind kind);
 // Every call with a line on what it takes.
 struct call_description {
@@ -154,8 +156,20 @@ struct packet_expectation {
 struct call_expectation {
 	std::string where;
 	std::string phase, task;        // empty: any
+	std::optional<u32> cpu;         // none: any
 	std::vector<std::string> order; // these functions run in this order, others between them
 	std::vector<std::string> never;
+};
+
+// A column of /proc/net/softnet_stat: its growth since the steps began.
+constexpr std::string_view softnet_columns[] = {"processed",    "dropped",    "time_squeeze",
+                                                "received_rps", "flow_limit", "backlog"};
+struct softnet_expectation {
+	std::string where;
+	std::string host;
+	std::optional<u32> cpu; // none: all together
+	std::string column;
+	range value;
 };
 
 struct audit_expectation {
@@ -171,7 +185,9 @@ struct scenario {
 	std::string about;
 	std::optional<u64> seed;
 	std::vector<std::pair<std::string, u32>> hosts; // name and cpus, in the file's order
+	std::map<std::string, u32> interleave; // by host: a cpu stands still at one of so many functions
 	std::optional<u32> syscall_cost_ns, hop_cost_ns;
+	std::map<std::string, u64> function_cost_ns;
 	std::vector<irq_device_description> devices; // that interrupt and do nothing else
 	u64 gap_ns = 0;                              // passes unrecorded before each phase
 	std::vector<std::string> lsm;                // security modules, in their order
@@ -186,6 +202,7 @@ struct scenario {
 	std::vector<packet_expectation> expect_packets;
 	std::vector<call_expectation> expect_calls;
 	std::vector<audit_expectation> expect_audit;
+	std::vector<softnet_expectation> expect_softnet;
 
 	[[nodiscard]] bool has_phases() const;
 	[[nodiscard]] const task_description *find_task(std::string_view task) const;

@@ -41,6 +41,7 @@ const std::vector<call_description> &all_calls()
 		{call_kind::epoll_wait, "epoll_wait", "epoll, max, timeout_ms; expect events"},
 		{call_kind::setns, "setns", "netns"},
 		{call_kind::sleep, "sleep", "ms"},
+		{call_kind::tasklet, "tasklet", "tasklet, op, work_ns"},
 	};
 	return calls;
 }
@@ -63,6 +64,8 @@ std::string step::text() const
 		out += " " + addr->text;
 	if (!data.empty() && call != call_kind::setsockopt)
 		out += fmt::format(" {}", data.size());
+	if (call == call_kind::tasklet)
+		out += fmt::format(" {}", tasklet_ops[op]);
 	if (call == call_kind::sleep)
 		out += fmt::format(" {} ms", static_cast<double>(sleep_ns) / 1e6);
 	return out;
@@ -97,7 +100,12 @@ std::vector<std::string> scenario::unportable() const
 		why.push_back(fmt::format("/hosts: {} hosts, and a real kernel is one", hosts.size()));
 	if (!devices.empty())
 		why.emplace_back("/devices: devices that interrupt when the file says so");
-	if (syscall_cost_ns || hop_cost_ns)
+	for (const auto &[host, cpus] : hosts)
+		if (cpus > 1)
+			why.push_back(fmt::format(
+				"/hosts/{}: {} cpus, which in a real kernel go as fast as they like", host,
+				cpus));
+	if (syscall_cost_ns || hop_cost_ns || !function_cost_ns.empty())
 		why.emplace_back("/cost: a real kernel takes the time it takes");
 	if (!lsm.empty())
 		why.emplace_back("/lsm: a real kernel's security modules are chosen when it boots");
@@ -109,10 +117,15 @@ std::vector<std::string> scenario::unportable() const
 	};
 	for (const setup_line &l : setup)
 		line(l);
-	for (const std::vector<step> *list : {&warmup, &steps})
-		for (const step &s : *list)
+	for (const std::vector<step> *list : {&warmup, &steps}) {
+		for (const step &s : *list) {
 			if (s.call == call_kind::run)
 				line(s.command);
+			if (s.call == call_kind::tasklet)
+				why.push_back(fmt::format("{}: a tasklet is a module's, and no program's",
+				                          s.where));
+		}
+	}
 	return why;
 }
 

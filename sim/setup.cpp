@@ -80,6 +80,16 @@ void modprobe(command &c)
 		c.not_modelled("a module's parameter");
 }
 
+// `sh -c LINE`: one command.
+void shell_line(command &c)
+{
+	const std::string inner = c.take("a command");
+	c.done();
+	c.words = command_words(inner);
+	c.at = 0;
+	run_words(c);
+}
+
 } // namespace
 
 std::vector<std::string> command_words(std::string_view line)
@@ -97,6 +107,12 @@ std::vector<std::string> command_words(std::string_view line)
 			continue;
 		}
 		if (ch == ' ' || ch == '\t') {
+			inside = false;
+			continue;
+		}
+		if (ch == '>' && !words.empty() && words.front() == "echo" &&
+		    line[std::min(i + 1, line.size() - 1)] != '>') {
+			words.emplace_back(">");
 			inside = false;
 			continue;
 		}
@@ -149,6 +165,10 @@ void run_words(command &c)
 		cat(c);
 	else if (tool == "dmesg")
 		dmesg(c);
+	else if (tool == "echo")
+		echo(c);
+	else if (tool == "sh" && c.eat("-c", 2))
+		shell_line(c);
 	else if (std::ranges::find(known_later, tool) != known_later.end())
 		c.not_modelled(tool);
 	else

@@ -68,6 +68,7 @@ void arptables(command &c);
 void conntrack(command &c);
 void cat(command &c);
 void dmesg(command &c);
+void echo(command &c);
 // The words from c.at on as a command of its own.
 void run_words(command &c);
 

@@ -11,6 +11,7 @@
 #include "sim/setup_command.h"
 #include "stack/bridge/br_netfilter.h"
 #include "stack/core/neighbour.h"
+#include "stack/core/rps.h"
 #include "stack/ipv4/inet_frag.h"
 #include "stack/ipv4/route.h"
 #include "stack/ipv4/tcp.h"
@@ -232,6 +233,17 @@ std::optional<setting> find_setting(command &c, const std::string &key)
 		const auto known = std::ranges::find(core_names, key.substr(9), &core_name::name);
 		if (known != std::end(core_names))
 			return number(c.in->core.*known->place);
+		if (key == "net.core.rps_sock_flow_entries")
+			return setting{[] { return fmt::format("{}", rps_sock_flow_entries()); },
+			               [](const std::vector<long> &v) { return rps_sock_flow_sysctl(v[0]); }};
+		if (key == "net.core.flow_limit_table_len")
+			return setting{[] { return fmt::format("{}", rps->flow_limit_table_len); },
+			               [](const std::vector<long> &v) {
+					       if (v[0] <= 0 || v[0] & (v[0] - 1) || v[0] > 1 << 24)
+						       return -EINVAL;
+					       rps->flow_limit_table_len = static_cast<int>(v[0]);
+					       return 0;
+				       }};
 	}
 	return {};
 }
@@ -260,6 +272,11 @@ void write_setting(command &c, const std::string &key, const std::string &value)
 				"sysctl: setting key \"net.ipv4.tcp_congestion_control\": No such file or directory");
 		return;
 	}
+	if (key == "net.core.flow_limit_cpu_bitmap") {
+		if (flow_limit_cpu_sysctl(value))
+			command::fails(fmt::format("sysctl: setting key \"{}\": Invalid argument", key));
+		return;
+	}
 	const auto s = find_setting(c, key);
 	if (!s)
 		no_setting(c, key);
@@ -279,6 +296,8 @@ void read_setting(command &c, const std::string &key, bool bare)
 	if (key == "net.ipv4.tcp_congestion_control") {
 		const tcp_congestion_ops *ca = c.in->ipv4.tcp_congestion_control;
 		value = ca ? ca->name : "";
+	} else if (key == "net.core.flow_limit_cpu_bitmap") {
+		value = flow_limit_cpu_bitmap();
 	} else {
 		const auto s = find_setting(c, key);
 		if (!s || !s->read)

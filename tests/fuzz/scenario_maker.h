@@ -356,13 +356,22 @@ inline std::string scenario_maker::make()
 {
 	topology();
 	tasks();
-	std::string setup, tasks, warmup, steps;
+	std::string setup, tasks, warmup, steps, hosts;
+	// Several cpus that stand still now and then, and packets steered among them.
+	const u32 cpus = d_.percent(40) ? 2 + d_.below(3) : 1;
+	if (cpus > 1) {
+		hosts = fmt::format("\n\t\"hosts\": {{\"host\": {{\"cpus\": {}, \"interleave\": {}}}}},",
+		                    cpus, 5 + d_.below(100));
+		if (d_.percent(60))
+			setup_.push_back(fmt::format("echo {:x} > /sys/class/net/lo/queues/rx-0/rps_cpus",
+			                             1 + d_.below((1u << cpus) - 1)));
+	}
 	for (const std::string &line : setup_)
 		add(setup, "\"" + line + "\"");
 	for (const std::string &name : task_names_) {
 		const std::string &space = spaces_[d_.below(spaces_.size())];
-		add(tasks, space.empty() ? fmt::format(R"("{}": {{}})", name)
-		                         : fmt::format(R"("{}": {{"netns": "{}"}})", name, space));
+		add(tasks, fmt::format(R"("{}": {{"netns": "{}", "cpu": {}}})", name, space,
+		                       cpus > 1 ? d_.below(cpus) : 0));
 	}
 	if (d_.percent(30))
 		for (u32 i = d_.below(6); i; --i)
@@ -373,9 +382,9 @@ inline std::string scenario_maker::make()
 			phase_ = d_.percent(70) ? fmt::format("phase{}", ++named_) : "";
 		add(steps, step());
 	}
-	return fmt::format("{{\"name\": \"fuzz\", \"about\": \"From a seed.\",\n\t\"setup\": [{}],\n\t"
+	return fmt::format("{{\"name\": \"fuzz\", \"about\": \"From a seed.\",{}\n\t\"setup\": [{}],\n\t"
 	                   "\"tasks\": {{{}}},\n\t\"warmup\": [{}],\n\t\"steps\": [{}]}}\n",
-	                   setup, tasks, warmup, steps);
+	                   hosts, setup, tasks, warmup, steps);
 }
 
 } // namespace skbwalk::fuzz

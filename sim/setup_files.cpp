@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// `echo VALUE > FILE` and `cat FILE`, for the files of /proc and /sys that are modelled: packet steering of a
+// receive queue, softnet_stat, interrupts, softirqs, and sysctls under /proc/sys.
+#include <algorithm>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "sim/setup_command.h"
+#include "stack/core/rps.h"
+#include "stack/kernel/hardirq.h"
+
+namespace skbwalk::sim {
+
+namespace {
+
+struct queue_file {
+	netdev_rx_queue *queue = nullptr;
+	std::string name;
+};
+
+// /sys/class/net/DEV/queues/rx-N/FILE of the namespace; null where there is no such queue.
+queue_file find_queue_file(const command &c, std::string_view path)
+{
+	constexpr std::string_view stem = "/sys/class/net/", middle = "/queues/rx-";
+	if (!path.starts_with(stem))
+		return {};
+	path.remove_prefix(stem.size());
+	const std::size_t at = path.find(middle);
+	if (at == std::string_view::npos)
+		return {};
+	const net_device *dev = __dev_get_by_name(*c.in, std::string{path.substr(0, at)});
+	const std::string_view rest = path.substr(at + middle.size());
+	const std::size_t slash = rest.find('/');
+	const auto index = parse_number(rest.substr(0, slash), 4096);
+	if (!dev || slash == std::string_view::npos || !index || *index >= dev->_rx.size())
+		return {};
+	return {const_cast<netdev_rx_queue *>(&dev->_rx[*index]), std::string{rest.substr(slash + 1)}};
+}
+
+[[noreturn]] void no_file(const command &c, std::string_view tool, const std::string &path)
+{
+	if (!path.starts_with("/sys/class/net/") && !path.starts_with("/proc/"))
+		c.not_modelled(path);
+	command::fails(fmt::format("{}: {}: No such file or directory", tool, path));
+}
+
+// The name of a sysctl's file; empty: it is none.
+std::string sysctl_key(const std::string &path)
+{
+	constexpr std::string_view stem = "/proc/sys/";
+	return path.starts_with(stem) ? path.substr(stem.size()) : std::string{};
+}
+
+} // namespace
+
+void echo(command &c)
+{
+	if (c.peek() == "-n")
+		c.take("-n");
+	std::string value = c.take("what to write");
+	while (c.more() && c.peek() != ">")
+		value += " " + c.take("what to write");
+	if (c.take("> and a file") != ">")
+		c.bad("expected > and a file");
+	const std::string path = c.take("a file");
+	c.done();
+	if (const std::string key = sysctl_key(path); !key.empty()) {
+		c.words = {"sysctl", "-w", key + "=" + value};
+		c.at = 1;
+		sysctl(c);
+		c.out.clear();
+		return;
+	}
+	const queue_file file = find_queue_file(c, path);
+	int err = 0;
+	if (file.queue && file.name == "rps_cpus")
+		err = store_rps_map(*file.queue, value);
+	else if (file.queue && file.name == "rps_flow_cnt")
+		err = store_rps_dev_flow_table_cnt(*file.queue, value);
+	else
+		no_file(c, "sh: 1: cannot create", path);
+	if (err)
+		command::fails(fmt::format("sh: 1: echo: echo: I/O error: {}", std::strerror(-err)));
+}
+
+void cat(command &c)
+{
+	const std::string path = c.take("a file");
+	c.done();
+	if (const std::string key = sysctl_key(path); !key.empty()) {
+		c.words = {"sysctl", "-n", key};
+		c.at = 1;
+		sysctl(c);
+		return;
+	}
+	const queue_file file = find_queue_file(c, path);
+	if (path == "/proc/net/softnet_stat")
+		c.out += softnet_stat();
+	else if (path == "/proc/interrupts")
+		c.out += show_interrupts();
+	else if (path == "/proc/softirqs")
+		c.out += show_softirqs();
+	else if (file.queue && file.name == "rps_cpus")
+		c.out += show_rps_map(*file.queue);
+	else if (file.queue && file.name == "rps_flow_cnt")
+		c.out += show_rps_dev_flow_table_cnt(*file.queue);
+	else
+		no_file(c, "cat", path);
+}
+
+} // namespace skbwalk::sim
