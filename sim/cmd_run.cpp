@@ -72,6 +72,8 @@ run_result run_scenario(const run_args &args)
 		tap.reset(); // what the end of the tasks sends is nobody's
 		if (args.stats)
 			result.text = r.counters_text();
+		if (args.commands)
+			result.text = r.commands_text() + result.text;
 		if (const trace::recorder *recorder = w.recorder()) {
 			result.text = trace_text(*recorder, w.host_names(), p, args.output,
 			                         probes ? &*probes : nullptr) +

@@ -23,6 +23,7 @@ struct run_args {
 	std::string pcap_device; // [HOST/][NETNS:]DEVICE; empty: every wire once
 	std::size_t records_max = std::size_t{1} << 21;
 	bool stats = false;
+	bool commands = false;
 	std::vector<std::string> probes; // as parse_probe() takes them
 	const volatile std::sig_atomic_t *stop = nullptr;
 };

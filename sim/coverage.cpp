@@ -42,6 +42,7 @@ std::map<std::pair<std::string_view, std::string_view>, covered_function> networ
 				continue;
 			if (line.starts_with(':')) {
 				file = line.size() > 2 ? line.substr(2) : std::string_view{};
+				file = file.substr(0, file.find(' ')); // a module may stand behind it
 				continue;
 			}
 			const std::string_view name = clean_name(line.substr(0, line.find_first_of(" \t")));

@@ -19,6 +19,7 @@
 #include "stack/ipv4/netfilter/ip_tables.h"
 #include "stack/ipv6/ipv6.h"
 #include "stack/kernel/softirq.h"
+#include "stack/netfilter/nf_log.h"
 #include "stack/security/security.h"
 
 namespace skbwalk::sim {
@@ -43,6 +44,7 @@ void boot(host &h, const std::vector<std::string> &lsm)
 	net_dev_init();
 	inet_init();
 	inet6_init();
+	netfilter_log_init();
 	provide_netfilter_modules();
 	provide_bridge_modules();
 	security_initcalls();

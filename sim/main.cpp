@@ -109,6 +109,7 @@ void add_run_options(CLI::App &app, run_words &w)
 	             "function: where in the program's function a call stands");
 	app.add_flag("--sym-addr,!--no-sym-addr", w.args.output.function.sym_addr,
 	             "function: the program's addresses");
+	app.add_flag("--commands", w.args.commands, "print what the set-up commands print");
 	app.add_flag("--stats", w.args.stats, "print the counters that moved and why packets were dropped");
 	app.add_flag("--irqs", s.irqs, "hard interrupts too");
 	graph_options &g = w.args.output.graph;

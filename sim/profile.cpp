@@ -195,20 +195,38 @@ std::string_view profile::kernel_file(std::string_view source) const
 	return it == files_.end() ? std::string_view{} : it->second;
 }
 
+std::string_view profile::module_of(std::string_view symbol) const
+{
+	const auto it = modules_.find(symbol);
+	return it == modules_.end() ? std::string_view{} : it->second;
+}
+
+// `[bridge]`: what stands behind a name, or behind a file's.
+void profile::note_module(std::string_view symbol, std::string_view bracketed)
+{
+	if (bracketed.size() < 3 || !bracketed.starts_with('[') || !bracketed.ends_with(']'))
+		throw std::invalid_argument(
+			fmt::format("expected a module as in [veth], not '{}'", bracketed));
+	modules_.emplace(symbol, bracketed.substr(1, bracketed.size() - 2));
+}
+
 void profile::read_functions(std::string text, std::string_view file)
 {
 	bool network = false;
-	std::string_view source_file;
+	std::string_view source_file, module;
 	each_line(keep(std::move(text)), file, [&](const std::vector<std::string_view> &words) {
 		if (words[0] == ":") {
 			network = words.size() > 1;
 			source_file = network ? words[1] : std::string_view{};
+			module = words.size() > 2 ? words[2] : std::string_view{};
 			return;
 		}
 		if (!is_symbol(words[0]))
 			throw std::invalid_argument(
 				fmt::format("expected a function's name, not '{}'", words[0]));
 		add_symbol(words[0]);
+		if (words.size() > 1 || !module.empty())
+			note_module(words[0], words.size() > 1 ? words[1] : module);
 		if (network)
 			scope_.insert(clean_name(words[0]));
 		if (network && source_file != "-")
@@ -220,6 +238,7 @@ void profile::use_functions(std::string text, std::string_view file)
 {
 	const std::string_view kept = keep(std::move(text));
 	symbols_.clear();
+	modules_.clear();
 	each_line(kept, file, [&](const std::vector<std::string_view> &words) {
 		// A module's functions have its name behind them.
 		if (!is_symbol(words[0]) || (words.size() > 1 && !words[1].starts_with('[')))
@@ -227,6 +246,8 @@ void profile::use_functions(std::string text, std::string_view file)
 			                                        "available_filter_functions, not '{}'",
 			                                        fmt::join(words, " ")));
 		add_symbol(words[0]);
+		if (words.size() > 1)
+			note_module(words[0], words[1]);
 	});
 	if (symbols_.empty())
 		throw bad_profile(fmt::format("{}: no functions in it", file));

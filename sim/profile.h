@@ -76,6 +76,8 @@ public:
 	[[nodiscard]] std::optional<std::string_view> symbol(std::string_view source) const;
 	// The file of the kernel that a function of the network is in; empty: not known.
 	[[nodiscard]] std::string_view kernel_file(std::string_view source) const;
+	// The module that a function, by ftrace's name, is in; empty: in the kernel itself.
+	[[nodiscard]] std::string_view module_of(std::string_view symbol) const;
 	// Source names of the network's functions: what comparisons look at.
 	[[nodiscard]] const std::set<std::string_view> &scope() const { return scope_; }
 	[[nodiscard]] const profile_features &features() const { return features_; }
@@ -99,6 +101,7 @@ private:
 	[[nodiscard]] std::optional<call_fate> site_fate(std::string_view physical, std::string_view caller,
 	                                                 std::string_view callee) const;
 	[[nodiscard]] std::string_view keep(std::string text);
+	void note_module(std::string_view symbol, std::string_view bracketed);
 	void add_symbol(std::string_view symbol);
 
 	std::deque<std::string> texts_;
@@ -106,6 +109,7 @@ private:
 		symbols_; // by source name; the plain one first
 	std::set<std::string_view> scope_;
 	std::unordered_map<std::string_view, std::string_view> files_;       // of the functions in scope
+	std::unordered_map<std::string_view, std::string_view> modules_;     // by symbol
 	std::unordered_map<std::string_view, std::vector<site_rule>> sites_; // by callee
 	std::unordered_map<std::string_view, part_rule> parts_;
 	std::unordered_map<std::string_view, std::vector<std::pair<std::string_view, std::string_view>>>

@@ -73,6 +73,8 @@ void runner::run_line(const setup_line &line)
 		world_.come_out(h);
 	try {
 		const std::string out = run_command(h, line.run);
+		if (!out.empty())
+			commands_text_ += fmt::format("# {}\n{}", line.run, out);
 		if (line.prints && out.find(*line.prints) == std::string::npos)
 			fail(fmt::format("{}: `{}`: expected it to print \"{}\", it printed \"{}\"",
 			                 line.where, line.run, *line.prints, out));
@@ -86,6 +88,7 @@ void runner::run_line(const setup_line &line)
 		if (message.find(*line.fails) == std::string::npos)
 			fail(fmt::format("{}: `{}`: expected it to fail with \"{}\", it failed with \"{}\"",
 			                 line.where, line.run, *line.fails, message));
+		commands_text_ += fmt::format("# {}\n{}\n", line.run, message);
 		return;
 	}
 	if (line.fails)

@@ -62,6 +62,8 @@ public:
 	// Of all namespaces, and the reasons of dropped packets, since the steps began; what is zero is left
 	// out.
 	[[nodiscard]] std::string counters_text() const;
+	// What the set-up commands printed, each behind its own line.
+	[[nodiscard]] const std::string &commands_text() const { return commands_text_; }
 
 private:
 	struct packet_log { // the frames that an expectation is about
@@ -108,6 +110,7 @@ private:
 	result_watcher result_watcher_;
 	std::function<void()> begin_watcher_;
 	run_report report_;
+	std::string commands_text_;
 	std::vector<std::unique_ptr<program>> programs_;
 	std::vector<net *> held_nets_;
 	std::vector<const step *> list_; // warm-up, then the steps

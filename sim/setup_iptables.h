@@ -77,6 +77,7 @@ struct ipt_extension {
 [[nodiscard]] std::string port_name(u16 port, u32 proto, bool numeric);
 [[nodiscard]] std::optional<u32> parse_word32(const std::string &word); // 0x.. too
 [[nodiscard]] u16 parse_port(const std::string &word);
+[[nodiscard]] std::string quoted(const std::string &text); // as -S writes a text: where it must be
 [[nodiscard]] std::string prefix_text(be32 a, be32 mask);
 [[nodiscard]] bool parse_address_mask(const std::string &word, be32 &a, be32 &mask);
 

@@ -508,21 +508,6 @@ bool comment_parse(const std::string &o, option_words &w, xt_data &data, const i
 	return true;
 }
 
-// As iptables-save: quoted where it is more than one word.
-std::string quoted(const std::string &text)
-{
-	if (!text.empty() && text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	                                            "0123456789_-.,:/") == std::string::npos)
-		return text;
-	std::string out = "\"";
-	for (const char ch : text) {
-		if (ch == '"' || ch == '\\')
-			out += '\\';
-		out += ch;
-	}
-	return out + "\"";
-}
-
 constexpr struct {
 	std::string_view name;
 	u32 mult;
@@ -753,6 +738,20 @@ const std::vector<ipt_extension> &matches()
 }
 
 } // namespace
+
+std::string quoted(const std::string &text)
+{
+	if (!text.empty() && text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	                                            "0123456789_-") == std::string::npos)
+		return text;
+	std::string out = "\"";
+	for (const char ch : text) {
+		if (ch == '"' || ch == '\\' || ch == '\'')
+			out += '\\';
+		out += ch;
+	}
+	return out + "\"";
+}
 
 const ipt_extension *match_extension(std::string_view name)
 {

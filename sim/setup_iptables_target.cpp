@@ -2,12 +2,13 @@
 //
 // The targets of iptables (libipt_REJECT.c, libxt_NAT.c, libxt_MARK.c, libxt_LOG.c).
 #include <algorithm>
-#include <array>
 
 #include <fmt/format.h>
 
 #include "sim/setup_iptables.h"
 #include "stack/ipv4/netfilter/nf_reject_ipv4.h"
+#include "stack/kernel/printk.h"
+#include "stack/netfilter/nf_log.h"
 #include "stack/netfilter/xt_modules.h"
 
 namespace skbwalk::sim {
@@ -233,8 +234,32 @@ std::string mark_print(const xt_data &data, bool)
 	return fmt::format(" MARK xset 0x{:x}/0x{:x}", m.mark, m.mask);
 }
 
-constexpr std::array<std::string_view, 8> levels{"emerg", "alert",  "crit", "error",
-                                                 "warn",  "notice", "info", "debug"};
+// As syslog(3) names them, in the order in which a beginning is looked for and a level's name is chosen.
+constexpr struct {
+	std::string_view name;
+	u8 level;
+} log_levels[] = {{"alert", LOGLEVEL_ALERT},  {"crit", LOGLEVEL_CRIT},      {"debug", LOGLEVEL_DEBUG},
+                  {"emerg", LOGLEVEL_EMERG},  {"err", LOGLEVEL_ERR},        {"error", LOGLEVEL_ERR},
+                  {"info", LOGLEVEL_INFO},    {"notice", LOGLEVEL_NOTICE},  {"panic", LOGLEVEL_EMERG},
+                  {"warn", LOGLEVEL_WARNING}, {"warning", LOGLEVEL_WARNING}};
+constexpr struct {
+	std::string_view option, word;
+	u8 flag;
+} log_flags[] = {{"--log-tcp-sequence", "tcp-sequence", NF_LOG_TCPSEQ},
+                 {"--log-tcp-options", "tcp-options", NF_LOG_TCPOPT},
+                 {"--log-ip-options", "ip-options", NF_LOG_IPOPT},
+                 {"--log-uid", "uid", NF_LOG_UID},
+                 {"--log-macdecode", "macdecode", NF_LOG_MACDECODE}};
+
+u8 log_level(const std::string &word)
+{
+	if (const auto number = parse_number(word, 7))
+		return static_cast<u8>(*number);
+	for (const auto &l : log_levels)
+		if (!word.empty() && l.name.starts_with(word))
+			return l.level;
+	iptables_usage(fmt::format("log level \"{}\" unknown\n", word));
+}
 
 bool log_parse(const std::string &o, option_words &w, xt_data &data, const ipt_rule &)
 {
@@ -245,18 +270,48 @@ bool log_parse(const std::string &o, option_words &w, xt_data &data, const ipt_r
 			iptables_usage(fmt::format("Maximum prefix length {} for --log-prefix",
 			                           sizeof(l.prefix) - 1));
 		text.copy(l.prefix, sizeof(l.prefix) - 1);
-	} else if (o == "--log-level") {
-		const std::string word = w.argument(o);
-		const auto name = std::ranges::find_if(
-			levels, [&word](std::string_view n) { return !word.empty() && n.starts_with(word); });
-		const auto number = parse_number(word, 7);
-		if (name == levels.end() && !number)
-			iptables_usage(fmt::format("log-level \"{}\" unknown", word));
-		l.level = number ? static_cast<u8>(*number) : static_cast<u8>(name - levels.begin());
-	} else {
-		return false;
+		return true;
 	}
+	if (o == "--log-level") {
+		l.level = log_level(w.argument(o));
+		return true;
+	}
+	const auto flag = std::ranges::find(log_flags, o, [](const auto &f) { return f.option; });
+	if (flag == std::end(log_flags))
+		return false;
+	l.logflags |= flag->flag;
 	return true;
+}
+
+std::string log_save(const xt_data &data)
+{
+	const auto &l = data.as<xt_log_info>();
+	std::string out;
+	if (l.prefix[0])
+		out += " --log-prefix " + quoted(l.prefix);
+	if (l.level != LOGLEVEL_WARNING)
+		out += fmt::format(" --log-level {}", l.level);
+	for (const auto &f : log_flags)
+		if (l.logflags & f.flag)
+			out += fmt::format(" {}", f.option);
+	return out;
+}
+
+std::string log_print(const xt_data &data, bool numeric)
+{
+	const auto &l = data.as<xt_log_info>();
+	std::string out = " LOG";
+	if (numeric) {
+		out += fmt::format(" flags {} level {}", l.logflags, l.level);
+	} else {
+		out += fmt::format(" level {}", std::ranges::find(log_levels, l.level, [](const auto &n) {
+							return n.level;
+						})->name);
+		for (const auto &f : log_flags)
+			if (l.logflags & f.flag)
+				out += fmt::format(" {}", f.word);
+	}
+	return l.prefix[0] ? out + fmt::format(" prefix \"{}\"", l.prefix) : out;
 }
 
 const std::vector<ipt_extension> &targets()
@@ -312,27 +367,9 @@ const std::vector<ipt_extension> &targets()
 	         mark_print},
 		{"LOG", "LOG", 0,
 	         [] {
-			 return xt_data(xt_log_info{4, 0, {}});
+			 return xt_data(xt_log_info{LOGLEVEL_WARNING, 0, {}});
 		 },
-	         log_parse, nullptr,
-	         [](const xt_data &d) {
-			 const auto &l = d.as<xt_log_info>();
-			 std::string out;
-			 if (l.prefix[0])
-				 out += fmt::format(" --log-prefix \"{}\"", l.prefix);
-			 if (l.level != 4)
-				 out += fmt::format(" --log-level {}", l.level);
-			 return out;
-		 },
-	         [](const xt_data &d, bool numeric) {
-			 const auto &l = d.as<xt_log_info>();
-			 std::string out =
-				 numeric ? fmt::format(" LOG flags {} level {}", l.logflags, l.level)
-					 : fmt::format(" LOG level {}", levels[l.level & 7]);
-			 if (l.prefix[0])
-				 out += fmt::format(" prefix \"{}\"", l.prefix);
-			 return out;
-		 }},
+	         log_parse, nullptr, log_save, log_print},
 	};
 	return table;
 }

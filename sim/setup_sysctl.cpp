@@ -16,6 +16,7 @@
 #include "stack/ipv4/route.h"
 #include "stack/ipv4/tcp.h"
 #include "stack/netfilter/nf_conntrack.h"
+#include "stack/netfilter/nf_log.h"
 
 namespace skbwalk::sim {
 
@@ -215,6 +216,8 @@ std::optional<setting> find_setting(command &c, const std::string &key)
 {
 	if (key.starts_with("net.netfilter.nf_conntrack_"))
 		return conntrack_setting(*c.in, key.substr(27));
+	if (key == "net.netfilter.nf_log_all_netns" && net_eq(*c.in, init_net()))
+		return number(nf_log_all_netns());
 	if (key == "net.nf_conntrack_max")
 		return conntrack_setting(*c.in, "max");
 	if (key.starts_with("net.ipv4."))

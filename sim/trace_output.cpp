@@ -85,9 +85,9 @@ std::string trace_text(const trace::recorder &r, std::vector<std::string> hosts,
 	if (output.format == trace_format::tree)
 		out = write_tree(tree);
 	else if (output.format == trace_format::graph)
-		out = write_function_graph(tree, output.graph);
+		out = write_function_graph(tree, output.graph, &p);
 	else if (output.format == trace_format::function)
-		out = write_function(tree, stack, probes, output.function);
+		out = write_function(tree, stack, probes, output.function, &p);
 	if (probes)
 		out += probes->text(stack, wanted);
 	if (!output.funccount.empty())

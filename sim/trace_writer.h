@@ -32,12 +32,15 @@ struct function_options {
 	bool sym_addr = false;
 };
 class probe_set;
+class profile; // for the names of modules; null: none is printed
 // A line for each call, with its caller. `addresses` may be null, where neither option is on.
 [[nodiscard]] std::string write_function(const call_tree &graph, const call_tree &stack,
-                                         const probe_set *addresses, const function_options &options);
+                                         const probe_set *addresses, const function_options &options,
+                                         const profile *release = nullptr);
 
-// function_graph's layout to the column. Durations are virtual time. A trace of several hosts becomes one
-// block for each.
-[[nodiscard]] std::string write_function_graph(const call_tree &tree, const graph_options &options);
+// function_graph's layout to the column, modules' names behind their functions. Durations are virtual time. A
+// trace of several hosts becomes one block for each.
+[[nodiscard]] std::string write_function_graph(const call_tree &tree, const graph_options &options,
+                                               const profile *release = nullptr);
 
 } // namespace skbwalk::sim

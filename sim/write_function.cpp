@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "sim/probes.h"
+#include "sim/profile.h"
 #include "sim/symbols.h"
 #include "sim/trace_writer.h"
 
@@ -14,9 +15,9 @@ namespace skbwalk::sim {
 
 namespace {
 
-// "name", "name+0x1f/0x2e0", with "<0000000000512345>" behind; the last two where the program has the
-// function.
-std::string spot(std::string_view name, u64 address, const function_options &options)
+// "name", "name+0x1f/0x2e0 [module]", with "<0000000000512345>" behind; the last two where the program has
+// the function. As in a kernel, only the form with the offset names the module.
+std::string spot(std::string_view name, u64 address, const function_options &options, const profile *release)
 {
 	std::string out{name};
 	const symbol *s = address ? symbol_table::own().at(address - 1) : nullptr;
@@ -25,6 +26,9 @@ std::string spot(std::string_view name, u64 address, const function_options &opt
 		return out;
 	if (options.sym_offset)
 		out += fmt::format("+{:#x}/{:#x}", address - s->address, s->size);
+	if (const auto module = release ? release->module_of(name) : std::string_view{};
+	    options.sym_offset && !module.empty())
+		out += fmt::format(" [{}]", module);
 	if (options.sym_addr)
 		out += fmt::format(" <{:016x}>", address);
 	return out;
@@ -33,7 +37,7 @@ std::string spot(std::string_view name, u64 address, const function_options &opt
 } // namespace
 
 std::string write_function(const call_tree &graph, const call_tree &stack, const probe_set *addresses,
-                           const function_options &options)
+                           const function_options &options, const profile *release)
 {
 	std::string out = "# tracer: function\n#\n"
 			  "#           TASK-PID     CPU#     TIMESTAMP  FUNCTION\n"
@@ -54,9 +58,9 @@ std::string write_function(const call_tree &graph, const call_tree &stack, const
 		std::string here, caller = "0x0";
 		if (e.what < stack.calls.size()) {
 			const std::vector<stack_line> lines = stack_of(stack, e.what, machine);
-			here = spot(c.name, lines.front().address, options);
+			here = spot(c.name, lines.front().address, options, release);
 			if (lines.size() > 1)
-				caller = spot(lines[1].name, lines[1].address, options);
+				caller = spot(lines[1].name, lines[1].address, options, release);
 		} else { // a part, which the profile put in
 			here = c.name;
 			if (c.shown_parent != no_call)

@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "sim/profile.h"
 #include "sim/trace_writer.h"
 #include "stack/kernel/context.h"
 
@@ -44,7 +45,9 @@ bool is_irq_entry(const call &c)
 
 class graph_writer {
 public:
-	graph_writer(const call_tree &tree, const graph_options &options) : tree_(tree), options_(options) {}
+	graph_writer(const call_tree &tree, const graph_options &options, const profile *release)
+		: tree_(tree), options_(options), release_(release)
+	{}
 
 	std::string write()
 	{
@@ -251,7 +254,7 @@ private:
 			cpu.entered[c.depth] = no_call;
 			duration_column(c.t_leave - c.t_enter);
 			indent(c);
-			fmt::format_to(to(), "{}();\n", c.name);
+			fmt::format_to(to(), "{}();\n", name_of(c));
 			arrow(l, c, "<==========");
 			return;
 		}
@@ -259,7 +262,7 @@ private:
 		cpu.entered[c.depth] = l.event.what;
 		no_duration();
 		indent(c);
-		fmt::format_to(to(), "{}() {{\n", c.name);
+		fmt::format_to(to(), "{}() {{\n", name_of(c));
 	}
 
 	void left(const line &l, const call &c)
@@ -277,7 +280,7 @@ private:
 		if (fits && !options_.tail)
 			out_ += "}\n";
 		else
-			fmt::format_to(to(), "}} /* {} */\n", c.name);
+			fmt::format_to(to(), "}} /* {} */\n", name_of(c));
 		arrow(l, c, "<==========");
 	}
 
@@ -305,10 +308,18 @@ private:
 		fmt::format_to(to(), "/* {}{} */\n", what, tree_.texts[l.event.what]);
 	}
 
+	// As %ps prints it: with the module behind.
+	std::string name_of(const call &c) const
+	{
+		const std::string_view module = release_ ? release_->module_of(c.name) : std::string_view{};
+		return module.empty() ? std::string{c.name} : fmt::format("{} [{}]", c.name, module);
+	}
+
 	void indent(const call &c) { out_.append(2 * std::size_t{c.depth}, ' '); }
 
 	const call_tree &tree_;
 	const graph_options &options_;
+	const profile *release_;
 	std::string out_;
 	std::size_t cpu_width_ = 1;
 	std::vector<cpu_state> cpus_;
@@ -316,9 +327,9 @@ private:
 
 } // namespace
 
-std::string write_function_graph(const call_tree &tree, const graph_options &options)
+std::string write_function_graph(const call_tree &tree, const graph_options &options, const profile *release)
 {
-	return graph_writer{tree, options}.write();
+	return graph_writer{tree, options, release}.write();
 }
 
 } // namespace skbwalk::sim

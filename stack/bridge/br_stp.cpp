@@ -4,20 +4,24 @@
 // who the root is and how far (the designated_* fields). br_configuration_update chooses from these the root
 // port and the ports for which this bridge is designated; br_port_state_selection makes these forward, step
 // by step, and the others block. br_received_config_bpdu is what a neighbour's word sets off. All under the
-// bridge's lock. Left out: multiple spanning trees, switch ports, the kernel's log.
+// bridge's lock. Left out: multiple spanning trees, switch ports.
 #include "stack/bridge/br_private_stp.h"
+#include "stack/kernel/printk.h"
 
 namespace skbwalk {
 
 namespace {
 // Times in a BPDU are in units of 1/256 s.
 constexpr u32 MESSAGE_AGE_INCR = HZ / 256 + 1;
+constexpr const char *br_port_state_names[] = {"disabled", "listening", "learning", "forwarding", "blocking"};
 } // namespace
 
 void br_set_state(net_bridge_port &p, u8 state)
 {
 	TRACE(p.dev);
 	p.state = state;
+	_printk("%c6%s: port %u(%s) entered %s state\n", KERN_SOH, p.br->dev->name.c_str(), u32{p.port_no},
+	        p.dev->name.c_str(), br_port_state_names[state]);
 	if (p.br->stp_enabled != BR_KERNEL_STP)
 		return;
 	if (state == BR_STATE_BLOCKING)
@@ -223,7 +227,11 @@ void br_topology_change_detection(net_bridge &br)
 	TRACE(br.dev);
 	if (br.stp_enabled != BR_KERNEL_STP || !(br.dev->flags & IFF_UP))
 		return;
-	if (br_is_root_bridge(br)) {
+	const bool isroot = br_is_root_bridge(br);
+
+	_printk("%c6%s: topology change detected, %s\n", KERN_SOH, br.dev->name.c_str(),
+	        isroot ? "propagating" : "sending tcn bpdu");
+	if (isroot) {
 		__br_set_topology_change(br, true);
 		mod_timer(br.topology_change_timer, jiffies() + br.bridge_forward_delay + br.bridge_max_age);
 	} else if (!br.topology_change_detected) {

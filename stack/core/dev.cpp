@@ -9,6 +9,7 @@
 
 #include "stack/core/net_namespace.h"
 #include "stack/core/netdevice.h"
+#include "stack/kernel/printk.h"
 #include "stack/sched/sch_generic.h"
 
 namespace skbwalk {
@@ -265,8 +266,11 @@ static int __dev_set_promiscuity(net_device &dev, int inc, bool notify)
 		}
 		dev.flags &= ~IFF_PROMISC;
 	}
-	if (dev.flags != old_flags)
+	if (dev.flags != old_flags) {
+		_printk("%c6device %s %s promiscuous mode\n", KERN_SOH, dev.name.c_str(),
+		        dev.flags & IFF_PROMISC ? "entered" : "left");
 		dev_change_rx_flags(dev, IFF_PROMISC);
+	}
 	if (notify)
 		__dev_notify_flags(dev, old_flags);
 	return 0;

@@ -413,9 +413,10 @@ extern const nf_conntrack_l4proto nf_conntrack_l4proto_tcp, nf_conntrack_l4proto
 	nf_conntrack_l4proto_icmp, nf_conntrack_l4proto_generic;
 const nf_conntrack_l4proto &nf_ct_l4proto_find(u8 l4proto);
 const char *tcp_conntrack_name(tcp_conntrack state);
-void nf_l4proto_log_invalid(const sk_buff &skb, const nf_hook_state &state, u8 protonum, const char *msg);
+void nf_l4proto_log_invalid(const sk_buff &skb, const nf_hook_state &state, u8 protonum, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 void nf_ct_l4proto_log_invalid(const sk_buff &skb, const nf_conn &ct, const nf_hook_state &state,
-                               const char *msg);
+                               const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 // By protocol: a verdict, or its negation where the packet is invalid.
 int nf_conntrack_tcp_packet(nf_conn &ct, sk_buff &skb, u32 dataoff, ip_conntrack_info ctinfo,
                             const nf_hook_state &state);

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "stack/core/netdevice.h"
+#include "stack/kernel/printk.h"
 #include "stack/kernel/random.h"
 #include "stack/kernel/slab.h"
 #include "stack/kernel/softirq.h"
@@ -535,6 +536,8 @@ static nf_conn *__nf_conntrack_alloc(net &net, const nf_conntrack_zone &zone, co
 	if (table().max && ct_count > table().max && !early_drop(net, hash)) {
 		conntrack_state().gc.early_drop = true;
 		--cnet.count;
+		if (net_ratelimit())
+			_printk("%c4nf_conntrack: nf_conntrack: table full, dropping packet\n", KERN_SOH);
 		return nullptr;
 	}
 	void *memory = kmem_cache_alloc(*conntrack_state().cachep, GFP_ATOMIC);

@@ -3,12 +3,15 @@
 // net/netfilter/nf_conntrack_proto.c: the four hooks of connection tracking, registered in a namespace while
 // someone there needs them (a rule that asks for a connection's state, or NAT), and the table of protocols.
 // Left out: IPv6, bridges of their own.
+#include <cstdarg>
+#include <cstdio>
 #include <cstring>
 
 #include "stack/core/netdevice.h"
 #include "stack/core/sock.h"
 #include "stack/ipv4/inet_sock.h"
 #include "stack/netfilter/nf_conntrack_private.h"
+#include "stack/netfilter/nf_log.h"
 #include "stack/netfilter/nf_sockopt.h"
 
 namespace skbwalk {
@@ -20,23 +23,36 @@ perhost<nf_sockopt_ops> so_getorigdst;
 
 } // namespace
 
-// Invalid packets are logged by nobody here: the sysctl is kept, the message is not printed.
-void nf_l4proto_log_invalid(const sk_buff &skb, const nf_hook_state &state, u8 protonum, const char *)
+void nf_l4proto_log_invalid(const sk_buff &skb, const nf_hook_state &state, u8 protonum, const char *fmt, ...)
 {
 	TRACE(skb);
 	const u8 wanted = state.net->ct->sysctl_log_invalid;
 
 	if (wanted != protonum && wanted != IPPROTO_RAW)
 		return;
+	char msg[NF_LOG_PREFIXLEN];
+	va_list args;
+
+	va_start(args, fmt);
+	std::vsnprintf(msg, sizeof(msg), fmt, args);
+	va_end(args);
+	nf_log_packet(*state.net, state.pf, 0, skb, state.in, state.out, nullptr, "nf_ct_proto_%d: %s ",
+	              protonum, msg);
 }
 
 void nf_ct_l4proto_log_invalid(const sk_buff &skb, const nf_conn &ct, const nf_hook_state &state,
-                               const char *msg)
+                               const char *fmt, ...)
 {
 	TRACE(skb);
 	if (nf_ct_net(ct).ct->sysctl_log_invalid == 0)
 		return;
-	nf_l4proto_log_invalid(skb, state, nf_ct_protonum(ct), msg);
+	char msg[NF_LOG_PREFIXLEN];
+	va_list args;
+
+	va_start(args, fmt);
+	std::vsnprintf(msg, sizeof(msg), fmt, args);
+	va_end(args);
+	nf_l4proto_log_invalid(skb, state, nf_ct_protonum(ct), "%s", msg);
 }
 
 const nf_conntrack_l4proto &nf_ct_l4proto_find(u8 l4proto)

@@ -92,8 +92,10 @@ static int nf_conntrack_inet_error(sk_buff &skb, u32 dataoff, const nf_hook_stat
 	const ip_conntrack_dir dir = NF_CT_DIRECTION(*h);
 
 	// The error must go to whom the packet inside came from.
-	if (!(outer_daddr == ct.tuplehash[dir].tuple.dst.u3)) {
-		nf_l4proto_log_invalid(skb, state, l4proto, "outer daddr != inner");
+	if (const be32 inner = ct.tuplehash[dir].tuple.dst.u3; !(outer_daddr == inner)) {
+		nf_l4proto_log_invalid(skb, state, l4proto, "outer daddr %u.%u.%u.%u != inner %u.%u.%u.%u",
+		                       outer_daddr.b[0], outer_daddr.b[1], outer_daddr.b[2], outer_daddr.b[3],
+		                       inner.b[0], inner.b[1], inner.b[2], inner.b[3]);
 		nf_ct_put(&ct);
 		return -accept;
 	}
@@ -104,7 +106,7 @@ static int nf_conntrack_inet_error(sk_buff &skb, u32 dataoff, const nf_hook_stat
 static void icmp_error_log(const sk_buff &skb, const nf_hook_state &state, const char *msg)
 {
 	TRACE(skb);
-	nf_l4proto_log_invalid(skb, state, IPPROTO_ICMP, msg);
+	nf_l4proto_log_invalid(skb, state, IPPROTO_ICMP, "%s", msg);
 }
 
 int nf_conntrack_icmpv4_error(nf_conn *, sk_buff &skb, u32 dataoff, const nf_hook_state &state)

@@ -17,6 +17,19 @@ constexpr const char *tcp_conntrack_names[] = {"NONE",     "SYN_SENT",   "SYN_RE
                                                "CLOSE",    "SYN_SENT2"};
 
 enum nf_ct_tcp_action { NFCT_TCP_IGNORE, NFCT_TCP_INVALID, NFCT_TCP_ACCEPT };
+enum nf_tcp_invalid_log_type {
+	NF_TCP_LOG_NONE,
+	NF_TCP_LOG_OVERSHOT,
+	NF_TCP_LOG_SEQ_OVER,
+	NF_TCP_LOG_ACK_OVER,
+	NF_TCP_LOG_SEQ_UNDER,
+	NF_TCP_LOG_ACK_UNDER
+};
+// What does not fit, and the bound that it passes.
+struct nf_tcp_invalid_log {
+	nf_tcp_invalid_log_type type = NF_TCP_LOG_NONE;
+	u32 value = 0;
+};
 enum tcp_bit_set : u8 { TCP_SYN_SET, TCP_SYNACK_SET, TCP_FIN_SET, TCP_ACK_SET, TCP_RST_SET, TCP_NONE_SET };
 
 constexpr tcp_conntrack sSS = TCP_CONNTRACK_SYN_SENT, sSR = TCP_CONNTRACK_SYN_RECV,
@@ -85,6 +98,16 @@ template <class F> void each_option(const u8 *ptr, int length, F &&fn)
 	}
 }
 
+// The options' bytes and how many; null where there are none.
+using options_buffer = std::array<u8, 15 * 4 - sizeof(tcphdr)>;
+const u8 *options_of(const sk_buff &skb, u32 dataoff, const tcphdr &th, options_buffer &buffer, int &length)
+{
+	length = static_cast<int>(th.doff() * 4 - sizeof(tcphdr));
+	return length ? static_cast<const u8 *>(skb_header_pointer(
+				skb, static_cast<int>(dataoff + sizeof(tcphdr)), length, buffer.data()))
+	              : nullptr;
+}
+
 } // namespace
 
 const char *tcp_conntrack_name(tcp_conntrack state) { return tcp_conntrack_names[state]; }
@@ -110,13 +133,10 @@ static u32 segment_seq_plus_len(u32 seq, u32 len, u32 dataoff, const tcphdr &th)
 static void tcp_options(const sk_buff &skb, u32 dataoff, const tcphdr &th, ip_ct_tcp_state &state)
 {
 	TRACE(skb);
-	u8 buffer[15 * 4 - sizeof(tcphdr)];
-	const int length = static_cast<int>(th.doff() * 4 - sizeof(tcphdr));
+	options_buffer buffer;
+	int length = 0;
+	const u8 *ptr = options_of(skb, dataoff, th, buffer, length);
 
-	if (!length)
-		return;
-	const auto *ptr = static_cast<const u8 *>(
-		skb_header_pointer(skb, static_cast<int>(dataoff + sizeof(tcphdr)), length, buffer));
 	if (!ptr)
 		return;
 	state.td_scale = 0;
@@ -136,13 +156,10 @@ static void tcp_options(const sk_buff &skb, u32 dataoff, const tcphdr &th, ip_ct
 static void tcp_sack(const sk_buff &skb, u32 dataoff, const tcphdr &th, u32 &sack)
 {
 	TRACE(skb);
-	u8 buffer[15 * 4 - sizeof(tcphdr)];
-	const int length = static_cast<int>(th.doff() * 4 - sizeof(tcphdr));
+	options_buffer buffer;
+	int length = 0;
+	const u8 *ptr = options_of(skb, dataoff, th, buffer, length);
 
-	if (!length)
-		return;
-	const auto *ptr = static_cast<const u8 *>(
-		skb_header_pointer(skb, static_cast<int>(dataoff + sizeof(tcphdr)), length, buffer));
 	if (!ptr)
 		return;
 	if (length == TCPOLEN_TSTAMP_ALIGNED && ptr[0] == TCPOPT_NOP && ptr[1] == TCPOPT_NOP &&
@@ -176,13 +193,49 @@ static void tcp_init_sender(ip_ct_tcp_state &sender, ip_ct_tcp_state &receiver, 
 }
 
 static nf_ct_tcp_action nf_tcp_store_invalid(const nf_conn &ct, const ip_ct_tcp_state &sender,
-                                             nf_ct_tcp_action ret)
+                                             nf_tcp_invalid_log &log, nf_ct_tcp_action ret,
+                                             nf_tcp_invalid_log_type type, u32 value)
 {
 	TRACE();
 	const bool be_liberal =
 		sender.flags & IP_CT_TCP_FLAG_BE_LIBERAL || nf_tcp_pernet(nf_ct_net(ct)).tcp_be_liberal;
 
-	return be_liberal ? NFCT_TCP_ACCEPT : ret;
+	if (be_liberal)
+		return NFCT_TCP_ACCEPT;
+	log = {type, value};
+	return ret;
+}
+
+static void nf_tcp_log_invalid(const sk_buff &skb, const nf_conn &ct, const nf_hook_state &state,
+                               const nf_tcp_invalid_log &log)
+{
+	TRACE(skb);
+	switch (log.type) {
+	case NF_TCP_LOG_OVERSHOT:
+		nf_ct_l4proto_log_invalid(skb, ct, state, "%u bytes more than expected", log.value);
+		break;
+	case NF_TCP_LOG_SEQ_OVER:
+		nf_ct_l4proto_log_invalid(skb, ct, state,
+		                          "SEQ is over upper bound %u (over the window of the receiver)",
+		                          log.value);
+		break;
+	case NF_TCP_LOG_ACK_OVER:
+		nf_ct_l4proto_log_invalid(skb, ct, state,
+		                          "ACK is over upper bound %u (ACKed data not seen yet)", log.value);
+		break;
+	case NF_TCP_LOG_SEQ_UNDER:
+		nf_ct_l4proto_log_invalid(skb, ct, state,
+		                          "SEQ is under lower bound %u (already ACKed data retransmitted)",
+		                          log.value);
+		break;
+	case NF_TCP_LOG_ACK_UNDER:
+		nf_ct_l4proto_log_invalid(skb, ct, state,
+		                          "ignored ACK under lower bound %u (possible overly delayed)",
+		                          log.value);
+		break;
+	case NF_TCP_LOG_NONE:
+		break;
+	}
 }
 
 // A segment is of this connection if
@@ -191,7 +244,7 @@ static nf_ct_tcp_action nf_tcp_store_invalid(const nf_conn &ct, const ip_ct_tcp_
 //   ack < receiver.td_end + 1               nor acknowledges what was not sent
 //   ack > receiver.td_end - MAXACKWINDOW - 1               nor what is too old
 static nf_ct_tcp_action tcp_in_window(nf_conn &ct, ip_conntrack_dir dir, u8 index, const sk_buff &skb,
-                                      u32 dataoff, const tcphdr &th)
+                                      u32 dataoff, const tcphdr &th, nf_tcp_invalid_log &log)
 {
 	TRACE(skb);
 	ip_ct_tcp &state = ct.proto.tcp;
@@ -248,16 +301,20 @@ static nf_ct_tcp_action tcp_in_window(nf_conn &ct, ip_conntrack_dir dir, u8 inde
 			// Some send more than they may; the acknowledgment of it is to fit then.
 			sender.td_end = end;
 			sender.flags |= IP_CT_TCP_FLAG_DATA_UNACKNOWLEDGED;
-			return nf_tcp_store_invalid(ct, sender, NFCT_TCP_IGNORE);
+			return nf_tcp_store_invalid(ct, sender, log, NFCT_TCP_IGNORE, NF_TCP_LOG_OVERSHOT,
+			                            overshot);
 		}
-		return nf_tcp_store_invalid(ct, sender, NFCT_TCP_INVALID);
+		return nf_tcp_store_invalid(ct, sender, log, NFCT_TCP_INVALID, NF_TCP_LOG_SEQ_OVER,
+		                            sender.td_maxend + 1);
 	}
 	if (!before(sack, receiver.td_end + 1))
-		return nf_tcp_store_invalid(ct, sender, NFCT_TCP_INVALID);
-	if (receiver.td_maxwin && !after(end, sender.td_end - receiver.td_maxwin - 1))
-		return nf_tcp_store_invalid(ct, sender, NFCT_TCP_IGNORE);
-	if (!after(sack, receiver.td_end - MAXACKWINDOW(sender) - 1))
-		return nf_tcp_store_invalid(ct, sender, NFCT_TCP_IGNORE);
+		return nf_tcp_store_invalid(ct, sender, log, NFCT_TCP_INVALID, NF_TCP_LOG_ACK_OVER,
+		                            receiver.td_end + 1);
+	if (const u32 lowest = sender.td_end - receiver.td_maxwin - 1;
+	    receiver.td_maxwin && !after(end, lowest))
+		return nf_tcp_store_invalid(ct, sender, log, NFCT_TCP_IGNORE, NF_TCP_LOG_SEQ_UNDER, lowest);
+	if (const u32 lowest = receiver.td_end - MAXACKWINDOW(sender) - 1; !after(sack, lowest))
+		return nf_tcp_store_invalid(ct, sender, log, NFCT_TCP_IGNORE, NF_TCP_LOG_ACK_UNDER, lowest);
 
 	if (!th.syn())
 		win <<= sender.td_scale;
@@ -325,7 +382,7 @@ static bool nf_tcp_handle_invalid(nf_conn &ct, ip_conntrack_dir dir, u8 index)
 static void tcp_error_log(const sk_buff &skb, const nf_hook_state &state, const char *msg)
 {
 	TRACE(skb);
-	nf_l4proto_log_invalid(skb, state, IPPROTO_TCP, msg);
+	nf_l4proto_log_invalid(skb, state, IPPROTO_TCP, "%s", msg);
 }
 
 static bool tcp_error(const tcphdr &th, sk_buff &skb, u32 dataoff, const nf_hook_state &state)
@@ -424,7 +481,7 @@ static void nf_ct_tcp_state_reset(ip_ct_tcp_state &state)
 
 namespace {
 
-enum class judged { in_window, look, ignored, invalid, repeat, drop };
+enum class judged { in_window, look, ignored, invalid, repeat };
 
 // A SYN, SYN+ACK or ACK that our view has no place for. `true`: with it, our view is right again.
 bool believe(ip_ct_tcp &t, const sk_buff &skb, u32 dataoff, const tcphdr &th, u8 index, ip_conntrack_dir dir,
@@ -586,30 +643,45 @@ int nf_conntrack_tcp_packet(nf_conn &ct, sk_buff &skb, u32 dataoff, ip_conntrack
 	tcp_conntrack old_state = t.state, new_state = tcp_conntracks[dir][index][old_state];
 	const judged verdict = judge(ct, tn, skb, dataoff, *th, index, dir, old_state, new_state);
 
+	nf_tcp_invalid_log log;
+
 	switch (verdict) {
 	case judged::repeat:
 		spin_unlock_bh(ct.lock);
 		return nf_ct_kill(ct) ? -static_cast<int>(NF_REPEAT) : static_cast<int>(NF_DROP);
 	case judged::ignored:
 		spin_unlock_bh(ct.lock);
-		nf_ct_l4proto_log_invalid(skb, ct, state, "packet ignored");
+		if (new_state == TCP_CONNTRACK_TIME_WAIT)
+			nf_ct_l4proto_log_invalid(skb, ct, state, "challenge-ack ignored");
+		else
+			nf_ct_l4proto_log_invalid(skb, ct, state,
+			                          "packet (index %d) in dir %d ignored, state %s", index, dir,
+			                          tcp_conntrack_name(old_state));
 		return accept;
 	case judged::invalid:
-	case judged::drop:
 		spin_unlock_bh(ct.lock);
-		nf_ct_l4proto_log_invalid(skb, ct, state, "packet invalid");
+		if (new_state == TCP_CONNTRACK_CLOSE)
+			nf_ct_l4proto_log_invalid(skb, ct, state, "invalid rst");
+		else
+			nf_ct_l4proto_log_invalid(skb, ct, state,
+			                          "packet (index %d) in dir %d invalid, state %s", index, dir,
+			                          tcp_conntrack_name(old_state));
 		return -accept;
 	case judged::look:
-		switch (tcp_in_window(ct, dir, index, skb, dataoff, *th)) {
+		switch (tcp_in_window(ct, dir, index, skb, dataoff, *th, log)) {
 		case NFCT_TCP_IGNORE:
 			spin_unlock_bh(ct.lock);
-			nf_ct_l4proto_log_invalid(skb, ct, state, "not in window");
+			nf_tcp_log_invalid(skb, ct, state, log);
 			return accept;
-		case NFCT_TCP_INVALID:
-			nf_tcp_handle_invalid(ct, dir, index);
+		case NFCT_TCP_INVALID: {
+			const bool lowered_timeout = nf_tcp_handle_invalid(ct, dir, index);
+
 			spin_unlock_bh(ct.lock);
-			nf_ct_l4proto_log_invalid(skb, ct, state, "not in window");
+			nf_tcp_log_invalid(skb, ct, state, log);
+			if (lowered_timeout)
+				nf_ct_l4proto_log_invalid(skb, ct, state, "lowered timeout to UNACK");
 			return -accept;
+		}
 		case NFCT_TCP_ACCEPT:
 			break;
 		}

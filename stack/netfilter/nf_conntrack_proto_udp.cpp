@@ -10,7 +10,7 @@ namespace skbwalk {
 static void udp_error_log(const sk_buff &skb, const nf_hook_state &state, const char *msg)
 {
 	TRACE(skb);
-	nf_l4proto_log_invalid(skb, state, IPPROTO_UDP, msg);
+	nf_l4proto_log_invalid(skb, state, IPPROTO_UDP, "%s", msg);
 }
 
 static bool udp_error(sk_buff &skb, u32 dataoff, const nf_hook_state &state)

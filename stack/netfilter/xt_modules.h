@@ -113,7 +113,4 @@ int masquerade_tg_init();
 int redirect_tg_init();
 int log_tg_init();
 
-// What the kernel would have printed for LOG, by the current host, oldest first.
-const std::vector<std::string> &log_messages();
-
 } // namespace skbwalk

@@ -91,8 +91,8 @@ struct irq_host : testing::Test {
 	}
 	bool logged(const std::string &text)
 	{
-		return std::ranges::any_of(kernel_log(w.h), [&](const std::string &line) {
-			return line.find(text) != std::string::npos;
+		return std::ranges::any_of(kernel_log(w.h), [&](const printk_info &line) {
+			return line.text.find(text) != std::string::npos;
 		});
 	}
 };

@@ -286,8 +286,8 @@ TEST_F(irq_manage_test, handler_wants_a_thread_that_there_is_not_the_log_says_so
 	}
 	EXPECT_EQ(desc(edge_irq).kstat_irqs[0], 2u);
 	EXPECT_EQ(std::ranges::count_if(kernel_log(w.h),
-	                                [](const std::string &l) {
-						return l.find("no thread function") != std::string::npos;
+	                                [](const printk_info &l) {
+						return l.text.find("no thread function") != std::string::npos;
 					}),
 	          1);
 }

@@ -120,7 +120,7 @@ TEST(probes, the_function_tracer_has_a_line_for_each_call_with_its_caller)
 	EXPECT_TRUE(std::regex_search(
 		run_scenario(args).text,
 		std::regex(
-			": veth_xmit\\+0x[0-9a-f]+/0x[0-9a-f]+ <[0-9a-f]{16}> <-dev_hard_start_xmit\\+0x")));
+			": veth_xmit\\+0x[0-9a-f]+/0x[0-9a-f]+ \\[veth\\] <[0-9a-f]{16}> <-dev_hard_start_xmit\\+0x")));
 }
 
 TEST(where_command, an_offset_becomes_our_line_and_the_kernels_file)

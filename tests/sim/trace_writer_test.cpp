@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "sim/trace_writer.h"
 
+#include "sim/profile.h"
 #include "sim/trace_selection.h"
 #include "sim/tree_text.h"
 #include "tests/sim/tree_builder.h"
@@ -48,6 +49,22 @@ TEST(write_tree, lost_records_are_reported)
 	                            "# lost 7 records: the ring was full, the newest are missing\n");
 	EXPECT_EQ(sim::parse_tree_text(write_tree(tree), "t").lost, 7U);
 	EXPECT_EQ(sim::parse_tree_text(write_function_graph(tree, {}), "t").lost, 7U);
+}
+
+TEST(write_graph, function_of_a_module_has_its_name_behind_it)
+{
+	tree_builder b;
+	sim::profile p;
+
+	p.use_functions("veth_xmit [veth]\nbr_handle_frame [bridge]\nip_rcv\n", "a kernel's");
+	b.enter("veth_xmit").leaf("ip_rcv").leaf("br_handle_frame").leave();
+	EXPECT_EQ(
+		write_function_graph(b.tree(), {.cpu = false, .duration = false, .tail = true}, &p),
+		"# tracer: function_graph\n#\n#               FUNCTION CALLS\n#               |   |   |   |\n"
+		"veth_xmit [veth]() {\n  ip_rcv();\n  br_handle_frame [bridge]();\n"
+		"} /* veth_xmit [veth] */\n");
+	EXPECT_EQ(sim::profile::load("linux-6.1").module_of("br_nf_pre_routing"), "br_netfilter");
+	EXPECT_EQ(sim::profile::load("linux-6.1").module_of("tcp_v4_rcv"), "");
 }
 
 TEST(write_graph, default_columns_are_those_of_ftrace)

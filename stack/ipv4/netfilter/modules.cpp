@@ -3,6 +3,7 @@
 // Netfilter's modules: names, other names that ask for them, and what each needs first.
 #include "stack/ipv4/netfilter/ip_tables.h"
 #include "stack/kernel/kmod.h"
+#include "stack/netfilter/nf_log.h"
 #include "stack/netfilter/nf_nat.h"
 #include "stack/netfilter/xt_modules.h"
 
@@ -29,6 +30,11 @@ void provide_netfilter_modules()
 		{"xt_mac", {"ipt_mac"}, {"x_tables"}, mac_mt_init},
 		{"xt_addrtype", {"ipt_addrtype"}, {"x_tables"}, addrtype_mt_init},
 		{"xt_limit", {"ipt_limit"}, {"x_tables"}, limit_mt_init},
+		{"nf_log_syslog",
+	         {"nf_log_ipv4", "nf_log_arp", "nf-logger-2-0", "nf-logger-3-0"},
+	         {},
+	         nf_log_syslog_init},
+		{"xt_LOG", {"ipt_LOG"}, {"x_tables", "nf_log_syslog"}, log_tg_init}, // softdep
 		{"nf_defrag_ipv4", {}, {}, nf_defrag_init},
 		{"nf_conntrack",
 	         {"nf_conntrack_ipv4", "ip_conntrack"},
