@@ -7,7 +7,7 @@
 // tunnels, MRP, CFM, multiple spanning trees, switch ports.
 #include "stack/bridge/br_private.h"
 #include "stack/ipv6/ipv6.h"
-#include "stack/netfilter/queue.h"
+#include "stack/netfilter/nf_queue.h"
 
 namespace skbwalk {
 

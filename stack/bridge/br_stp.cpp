@@ -394,36 +394,33 @@ void br_received_tcn_bpdu(net_bridge_port &p)
 namespace {
 constexpr u32 USER_HZ = 100;
 u32 clock_t_to_jiffies(u32 t) { return static_cast<u32>(std::min<u64>(u64{t} * HZ / USER_HZ, 0x7fffffff)); }
+
+// This bridge's own time, which is the one in use where it is the root.
+int set_time(net_bridge &br, u32 val, u32 least, u32 most, u32 &own, u32 &in_use)
+{
+	const u32 t = clock_t_to_jiffies(val);
+
+	if (t < least || t > most)
+		return -ERANGE;
+	spin_lock_bh(br.lock);
+	own = t;
+	if (br_is_root_bridge(br))
+		in_use = t;
+	spin_unlock_bh(br.lock);
+	return 0;
+}
 } // namespace
 
 int br_set_hello_time(net_bridge &br, u32 val)
 {
 	TRACE(br.dev);
-	const u32 t = clock_t_to_jiffies(val);
-
-	if (t < BR_MIN_HELLO_TIME || t > BR_MAX_HELLO_TIME)
-		return -ERANGE;
-	spin_lock_bh(br.lock);
-	br.bridge_hello_time = t;
-	if (br_is_root_bridge(br))
-		br.hello_time = br.bridge_hello_time;
-	spin_unlock_bh(br.lock);
-	return 0;
+	return set_time(br, val, BR_MIN_HELLO_TIME, BR_MAX_HELLO_TIME, br.bridge_hello_time, br.hello_time);
 }
 
 int br_set_max_age(net_bridge &br, u32 val)
 {
 	TRACE(br.dev);
-	const u32 t = clock_t_to_jiffies(val);
-
-	if (t < BR_MIN_MAX_AGE || t > BR_MAX_MAX_AGE)
-		return -ERANGE;
-	spin_lock_bh(br.lock);
-	br.bridge_max_age = t;
-	if (br_is_root_bridge(br))
-		br.max_age = br.bridge_max_age;
-	spin_unlock_bh(br.lock);
-	return 0;
+	return set_time(br, val, BR_MIN_MAX_AGE, BR_MAX_MAX_AGE, br.bridge_max_age, br.max_age);
 }
 
 int br_set_ageing_time(net_bridge &br, u32 ageing_time)

@@ -149,6 +149,22 @@ static int __vlan_add(net_bridge_vlan &v, u16 flags)
 	return 0;
 }
 
+namespace {
+
+// A VLAN that nobody had; it is freed where it cannot be added.
+int add_new(net_bridge_vlan *vlan, u16 flags, bool &changed)
+{
+	const int ret = __vlan_add(*vlan, flags);
+
+	if (ret)
+		delete vlan;
+	else
+		changed = true;
+	return ret;
+}
+
+} // namespace
+
 static int __vlan_del(net_bridge_vlan &v)
 {
 	TRACE();
@@ -222,13 +238,7 @@ int br_vlan_add(net_bridge &br, u16 vid, u16 flags, bool &changed)
 	vlan->vid = vid;
 	vlan->flags = static_cast<u16>((flags | BRIDGE_VLAN_INFO_MASTER) & ~BRIDGE_VLAN_INFO_PVID);
 	vlan->br = &br;
-	const int ret = __vlan_add(*vlan, flags);
-
-	if (ret)
-		delete vlan;
-	else
-		changed = true;
-	return ret;
+	return add_new(vlan, flags, changed);
 }
 
 int br_vlan_delete(net_bridge &br, u16 vid)
@@ -402,13 +412,7 @@ int nbp_vlan_add(net_bridge_port &port, u16 vid, u16 flags, bool &changed)
 
 	vlan->vid = vid;
 	vlan->port = &port;
-	const int ret = __vlan_add(*vlan, flags);
-
-	if (ret)
-		delete vlan;
-	else
-		changed = true;
-	return ret;
+	return add_new(vlan, flags, changed);
 }
 
 int nbp_vlan_delete(net_bridge_port &port, u16 vid)

@@ -5,7 +5,7 @@
 // takes it, or all accepted. The table of functions is never changed in place: it is replaced, and the old
 // one is freed after a grace period, so that a packet under way sees one or the other. Left out: ingress and
 // egress hooks of devices.
-#include "stack/netfilter/queue.h"
+#include "stack/netfilter/nf_queue.h"
 
 #include <algorithm>
 

@@ -5,19 +5,24 @@
 // some thousand frames the world ends, nothing may be left, and the next begins with the next seed. A crash
 // stops the program; the last line says which world it was.
 //
-//   frames_fuzz [--seed N] [--count FRAMES] [--world N]
+//   frames_fuzz [--seed N] [--count FRAMES] [--world N] [--reached 1]
+//
+// The last prints which of the model's functions in bridge and netfilter were run.
 #include <array>
 #include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <memory>
+#include <set>
 #include <string_view>
 #include <unistd.h>
 
 #include <fmt/format.h>
 
 #include "devices/tun.h"
+#include "sim/profile.h"
 #include "sim/setup.h"
 #include "sim/system_call.h"
 #include "sim/world.h"
@@ -25,6 +30,7 @@
 #include "stack/core/skbuff.h"
 #include "stack/core/sock.h"
 #include "stack/ipv4/tcp.h"
+#include "stack/trace/recorder.h"
 #include "tests/fuzz/bridge_frames.h"
 
 namespace skbwalk::fuzz {
@@ -41,6 +47,8 @@ constexpr u32 ending_frames_max = 100'000;
 std::array<u64, SKB_DROP_REASON_MAX> drops{};
 std::array<u64, TCP_MAX_STATES> states{};
 volatile std::sig_atomic_t world_number = 0;
+bool note_reached = false;
+std::set<std::string_view> reached_functions;
 
 void hung(int)
 {
@@ -381,7 +389,13 @@ public:
 		for (const char *line : seldom_set)
 			if (d_.percent(8))
 				sim::run_command(h_, std::string("sysctl -w net.") + line);
-		if (d_.percent(40))
+		if (trace::recorder *r = w_.recorder())
+			r->hooks.push_back({trace::armed_by::probe, nullptr,
+			                    [](void *, const trace::site &s, const trace::objects &) {
+						    reached_functions.insert(s.name);
+					    },
+			                    nullptr});
+		if (d_.percent(60))
 			firewall();
 		maker_ = std::make_unique<frame_maker>(seed, mac_);
 		for (u32 i = 0; i < 6; ++i) {
@@ -440,12 +454,24 @@ public:
 		      "-A FORWARD -p tcp -m multiport --dports 80:90 -j REJECT --reject-with tcp-reset",
 		      "-A FORWARD -f -j ACCEPT",
 		      "-A OUTPUT -m state --state NEW -m mark ! --mark 7 -j ACCEPT",
-		      "-A INPUT -p icmp --icmp-type echo-request -j DROP", "-P FORWARD DROP"})
+		      "-A INPUT -p icmp --icmp-type echo-request -j DROP",
+		      "-A FORWARD -m limit --limit 50/sec -j LOG --log-tcp-sequence --log-tcp-options "
+		      "--log-ip-options --log-uid",
+		      "-A INPUT -m limit --limit 50/sec -j LOG --log-macdecode",
+		      "-A OUTPUT -m limit --limit 50/sec -j LOG --log-uid",
+		      "-A INPUT -m addrtype --src-type BROADCAST -j DROP",
+		      "-A FORWARD -i br0 -p udp -j REJECT --reject-with icmp-host-prohibited",
+		      "-A FORWARD -i br0 -m mac --mac-source 02:00:00:00:01:03 -j ACCEPT", "-P FORWARD DROP"})
 			if (d_.percent(60))
 				sim::run_command(h_, fmt::format("iptables {}", rule));
+		if (d_.percent(50))
+			sim::run_command(h_, "arptables -A FORWARD -j ACCEPT");
+		if (d_.percent(20))
+			sim::run_command(h_, "arptables -A INPUT --opcode Request -j DROP");
 		if (d_.percent(30)) {
 			sim::run_command(h_, "modprobe nf_conntrack");
 			sim::run_command(h_, "sysctl -w net.netfilter.nf_conntrack_max=8");
+			sim::run_command(h_, "sysctl -w net.netfilter.nf_conntrack_log_invalid=255");
 		}
 	}
 
@@ -491,6 +517,7 @@ private:
 	{
 		world::options o;
 		o.seed = seed;
+		o.trace_records_max = note_reached;
 		return o;
 	}
 
@@ -631,6 +658,30 @@ private:
 	std::array<u8, 65600> buffer_{};
 };
 
+// Of those that a kernel can trace: what was run in each file of bridge and netfilter.
+void report_reached()
+{
+	struct file_count {
+		u32 reached = 0;
+		std::string never;
+	};
+	std::map<std::string_view, file_count> files;
+	const sim::profile p = sim::profile::load("linux-6.1");
+	std::set<std::string_view> names;
+	trace::for_each_site([&names](const trace::site &s) { names.insert(s.name); });
+	for (const std::string_view name : names) {
+		const std::string_view file = p.kernel_file(name);
+		if (!file.starts_with("net/bridge") && file.find("netfilter") == std::string_view::npos)
+			continue;
+		if (reached_functions.contains(name))
+			++files[file].reached;
+		else
+			files[file].never += fmt::format(" {}", name);
+	}
+	for (const auto &[file, f] : files)
+		fmt::print("{}: {} reached; never:{}\n", file, f.reached, f.never);
+}
+
 void report(u64 frames, u32 worlds)
 {
 	u32 reached = 0;
@@ -648,6 +699,8 @@ void report(u64 frames, u32 worlds)
 	for (std::size_t i = 1; i < states.size(); ++i)
 		fmt::print(" {}:{}", i, states[i]);
 	fmt::print("\n");
+	if (note_reached)
+		report_reached();
 }
 
 int run(u64 seed, u64 count, u64 first)
@@ -656,6 +709,8 @@ int run(u64 seed, u64 count, u64 first)
 	u32 worlds = 0;
 	bool quiet = !isatty(STDERR_FILENO) && count <= 100'000;
 
+	if (note_reached)
+		trace::arm(trace::armed_by::probe);
 	std::signal(SIGALRM, hung);
 	for (u64 number = first; frames < count; ++number, ++worlds) {
 		world_number = static_cast<std::sig_atomic_t>(number);
@@ -685,20 +740,23 @@ int run(u64 seed, u64 count, u64 first)
 
 int main(int argc, char **argv)
 {
-	skbwalk::u64 seed = 1, count = 1'000'000, world = 0;
+	skbwalk::u64 seed = 1, count = 1'000'000, world = 0, reached = 0;
 
 	for (int i = 1; i + 1 < argc; i += 2) {
 		const std::string_view name = argv[i], value = argv[i + 1];
-		skbwalk::u64 *const to = name == "--seed"    ? &seed
-		                         : name == "--count" ? &count
-		                         : name == "--world" ? &world
-		                                             : nullptr;
+		skbwalk::u64 *const to = name == "--seed"      ? &seed
+		                         : name == "--count"   ? &count
+		                         : name == "--world"   ? &world
+		                         : name == "--reached" ? &reached
+		                                               : nullptr;
 		if (!to || std::from_chars(value.data(), value.data() + value.size(), *to).ptr !=
 		                   value.data() + value.size()) {
-			std::fprintf(stderr,
-			             "usage: frames_fuzz [--seed N] [--count FRAMES] [--world FIRST]\n");
+			std::fprintf(
+				stderr,
+				"usage: frames_fuzz [--seed N] [--count FRAMES] [--world FIRST] [--reached 1]\n");
 			return 2;
 		}
 	}
+	skbwalk::fuzz::note_reached = reached != 0;
 	return skbwalk::fuzz::run(seed, count, world);
 }

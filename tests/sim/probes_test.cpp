@@ -7,10 +7,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <regex>
+#include <sstream>
+
+#include <fmt/format.h>
 
 #include "sim/cmd_run.h"
 #include "sim/commands.h"
+#include "sim/process.h"
 #include "sim/symbols.h"
 
 namespace skbwalk::sim {
@@ -121,6 +126,34 @@ TEST(probes, the_function_tracer_has_a_line_for_each_call_with_its_caller)
 		run_scenario(args).text,
 		std::regex(
 			": veth_xmit\\+0x[0-9a-f]+/0x[0-9a-f]+ \\[veth\\] <[0-9a-f]{16}> <-dev_hard_start_xmit\\+0x")));
+}
+
+TEST(probes, gdb_agrees_about_the_addresses_and_offsets_of_a_stack)
+{
+	if (run_process({"gdb", "--version"}).status != 0)
+		GTEST_SKIP() << "there is no gdb";
+	run_args args = asked("two_namespaces", "send");
+	args.output.format = trace_format::none;
+	args.probes = {"veth_xmit { kstack }"};
+	const std::string text = run_scenario(args).text;
+	const std::regex line("([0-9a-f]{16}) ([a-z_0-9]+)\\+([0-9]+)\n");
+	std::vector<std::string> words{"gdb", "-batch", "-nx", "/proc/self/exe"};
+	words.back() = std::filesystem::read_symlink(words.back());
+	std::vector<std::string> expected;
+	for (std::sregex_iterator it{text.begin(), text.end(), line}, end; it != end; ++it) {
+		words.insert(words.end(), {"-ex", fmt::format("info symbol 0x{}", it->str(1))});
+		expected.push_back(
+			fmt::format("(skbwalk::)?{}(\\(.*\\))?( \\[clone .*\\])?( const)? \\+ {} in "
+		                    "section \\.text",
+		                    it->str(2), it->str(3)));
+	}
+	ASSERT_GT(expected.size(), 8U) << text;
+	std::istringstream said{run_process(words).output};
+	for (const std::string &e : expected) {
+		std::string answer;
+		std::getline(said, answer);
+		EXPECT_TRUE(std::regex_search(answer, std::regex(e))) << answer << "\n  is not " << e;
+	}
 }
 
 TEST(where_command, an_offset_becomes_our_line_and_the_kernels_file)

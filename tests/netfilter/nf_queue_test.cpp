@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "stack/netfilter/queue.h"
+#include "stack/netfilter/nf_queue.h"
 
 #include "tests/core/net_host.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Packets that wait between two hooks (include/net/netfilter/queue.h): who handles queues gets the packet,
+// Packets that wait between two hooks (include/net/netfilter/nf_queue.h): who handles queues gets the packet,
 // where it was, and what would be done next (state.okfn), and brings it back with a verdict, or never.
 #pragma once
 

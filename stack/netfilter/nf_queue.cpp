@@ -3,7 +3,7 @@
 // net/netfilter/nf_queue.c (files here whose names begin with nf_ are of rooms above this one): a hook said
 // NF_QUEUE. The packet, its place among the hooks and its okfn go to the handler; nf_reinject goes on from
 // there. Left out: saving the route of a packet and looking it up anew.
-#include "stack/netfilter/queue.h"
+#include "stack/netfilter/nf_queue.h"
 
 #include "stack/core/netdevice.h"
 #include "stack/core/sock.h"
