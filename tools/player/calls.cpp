@@ -9,10 +9,12 @@
 #include <ctime>
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <sched.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <vector>
 
 namespace player {
 
@@ -223,6 +225,12 @@ long caller::perform(const step &s, room &r)
 		return ret;
 	}
 	case call::setsockopt:
+		if (s.a == SOL_SOCKET && s.b == SO_ATTACH_FILTER) { // a plan has the instructions alone
+			std::vector<sock_filter> code(s.data.size() / sizeof(sock_filter));
+			std::memcpy(code.data(), s.data.data(), code.size() * sizeof(sock_filter));
+			const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
+			return setsockopt(fd(s.fd), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+		}
 		return setsockopt(fd(s.fd), static_cast<int>(s.a), static_cast<int>(s.b), s.data.data(),
 		                  static_cast<socklen_t>(s.data.size()));
 	case call::getsockopt:
