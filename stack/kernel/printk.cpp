@@ -23,13 +23,18 @@ perhost<ratelimit_state> net_ratelimit_state;
 constexpr std::size_t LINE_MAX_TEXT = 1024; // LOG_LINE_MAX and the prefix
 constexpr std::size_t LOG_LINES = 4096;
 
+void keep(printk_info info)
+{
+	log_buf->push_back(std::move(info));
+	if (log_buf->size() > LOG_LINES)
+		log_buf->pop_front();
+}
+
 int store(const char *fmt, va_list args)
 {
 	char buf[LINE_MAX_TEXT];
 	const int said = std::vsnprintf(buf, sizeof(buf), fmt, args);
-	printk_info info{.ts_nsec = static_cast<ktime_t>(sched_clock()),
-	                 .level = LOGLEVEL_WARNING,
-	                 .text = said < 0 ? "" : buf};
+	printk_info info{.ts_nsec = sched_clock(), .level = LOGLEVEL_WARNING, .text = said < 0 ? "" : buf};
 
 	if (info.text.size() >= 2 && info.text[0] == KERN_SOH) {
 		if (info.text[1] >= '0' && info.text[1] <= '7')
@@ -38,9 +43,7 @@ int store(const char *fmt, va_list args)
 	}
 	if (info.text.ends_with('\n'))
 		info.text.pop_back();
-	log_buf->push_back(std::move(info));
-	if (log_buf->size() > LOG_LINES)
-		log_buf->pop_front();
+	keep(std::move(info));
 	return said;
 }
 
@@ -58,7 +61,10 @@ int _printk(const char *fmt, ...)
 }
 
 // not traced: a macro in the kernel
-void printk(std::string_view line) { _printk("%.*s\n", static_cast<int>(line.size()), line.data()); }
+void printk(std::string_view line)
+{
+	keep({.ts_nsec = sched_clock(), .level = LOGLEVEL_WARNING, .text = std::string(line)});
+}
 
 bool ___ratelimit(ratelimit_state &rs, const char *func)
 {
