@@ -20,6 +20,7 @@
 #include "stack/ipv6/ipv6.h"
 #include "stack/kernel/softirq.h"
 #include "stack/netfilter/nf_log.h"
+#include "stack/sched/sch_generic.h"
 #include "stack/security/security.h"
 
 namespace skbwalk::sim {
@@ -42,12 +43,16 @@ void boot(host &h, const std::vector<std::string> &lsm)
 
 	sock_init();
 	net_dev_init();
+	pktsched_init();
 	inet_init();
 	inet6_init();
 	netfilter_log_init();
 	provide_netfilter_modules();
 	provide_bridge_modules();
 	security_initcalls();
+	[[maybe_unused]] const int err = sch_default_qdisc();
+
+	assert(!err);
 }
 
 std::vector<std::string> shut_down(host &h, const std::function<void(u64)> &wait)

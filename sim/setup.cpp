@@ -18,9 +18,8 @@ namespace skbwalk::sim {
 
 namespace {
 
-constexpr std::array known_later = {"tc",   "nft", "iptables-restore", "ip6tables", "ebtables", "tcpdump",
-                                    "ping", "nc",  "ifconfig",         "route",     "arp",      "ss",
-                                    "ip6"};
+constexpr std::array known_later = {"nft", "iptables-restore", "ip6tables", "ebtables", "tcpdump", "ping",
+                                    "nc",  "ifconfig",         "route",     "arp",      "ss",      "ip6"};
 
 void ip(command &c)
 {
@@ -157,6 +156,8 @@ void run_words(command &c)
 		arptables(c);
 	else if (tool == "conntrack")
 		conntrack(c);
+	else if (tool == "tc")
+		tc(c);
 	else if (tool == "bridge")
 		bridge(c);
 	else if (tool == "brctl")
@@ -173,7 +174,7 @@ void run_words(command &c)
 		c.not_modelled(tool);
 	else
 		c.bad(fmt::format(
-			"expected a command that is modelled: ip, bridge, brctl, sysctl, ethtool, iptables or modprobe, found \"{}\"",
+			"expected a command that is modelled: ip, tc, bridge, brctl, sysctl, ethtool, iptables or modprobe, found \"{}\"",
 			tool));
 }
 

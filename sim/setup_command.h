@@ -69,6 +69,7 @@ void conntrack(command &c);
 void cat(command &c);
 void dmesg(command &c);
 void echo(command &c);
+void tc(command &c);
 // The words from c.at on as a command of its own.
 void run_words(command &c);
 

@@ -9,6 +9,7 @@
 #include "devices/veth.h"
 #include "sim/setup_bridge.h"
 #include "stack/kernel/kmod.h"
+#include "stack/sched/sch_generic.h"
 
 namespace skbwalk::sim {
 
@@ -81,8 +82,10 @@ void apply(net_device &dev, const link_change &change)
 		command::answer(dev_change_name(dev, *change.name));
 	if (change.master)
 		set_master(dev, *change.master);
-	if (change.queue)
+	if (change.queue && *change.queue != dev.tx_queue_len) {
 		dev.tx_queue_len = *change.queue;
+		command::answer(dev_qdisc_change_tx_queue_len(dev));
+	}
 	if (change.set || change.clear)
 		command::answer(dev_change_flags(dev, (dev.flags | change.set) & ~change.clear));
 }

@@ -17,6 +17,7 @@
 #include "stack/ipv4/tcp.h"
 #include "stack/netfilter/nf_conntrack.h"
 #include "stack/netfilter/nf_log.h"
+#include "stack/sched/sch_generic.h"
 
 namespace skbwalk::sim {
 
@@ -280,6 +281,12 @@ void write_setting(command &c, const std::string &key, const std::string &value)
 			command::fails(fmt::format("sysctl: setting key \"{}\": Invalid argument", key));
 		return;
 	}
+	if (key == "net.core.default_qdisc") {
+		if (qdisc_set_default(value))
+			command::fails(
+				"sysctl: setting key \"net.core.default_qdisc\": No such file or directory");
+		return;
+	}
 	const auto s = find_setting(c, key);
 	if (!s)
 		no_setting(c, key);
@@ -301,6 +308,8 @@ void read_setting(command &c, const std::string &key, bool bare)
 		value = ca ? ca->name : "";
 	} else if (key == "net.core.flow_limit_cpu_bitmap") {
 		value = flow_limit_cpu_bitmap();
+	} else if (key == "net.core.default_qdisc") {
+		value = qdisc_get_default();
 	} else {
 		const auto s = find_setting(c, key);
 		if (!s || !s->read)

@@ -30,6 +30,26 @@ void __netif_schedule(Qdisc &q)
 	__netif_reschedule(q);
 }
 
+// not traced: the kernel waits instead
+void netif_unschedule(Qdisc &q)
+{
+	if (!(q.state & __QDISC_STATE_SCHED))
+		return;
+	q.state &= ~__QDISC_STATE_SCHED;
+	for (const auto &c : current.host->cpus) {
+		softnet_data &sd = softnet.of(*c);
+		Qdisc **at = &sd.output_queue;
+
+		while (*at) {
+			if (*at == &q)
+				*at = std::exchange(q.next_sched, nullptr);
+			else
+				at = &(*at)->next_sched;
+		}
+		sd.output_queue_tailp = at;
+	}
+}
+
 void netif_schedule_queue(netdev_queue &txq)
 {
 	TRACE(txq.dev);

@@ -5,6 +5,7 @@
 // until sock_rfree, queues and wakes. The error queue holds what came back.
 #include "stack/core/errqueue.h"
 #include "stack/core/sock.h"
+#include "stack/core/sock_orphan.h"
 
 namespace skbwalk {
 
@@ -100,6 +101,29 @@ void skb_set_owner_w(sk_buff &skb, sock &sk)
 	skb.destructor = sock_wfree;
 	skb_set_hash_from_sk(skb, sk);
 	sk.sk_wmem_alloc.fetch_add(static_cast<int>(skb.truesize), std::memory_order_relaxed);
+}
+
+// Unlike the kernel, which knows tcp_wfree by its address, TCP's own destructor is known by what it is not:
+// the core does not reach up.
+static bool can_skb_orphan_partial(const sk_buff &skb)
+{
+	TRACE(skb);
+	if (skb.decrypted || !skb.sk)
+		return false;
+	return skb.destructor == sock_wfree ||
+	       (sk_fullsock(*skb.sk) && skb.sk->sk_protocol == IPPROTO_TCP && skb.destructor &&
+	        skb.destructor != sock_efree && skb.destructor != __sock_wfree &&
+	        skb.destructor != sock_rfree);
+}
+
+void skb_orphan_partial(sk_buff &skb)
+{
+	TRACE(skb, skb.sk);
+	if (skb.truesize == 2) // skb_is_tcp_pure_ack
+		return;
+	if (can_skb_orphan_partial(skb) && skb_set_owner_sk_safe(skb, *skb.sk))
+		return;
+	skb_orphan(skb);
 }
 
 // --- out ---

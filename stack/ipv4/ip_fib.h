@@ -13,6 +13,7 @@
 
 #include <vector>
 
+#include "stack/core/netlink_ext_ack.h"
 #include "stack/ipv4/route.h"
 
 namespace skbwalk {
@@ -22,14 +23,8 @@ constexpr u32 RT_TABLE_UNSPEC = 0, RT_TABLE_DEFAULT = 253, RT_TABLE_MAIN = 254, 
 constexpr u32 RTNH_F_DEAD = 1, RTNH_F_PERVASIVE = 2, RTNH_F_ONLINK = 4, RTNH_F_OFFLOAD = 8,
 	      RTNH_F_LINKDOWN = 16, RTNH_F_UNRESOLVED = 32, RTNH_F_TRAP = 64;
 constexpr u32 RTNH_COMPARE_MASK = RTNH_F_DEAD | RTNH_F_LINKDOWN | RTNH_F_OFFLOAD | RTNH_F_TRAP;
-constexpr u16 NLM_F_REPLACE = 0x100, NLM_F_EXCL = 0x200, NLM_F_CREATE = 0x400, NLM_F_APPEND = 0x800;
 constexpr int FIB_LOOKUP_NOREF = 1, FIB_LOOKUP_IGNORE_LINKSTATE = 2;
 constexpr u8 RTN_MAX = 11;
-
-// What user space is told besides the errno: the text that `ip` prints after "Error: ". Null: nothing.
-struct netlink_ext_ack {
-	const char *msg = nullptr;
-};
 
 // `ip route ...`, taken apart. Zero means that it was not given.
 struct fib_config_nh {

@@ -5,7 +5,7 @@
 // queues by priority.
 #include <array>
 
-#include "stack/sched/sch_generic.h"
+#include "stack/sched/pkt_sched.h"
 
 namespace skbwalk {
 
@@ -22,7 +22,11 @@ static skb_ptr noop_dequeue(Qdisc &)
 	return nullptr;
 }
 
-static int noqueue_init(Qdisc &q, const void *)
+// Unlike the kernel, where noop_dequeue is both: who takes a packet owns it here.
+// not traced: see above
+static sk_buff *noop_peek(Qdisc &) { return nullptr; }
+
+static int noqueue_init(Qdisc &q, const tc_options *, netlink_ext_ack *)
 {
 	TRACE();
 	q.enqueue = nullptr;
@@ -33,12 +37,14 @@ const Qdisc_ops noop_qdisc_ops = {
 	.id = "noop",
 	.enqueue = noop_enqueue,
 	.dequeue = noop_dequeue,
+	.peek = noop_peek,
 };
 
 const Qdisc_ops noqueue_qdisc_ops = {
 	.id = "noqueue",
 	.enqueue = noop_enqueue,
 	.dequeue = noop_dequeue,
+	.peek = noop_peek,
 	.init = noqueue_init,
 };
 
@@ -51,6 +57,7 @@ constexpr std::array<u8, TC_PRIO_MAX + 1> prio2band = {1, 2, 2, 2, 1, 2, 0, 0, 1
 
 struct pfifo_fast_priv {
 	std::array<sk_buff_head, PFIFO_FAST_BANDS> q;
+	u32 room = 0; // of each: the device's tx_queue_len when that was last told
 };
 
 } // namespace
@@ -58,9 +65,10 @@ struct pfifo_fast_priv {
 static int pfifo_fast_enqueue(skb_ptr skb, Qdisc &q, sk_buff *&to_free)
 {
 	TRACE(skb);
-	sk_buff_head &band = qdisc_priv<pfifo_fast_priv>(q).q[prio2band[skb->priority & TC_PRIO_MAX]];
+	pfifo_fast_priv &priv = qdisc_priv<pfifo_fast_priv>(q);
+	sk_buff_head &band = priv.q[prio2band[skb->priority & TC_PRIO_MAX]];
 
-	if (skb_queue_len(band) >= qdisc_dev(q).tx_queue_len)
+	if (skb_queue_len(band) >= priv.room)
 		return qdisc_drop(std::move(skb), q, to_free);
 	qdisc_qstats_backlog_inc(q, *skb);
 	++q.q.qlen;
@@ -104,12 +112,40 @@ static void pfifo_fast_reset(Qdisc &q)
 		__skb_queue_purge(band);
 }
 
-static int pfifo_fast_init(Qdisc &q, const void *)
+static int pfifo_fast_init(Qdisc &q, const tc_options *, netlink_ext_ack *)
 {
 	TRACE();
-	if (!qdisc_dev(q).tx_queue_len)
+	const u32 qlen = qdisc_dev(q).tx_queue_len;
+
+	if (!qlen)
 		return -EINVAL;
+	qdisc_priv<pfifo_fast_priv>(q).room = qlen;
 	q.flags |= TCQ_F_CAN_BYPASS;
+	return 0;
+}
+
+// Packets that are there stay, but for those that the smaller room of their band has no place for.
+static int pfifo_fast_change_tx_queue_len(Qdisc &sch, u32 new_len)
+{
+	TRACE();
+	pfifo_fast_priv &priv = qdisc_priv<pfifo_fast_priv>(sch);
+
+	priv.room = new_len;
+	for (sk_buff_head &band : priv.q)
+		while (skb_queue_len(band) > new_len) {
+			skb_ptr skb = __skb_dequeue_tail(band);
+
+			qdisc_qstats_backlog_dec(sch, *skb);
+			--sch.q.qlen;
+			kfree_skb(std::move(skb));
+		}
+	return 0;
+}
+
+static int pfifo_fast_dump(Qdisc &, tc_options &opt)
+{
+	TRACE();
+	opt.of = tc_prio_qopt{.bands = PFIFO_FAST_BANDS, .priomap = prio2band};
 	return 0;
 }
 
@@ -122,6 +158,8 @@ const Qdisc_ops pfifo_fast_ops = {
 	.peek = pfifo_fast_peek,
 	.init = pfifo_fast_init,
 	.reset = pfifo_fast_reset,
+	.change_tx_queue_len = pfifo_fast_change_tx_queue_len,
+	.dump = pfifo_fast_dump,
 };
 
 } // namespace skbwalk

@@ -82,6 +82,50 @@ void netif_carrier_off(net_device &dev)
 
 // --- the driver's watchdog ---
 
+// A frozen queue takes nothing, whatever its driver says; whoever is in the driver is waited for.
+static void netif_freeze_queues(net_device &dev)
+{
+	TRACE(dev);
+	for (const auto &txq : dev._tx) {
+		spin_lock(txq->_xmit_lock);
+		txq->xmit_lock_owner = smp_processor_id();
+		txq->state |= __QUEUE_STATE_FROZEN;
+		txq->xmit_lock_owner = -1;
+		spin_unlock(txq->_xmit_lock);
+	}
+}
+
+static void netif_unfreeze_queues(net_device &dev)
+{
+	TRACE(dev);
+	for (const auto &txq : dev._tx) {
+		txq->state &= ~__QUEUE_STATE_FROZEN;
+		netif_schedule_queue(*txq);
+	}
+}
+
+void netif_tx_lock(net_device &dev)
+{
+	TRACE(dev);
+	spin_lock(dev.tx_global_lock);
+	netif_freeze_queues(dev);
+}
+
+void netif_tx_unlock(net_device &dev)
+{
+	TRACE(dev);
+	netif_unfreeze_queues(dev);
+	spin_unlock(dev.tx_global_lock);
+}
+
+static bool qdisc_tx_is_noop(const net_device &dev)
+{
+	TRACE_INLINE(dev);
+	return std::all_of(dev._tx.begin(), dev._tx.end(),
+	                   [](const auto &q) { return q->qdisc == &noop_qdisc(); });
+}
+
+// A queue that was stopped and has sent nothing for watchdog_timeo: the driver must do something.
 static void dev_watchdog(timer_list &t)
 {
 	TRACE(container_of(t, &net_device::watchdog_timer));
@@ -89,9 +133,11 @@ static void dev_watchdog(timer_list &t)
 	bool release = true;
 
 	spin_lock(dev.tx_global_lock);
-	if (netif_device_present(dev) && netif_running(dev) && netif_carrier_ok(dev)) {
+	if (!qdisc_tx_is_noop(dev) && netif_device_present(dev) && netif_running(dev) &&
+	    netif_carrier_ok(dev)) {
 		const u32 now = jiffies();
 		u32 oldest_start = now;
+		std::size_t late = dev._tx.size();
 
 		for (std::size_t i = 0; i < dev._tx.size(); ++i) {
 			netdev_queue &txq = *dev._tx[i];
@@ -100,20 +146,32 @@ static void dev_watchdog(timer_list &t)
 				continue;
 			if (time_after(now, txq.trans_start + dev.watchdog_timeo)) {
 				++txq.trans_timeout;
-				dev.netdev_ops->ndo_tx_timeout(dev, static_cast<u32>(i));
+				late = i;
 				break;
 			}
 			if (time_after(oldest_start, txq.trans_start))
 				oldest_start = txq.trans_start;
 		}
-		mod_timer(dev.watchdog_timer, oldest_start + dev.watchdog_timeo);
+		if (late != dev._tx.size()) {
+			netif_freeze_queues(dev);
+			dev.netdev_ops->ndo_tx_timeout(dev, static_cast<u32>(late));
+			netif_unfreeze_queues(dev);
+		}
+		spin_lock(dev.watchdog_lock);
+		mod_timer(dev.watchdog_timer,
+		          now + round_jiffies_relative(oldest_start + dev.watchdog_timeo - now));
 		release = false;
+		spin_unlock(dev.watchdog_lock);
 	}
 	spin_unlock(dev.tx_global_lock);
+	spin_lock(dev.watchdog_lock);
+	if (timer_pending(dev.watchdog_timer))
+		release = false;
 	if (release && dev.watchdog_ref_held) {
 		dev_put(&dev);
 		dev.watchdog_ref_held = false;
 	}
+	spin_unlock(dev.watchdog_lock);
 }
 
 void __netdev_watchdog_up(net_device &dev)
@@ -124,7 +182,8 @@ void __netdev_watchdog_up(net_device &dev)
 	if (!dev.watchdog_timeo)
 		dev.watchdog_timeo = 5 * HZ;
 	spin_lock_bh(dev.watchdog_lock);
-	if (!mod_timer(dev.watchdog_timer, jiffies() + dev.watchdog_timeo) && !dev.watchdog_ref_held) {
+	if (!mod_timer(dev.watchdog_timer, jiffies() + round_jiffies_relative(dev.watchdog_timeo)) &&
+	    !dev.watchdog_ref_held) {
 		dev_hold(dev);
 		dev.watchdog_ref_held = true;
 	}
@@ -209,6 +268,35 @@ void dev_deactivate(net_device &dev)
 	dev_watchdog_down(dev);
 	for (const auto &txq : dev._tx)
 		dev_reset_queue(*txq);
+	// Unlike the kernel, which sleeps until NET_TX_SOFTIRQ has come to them, those on its list leave it.
+	for (const auto &txq : dev._tx)
+		netif_unschedule(*txq->qdisc_sleeping);
+}
+
+static int qdisc_change_tx_queue_len(const net_device &dev, const netdev_queue &dev_queue)
+{
+	TRACE(dev);
+	Qdisc &qdisc = *dev_queue.qdisc_sleeping;
+
+	return qdisc.ops->change_tx_queue_len ? qdisc.ops->change_tx_queue_len(qdisc, dev.tx_queue_len) : 0;
+}
+
+int dev_qdisc_change_tx_queue_len(net_device &dev)
+{
+	TRACE(dev);
+	const bool up = dev.flags & IFF_UP;
+	int ret = 0;
+
+	if (up)
+		dev_deactivate(dev);
+	for (const auto &txq : dev._tx) {
+		ret = qdisc_change_tx_queue_len(dev, *txq);
+		if (ret)
+			break;
+	}
+	if (up)
+		dev_activate(dev);
+	return ret;
 }
 
 // Is the discipline in use another than the one that should be, because the carrier came or went?

@@ -2,9 +2,9 @@
 //
 // net/sched/sch_generic.c, the part that every discipline rests on: __qdisc_run takes packets out
 // (dequeue_skb) and sch_direct_xmit hands them to the driver, or keeps them when it is busy; qdisc_alloc and
-// qdisc_put make and end one. sch_device.cpp attaches them to devices. Left out: many queues with one
-// discipline above (mq), statistics a cpu, rate estimators.
-#include "stack/sched/sch_generic.h"
+// qdisc_put make and end one. sch_device.cpp attaches them to devices, sch_api.cpp lets people choose. Left
+// out: many queues with one discipline above (mq), statistics a cpu, rate estimators.
+#include "stack/sched/pkt_sched.h"
 
 #include <cassert>
 
@@ -18,7 +18,6 @@ struct schedulers {
 	Qdisc noop;
 	netdev_queue noop_queue;
 	const Qdisc_ops *default_qdisc_ops = &pfifo_fast_ops;
-	std::vector<const Qdisc_ops *> qdisc_base{&noop_qdisc_ops, &noqueue_qdisc_ops, &pfifo_fast_ops};
 	schedulers()
 	{
 		noop.ops = &noop_qdisc_ops;
@@ -67,35 +66,12 @@ void count_out(Qdisc &q, const sk_buff &skb)
 
 Qdisc &noop_qdisc() { return sched->noop; }
 
+// The kernel's variables.
 const Qdisc_ops &default_qdisc_ops() { return *sched->default_qdisc_ops; }
 
 Qdisc::~Qdisc() { assert(!q.head); }
 
-void register_qdisc(const Qdisc_ops &ops)
-{
-	TRACE();
-	sched->qdisc_base.push_back(&ops);
-}
-
-const Qdisc_ops *qdisc_lookup_ops(const std::string &id)
-{
-	TRACE();
-	for (const Qdisc_ops *ops : sched->qdisc_base)
-		if (id == ops->id)
-			return ops;
-	return nullptr;
-}
-
-int qdisc_set_default(const std::string &id)
-{
-	TRACE();
-	const Qdisc_ops *ops = qdisc_lookup_ops(id);
-
-	if (!ops)
-		return -ENOENT;
-	sched->default_qdisc_ops = ops;
-	return 0;
-}
+void set_default_qdisc_ops(const Qdisc_ops &ops) { sched->default_qdisc_ops = &ops; }
 
 // --- who runs a discipline ---
 
@@ -209,7 +185,7 @@ static void dev_requeue_skb(sk_buff *skb, Qdisc &q)
 }
 
 // More packets as a list, as many bytes as the driver's byte queue limit leaves room for.
-static void try_bulk_dequeue_skb(Qdisc &q, sk_buff &first, const netdev_queue &txq, int &packets)
+static void try_bulk_dequeue_skb(Qdisc &q, sk_buff &first, const netdev_queue &txq, int &packets, int budget)
 {
 	TRACE(first);
 	int bytelimit = dql_avail(txq.dql) - static_cast<int>(first.len);
@@ -224,7 +200,7 @@ static void try_bulk_dequeue_skb(Qdisc &q, sk_buff &first, const netdev_queue &t
 		bytelimit -= static_cast<int>(nskb->len);
 		last->next = nskb.get();
 		last = nskb.release();
-		if (++cnt >= dev_tx_weight)
+		if (++cnt >= budget)
 			break;
 	}
 	packets += cnt;
@@ -255,7 +231,7 @@ static void try_bulk_dequeue_skb_slow(Qdisc &q, sk_buff &first, int &packets)
 }
 
 // One packet or a list of them; `validate`: validate_xmit_skb has not seen them yet.
-static skb_ptr dequeue_skb(Qdisc &q, bool &validate, int &packets)
+static skb_ptr dequeue_skb(Qdisc &q, bool &validate, int &packets, int budget)
 {
 	TRACE();
 	const netdev_queue &own = *q.dev_queue;
@@ -294,7 +270,7 @@ static skb_ptr dequeue_skb(Qdisc &q, bool &validate, int &packets)
 		skb = q.dequeue(q);
 	if (skb) {
 		if (q.flags & TCQ_F_ONETXQUEUE)
-			try_bulk_dequeue_skb(q, *skb, own, packets);
+			try_bulk_dequeue_skb(q, *skb, own, packets, budget);
 		else
 			try_bulk_dequeue_skb_slow(q, *skb, packets);
 	}
@@ -335,11 +311,11 @@ bool sch_direct_xmit(skb_ptr skb, Qdisc &q, net_device &dev, netdev_queue &txq, 
 	return true;
 }
 
-static bool qdisc_restart(Qdisc &q, int &packets)
+static bool qdisc_restart(Qdisc &q, int &packets, int budget)
 {
 	TRACE();
 	bool validate;
-	skb_ptr skb = dequeue_skb(q, validate, packets);
+	skb_ptr skb = dequeue_skb(q, validate, packets, budget);
 
 	if (!skb)
 		return false;
@@ -357,7 +333,7 @@ void __qdisc_run(Qdisc &q)
 	int quota = dev_tx_weight;
 	int packets;
 
-	while (qdisc_restart(q, packets)) {
+	while (qdisc_restart(q, packets, quota)) {
 		quota -= packets;
 		if (quota <= 0) {
 			if (q.flags & TCQ_F_NOLOCK)
@@ -367,88 +343,6 @@ void __qdisc_run(Qdisc &q)
 			break;
 		}
 	}
-}
-
-// --- helpers of disciplines (header inlines) ---
-
-void qdisc_calculate_pkt_len(sk_buff &skb, const Qdisc &)
-{
-	TRACE_INLINE(skb);
-	// A size table (tc ... stab) would change the length that __dev_queue_xmit set; there is none.
-	assert(qdisc_pkt_len(skb) != 0);
-}
-
-void qdisc_bstats_update(Qdisc &q, const sk_buff &skb)
-{
-	TRACE_INLINE(skb);
-	q.bstats.bytes += qdisc_pkt_len(skb);
-	q.bstats.packets += skb_is_gso(skb) ? skb_shinfo(skb).gso_segs : 1;
-}
-
-void __qdisc_drop(skb_ptr skb, sk_buff *&to_free)
-{
-	TRACE_INLINE(skb);
-	skb->next = to_free;
-	to_free = skb.release();
-}
-
-int qdisc_drop(skb_ptr skb, Qdisc &q, sk_buff *&to_free)
-{
-	TRACE_INLINE(skb);
-	__qdisc_drop(std::move(skb), to_free);
-	++q.qstats.drops;
-	return NET_XMIT_DROP;
-}
-
-int qdisc_enqueue(skb_ptr skb, Qdisc &q, sk_buff *&to_free)
-{
-	TRACE_INLINE(skb);
-	qdisc_calculate_pkt_len(*skb, q);
-	return q.enqueue(std::move(skb), q, to_free);
-}
-
-int qdisc_enqueue_tail(skb_ptr skb, Qdisc &q)
-{
-	TRACE_INLINE(skb);
-	sk_buff *last = q.q.tail;
-
-	qdisc_qstats_backlog_inc(q, *skb);
-	skb->next = nullptr;
-	q.q.tail = skb.release();
-	if (last)
-		last->next = q.q.tail;
-	else
-		q.q.head = q.q.tail;
-	++q.q.qlen;
-	return NET_XMIT_SUCCESS;
-}
-
-skb_ptr qdisc_dequeue_head(Qdisc &q)
-{
-	TRACE_INLINE();
-	skb_ptr skb(q.q.head);
-
-	if (!skb)
-		return nullptr;
-	q.q.head = std::exchange(skb->next, nullptr);
-	if (!q.q.head)
-		q.q.tail = nullptr;
-	--q.q.qlen;
-	qdisc_qstats_backlog_dec(q, *skb);
-	qdisc_bstats_update(q, *skb);
-	return skb;
-}
-
-void qdisc_reset_queue(Qdisc &q)
-{
-	TRACE_INLINE();
-	while (sk_buff *skb = q.q.head) {
-		q.q.head = std::exchange(skb->next, nullptr);
-		kfree_skb(skb_ptr(skb));
-	}
-	q.q.tail = nullptr;
-	q.q.qlen = 0;
-	q.qstats.backlog = 0;
 }
 
 // --- coming and going ---
@@ -475,7 +369,7 @@ Qdisc *qdisc_create_dflt(netdev_queue &dev_queue, const Qdisc_ops &ops, u32 pare
 	Qdisc *sch = qdisc_alloc(dev_queue, ops);
 
 	sch->parent = parentid;
-	if (!ops.init || ops.init(*sch, nullptr) == 0)
+	if (!ops.init || ops.init(*sch, nullptr, nullptr) == 0)
 		return sch;
 	qdisc_put(sch);
 	return nullptr;
@@ -501,6 +395,7 @@ static void qdisc_free_cb(rcu_head *head)
 static void __qdisc_destroy(Qdisc &q)
 {
 	TRACE();
+	qdisc_hash_del(q);
 	qdisc_reset(q);
 	if (q.ops->destroy)
 		q.ops->destroy(q);
@@ -527,6 +422,34 @@ Qdisc *dev_graft_qdisc(netdev_queue &dev_queue, Qdisc *q)
 	dev_queue.qdisc = &noop_qdisc();
 	spin_unlock_bh(root_lock);
 	return oqdisc;
+}
+
+// --- rates ---
+
+// The multiplier and shift that stand for a division by the rate, as exact as 32 bits allow.
+static void psched_ratecfg_precompute__(u64 rate, u32 &mult, u8 &shift)
+{
+	TRACE();
+	u64 factor = NSEC_PER_SEC;
+
+	mult = 1;
+	shift = 0;
+	if (!rate)
+		return;
+	for (;;) {
+		mult = static_cast<u32>(factor / rate);
+		if ((mult & 1u << 31) || (factor & u64{1} << 63))
+			break;
+		factor <<= 1;
+		++shift;
+	}
+}
+
+void psched_ratecfg_precompute(psched_ratecfg &r, u64 rate, u16 overhead, u16 mpu)
+{
+	TRACE();
+	r = {.rate_bytes_ps = rate, .overhead = overhead, .mpu = mpu};
+	psched_ratecfg_precompute__(rate, r.mult, r.shift);
 }
 
 } // namespace skbwalk

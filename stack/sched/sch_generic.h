@@ -8,6 +8,9 @@
 //
 // A discipline whose enqueue is null (noqueue) is passed by: loopback, veth, bridges. One that may be
 // bypassed is, while it is empty. Counted by refcnt; the built-in noop_qdisc is not.
+//
+// Disciplines stand in a tree: a root on the device's queue, and below a discipline with classes others, each
+// found by its handle (pkt_sched.h). The root's lock guards all of a tree.
 #pragma once
 
 #include "stack/core/netdevice.h"
@@ -15,9 +18,26 @@
 namespace skbwalk {
 
 struct Qdisc;
+struct qdisc_walker;
+struct netlink_ext_ack;
+struct tc_options; // of a request, or what a dump answers: pkt_sched.h
+struct tc_xstats;
+struct tc_message;
+
+// A discipline with classes: `cl` is a class's number in it, 0 is none.
+struct Qdisc_class_ops {
+	int (*graft)(Qdisc &sch, unsigned long cl, Qdisc *new_qdisc, Qdisc *&old, netlink_ext_ack *extack);
+	Qdisc *(*leaf)(Qdisc &sch, unsigned long cl);
+	void (*qlen_notify)(Qdisc &sch, unsigned long cl); // a child became empty
+	unsigned long (*find)(Qdisc &sch, u32 classid);
+	void (*walk)(Qdisc &sch, qdisc_walker &arg);
+	int (*dump)(Qdisc &sch, unsigned long cl, tc_message &m);
+	int (*dump_stats)(Qdisc &sch, unsigned long cl, tc_message &m);
+};
 
 struct Qdisc_ops {
 	const char *id;
+	const Qdisc_class_ops *cl_ops; // null: it has no classes
 	u32 static_flags;
 	// Room of the discipline's own, constructed behind the Qdisc.
 	std::shared_ptr<void> (*make_priv)();
@@ -25,18 +45,27 @@ struct Qdisc_ops {
 	int (*enqueue)(skb_ptr skb, Qdisc &sch, sk_buff *&to_free);
 	skb_ptr (*dequeue)(Qdisc &sch);
 	sk_buff *(*peek)(Qdisc &sch);
-	int (*init)(Qdisc &sch, const void *opt);
+	int (*init)(Qdisc &sch, const tc_options *opt, netlink_ext_ack *extack);
 	void (*reset)(Qdisc &sch);
 	void (*destroy)(Qdisc &sch);
-	int (*change)(Qdisc &sch, const void *opt);
+	int (*change)(Qdisc &sch, const tc_options *opt, netlink_ext_ack *extack);
 	void (*attach)(Qdisc &sch);
 	int (*change_tx_queue_len)(Qdisc &sch, u32 new_len);
+	int (*dump)(Qdisc &sch, tc_options &opt);
+	int (*dump_stats)(Qdisc &sch, tc_xstats &st);
 };
 
 constexpr u32 TCQ_F_BUILTIN = 1, TCQ_F_INGRESS = 2, TCQ_F_CAN_BYPASS = 4, TCQ_F_MQROOT = 8,
 	      TCQ_F_ONETXQUEUE = 0x10, TCQ_F_CPUSTATS = 0x20, TCQ_F_NOPARENT = 0x40, TCQ_F_INVISIBLE = 0x80,
 	      TCQ_F_NOLOCK = 0x100;
-constexpr u32 TC_H_ROOT = 0xffffffff;
+constexpr u32 TC_H_ROOT = 0xffffffff, TC_H_UNSPEC = 0, TC_H_INGRESS = 0xfffffff1;
+constexpr u32 TC_H_MAJ(u32 h) { return h & 0xffff0000; }
+constexpr u32 TC_H_MIN(u32 h) { return h & 0x0000ffff; }
+constexpr u32 TC_H_MAKE(u32 maj, u32 min) { return TC_H_MAJ(maj) | TC_H_MIN(min); }
+// Beside what an enqueue returns (above NET_XMIT_MASK): nothing was dropped that the parent must count, or
+// the drop was not the queue's.
+constexpr int __NET_XMIT_STOLEN = 0x00010000, __NET_XMIT_BYPASS = 0x00020000;
+inline int net_xmit_drop_count(int e) { return e & __NET_XMIT_STOLEN ? 0 : 1; }
 constexpr u32 TC_PRIO_MAX = 15;
 constexpr u32 __QDISC_STATE_SCHED = 1, __QDISC_STATE_DEACTIVATED = 2, __QDISC_STATE_MISSED = 4,
 	      __QDISC_STATE_DRAINING = 8;
@@ -75,6 +104,8 @@ struct Qdisc {
 	const Qdisc_ops *ops = nullptr;
 	u32 handle = 0;
 	u32 parent = 0;
+	list_head hash; // on the device's table of children
+	int depth = 0;
 	netdev_queue *dev_queue = nullptr;
 	refcount_t refcnt;
 	sk_buff_head gso_skb; // requeued: the driver was busy
@@ -110,6 +141,9 @@ inline u32 qdisc_pkt_len(const sk_buff &skb) { return qdisc_skb_cb_of(skb).pkt_l
 inline net_device &qdisc_dev(const Qdisc &q) { return *q.dev_queue->dev; }
 inline spinlock_t &qdisc_lock(Qdisc &q) { return q.q.lock; }
 inline u32 qdisc_qlen(const Qdisc &q) { return q.q.qlen; }
+inline Qdisc &qdisc_root(const Qdisc &q) { return *q.dev_queue->qdisc; }
+inline Qdisc &qdisc_root_sleeping(const Qdisc &q) { return *q.dev_queue->qdisc_sleeping; }
+inline Qdisc &qdisc_root_bh(const Qdisc &q) { return *q.dev_queue->qdisc; }
 inline netdev_queue &skb_get_tx_queue(const net_device &dev, const sk_buff &skb)
 {
 	return *netdev_get_tx_queue(dev, skb.queue_mapping);
@@ -132,17 +166,15 @@ void qdisc_calculate_pkt_len(sk_buff &skb, const Qdisc &q);
 void qdisc_bstats_update(Qdisc &q, const sk_buff &skb);
 inline void qdisc_qstats_backlog_inc(Qdisc &q, const sk_buff &skb) { q.qstats.backlog += qdisc_pkt_len(skb); }
 inline void qdisc_qstats_backlog_dec(Qdisc &q, const sk_buff &skb) { q.qstats.backlog -= qdisc_pkt_len(skb); }
-int qdisc_drop(skb_ptr skb, Qdisc &q, sk_buff *&to_free);
 void __qdisc_drop(skb_ptr skb, sk_buff *&to_free);
-int qdisc_enqueue(skb_ptr skb, Qdisc &q, sk_buff *&to_free);
-int qdisc_enqueue_tail(skb_ptr skb, Qdisc &q);
-skb_ptr qdisc_dequeue_head(Qdisc &q);
-void qdisc_reset_queue(Qdisc &q);
 
 // --- net/sched/sch_generic.c ---
 bool sch_direct_xmit(skb_ptr skb, Qdisc &q, net_device &dev, netdev_queue &txq, spinlock_t *root_lock,
                      bool validate);
 void __qdisc_run(Qdisc &q);
+void netif_unschedule(Qdisc &q); // NET_TX_SOFTIRQ of no cpu comes to it any more (dev_tx_action.cpp)
+void netif_tx_lock(net_device &dev);
+void netif_tx_unlock(net_device &dev);
 Qdisc *qdisc_alloc(netdev_queue &dev_queue, const Qdisc_ops &ops); // null when there is no memory
 Qdisc *qdisc_create_dflt(netdev_queue &dev_queue, const Qdisc_ops &ops, u32 parentid);
 void qdisc_reset(Qdisc &q);
@@ -153,12 +185,16 @@ void dev_activate(net_device &dev);
 void dev_deactivate(net_device &dev);
 void dev_shutdown(net_device &dev);
 bool qdisc_tx_changing(const net_device &dev);
+int dev_qdisc_change_tx_queue_len(net_device &dev);
 void __netdev_watchdog_up(net_device &dev);
-// Disciplines by name (`tc`, net.core.default_qdisc).
-void register_qdisc(const Qdisc_ops &ops);
-const Qdisc_ops *qdisc_lookup_ops(const std::string &id);
+// Disciplines by name (`tc`, net.core.default_qdisc; sch_api.cpp).
+int register_qdisc(const Qdisc_ops &ops); // -EEXIST
 int qdisc_set_default(const std::string &id);
+std::string qdisc_get_default();
 const Qdisc_ops &default_qdisc_ops();
+void set_default_qdisc_ops(const Qdisc_ops &ops);
+void pktsched_init();    // those that are no modules; boot
+int sch_default_qdisc(); // what the kernel's configuration names: fq_codel; boot, late
 Qdisc &noop_qdisc();
 extern const Qdisc_ops noop_qdisc_ops, noqueue_qdisc_ops, pfifo_fast_ops;
 
