@@ -347,6 +347,8 @@ std::vector<std::string> modules_for(const scenario &s)
 		{"brctl", {"bridge"}},
 		{"netem", {"sch_netem"}},
 		{"prio", {"sch_prio"}},
+		{"fq", {"sch_fq"}},
+		{"tbf", {"sch_tbf"}},
 		{"dummy", {"dummy"}},
 		{"conntrack", {"nf_conntrack"}},
 		// A table registers its hooks when a namespace first asks for it, so all can be there.

@@ -47,6 +47,7 @@ static int tbf_segment(skb_ptr skb, Qdisc &sch, sk_buff *&to_free)
 		const u32 seg_len = one->len;
 
 		next = std::exchange(one->next, nullptr);
+		one->prev = nullptr; // the first's was the last
 		qdisc_skb_cb_of(*one).pkt_len = seg_len;
 
 		const int ret = qdisc_enqueue(std::move(one), *q.qdisc, to_free);

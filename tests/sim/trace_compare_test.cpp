@@ -124,10 +124,17 @@ TEST(match, scores_of_reference_files)
 	}
 }
 
+// And what the modules sch_fq and sch_tbf have, which were not loaded when the recordings were made.
 TEST(match, default_scope_is_the_recorded_kernels)
 {
-	EXPECT_EQ(sim::function_scope{""}.names(),
-	          sim::function_scope{reference + "linux-6.1/scope.tsv"}.names());
+	const auto recorded = sim::function_scope{reference + "linux-6.1/scope.tsv"}.names();
+	auto names = sim::function_scope{""}.names();
+
+	std::erase_if(names, [](const auto &name) { return name.starts_with("tbf_"); });
+	for (const char *name : {"fq_change", "fq_dequeue", "fq_destroy", "fq_dump", "fq_dump_stats", "fq_enqueue",
+	                         "fq_flow_purge", "fq_init", "fq_reset", "fq_resize"})
+		std::erase(names, name);
+	EXPECT_EQ(names, recorded);
 }
 
 TEST(side_by_side, additions_and_omissions_are_marked)
