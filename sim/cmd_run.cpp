@@ -4,6 +4,7 @@
 // one that only carries hooks, or none.
 #include "sim/cmd_run.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include <fmt/format.h>
@@ -12,6 +13,7 @@
 #include "sim/probes.h"
 #include "sim/runner.h"
 #include "sim/scenario.h"
+#include "sim/wire.h"
 #include "sim/world.h"
 #include "stack/security/lsm_audit.h"
 
@@ -32,6 +34,20 @@ world::options options_for(const run_args &args, const scenario &s, const profil
 	else if (!args.pcap_file.empty() || !s.expect_packets.empty())
 		o.trace_records_max = 1;
 	return o;
+}
+
+void dump_wire(const world &w, const runner &r, pcap_file &file, const std::string &name)
+{
+	const auto found = std::ranges::find_if(
+		r.wires(), [&name](const auto &one) { return one->what().name == name; });
+
+	if (found == r.wires().end())
+		throw bad_selection(
+			fmt::format("--pcap-wire {}: expected the name of a wire of this scenario", name));
+	(*found)->between().watch([&w, &file](link::end, std::span<const std::byte> bytes) {
+		const auto *from = reinterpret_cast<const u8 *>(bytes.data());
+		file.write(w.hosts().front()->wall_ns + w.now_ns(), {from, from + bytes.size()});
+	});
 }
 
 } // namespace
@@ -59,7 +75,9 @@ run_result run_scenario(const run_args &args)
 		std::optional<packet_tap> tap;
 		r.stop_on(args.stop);
 		r.set_up();
-		if (pcap) {
+		if (pcap && !args.pcap_wire.empty()) {
+			dump_wire(w, r, *pcap, args.pcap_wire);
+		} else if (pcap) {
 			tap.emplace(w);
 			dump_packets(*tap, *pcap, args.pcap_device);
 		}

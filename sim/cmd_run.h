@@ -21,6 +21,7 @@ struct run_args {
 	std::optional<u64> seed;
 	std::string pcap_file;
 	std::string pcap_device; // [HOST/][NETNS:]DEVICE; empty: every wire once
+	std::string pcap_wire;   // what arrives over this one, at both ends
 	std::size_t records_max = std::size_t{1} << 21;
 	bool stats = false;
 	bool commands = false;

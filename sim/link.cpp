@@ -6,6 +6,8 @@
 #include "sim/link.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <utility>
 
 namespace skbwalk::sim {
@@ -16,6 +18,25 @@ constexpr std::size_t ethernet_min = 60;
 constexpr std::size_t ethernet_around = 24; // preamble, checksum, gap
 
 } // namespace
+
+std::optional<u64> parse_rate(std::string_view text)
+{
+	constexpr std::pair<std::string_view, double> units[] = {
+		{"gbit", 1e9}, {"mbit", 1e6}, {"kbit", 1e3}, {"bit", 1}};
+
+	for (const auto &[unit, factor] : units) {
+		if (!text.ends_with(unit))
+			continue;
+		text.remove_suffix(unit.size());
+		double number = 0;
+		const auto [end, err] = std::from_chars(text.data(), text.data() + text.size(), number);
+		if (err != std::errc{} || end != text.data() + text.size() || !(number >= 0) ||
+		    number * factor > 1e13)
+			return {};
+		return static_cast<u64>(std::llround(number * factor));
+	}
+	return {};
+}
 
 link::link(world &w, std::string name, const link_options &options)
 	: world_(w), name_(std::move(name)),
@@ -35,6 +56,8 @@ void link::deliver(end from, frame bytes, u64 when_ns)
 {
 	world_.call_at(when_ns, [this, from, held = std::move(bytes)]() mutable {
 		++ends_[from].counters.delivered;
+		for (const watcher &w : watchers_)
+			w(from, held);
 		if (const auto &receive = ends_[from == a ? b : a].receive)
 			receive(std::move(held));
 	});

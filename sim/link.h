@@ -13,21 +13,10 @@
 #include <string>
 #include <vector>
 
+#include "sim/link_options.h"
 #include "sim/world.h"
 
 namespace skbwalk::sim {
-
-struct link_options {
-	u64 bits_per_second = 0; // 0: no time on the wire
-	u64 delay_ns = 0;
-	u64 jitter_ns = 0; // up to so much more, which may reorder
-	u32 queue_packets_max = 1000;
-	double loss = 0; // probabilities, each packet's
-	double duplicate = 0;
-	double reorder = 0; // such a packet waits reorder_ns longer than its delay
-	u64 reorder_ns = NSEC_PER_MSEC;
-	double corrupt = 0; // one bit of it
-};
 
 struct link_counters {
 	u64 sent = 0, delivered = 0, lost = 0, duplicated = 0, reordered = 0, corrupted = 0, queue_drops = 0;
@@ -47,6 +36,12 @@ public:
 	void attach(end at, std::function<void(frame)> receive) { ends_[at].receive = std::move(receive); }
 	// What goes in at `at`. False: the queue was full.
 	bool send(end at, std::span<const std::byte> bytes);
+	// Sees each frame that arrives, with the end that it comes from, before that end's other does.
+	using watcher = std::function<void(end from, std::span<const std::byte> bytes)>;
+	void watch(watcher w) { watchers_.push_back(std::move(w)); }
+	void unwatch() { watchers_.clear(); }
+	// When the last bit of what was sent at this end will have left.
+	[[nodiscard]] u64 free_ns(end at) const { return ends_[at].free_ns; }
 
 	[[nodiscard]] const std::string &name() const { return name_; }
 	[[nodiscard]] const link_counters &counters(end from) const { return ends_[from].counters; }
@@ -68,6 +63,7 @@ private:
 	std::string name_;
 	link_options options_;
 	std::array<direction, 2> ends_;
+	std::vector<watcher> watchers_;
 };
 
 } // namespace skbwalk::sim

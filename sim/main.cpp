@@ -96,6 +96,7 @@ void add_run_options(CLI::App &app, run_words &w)
 	app.add_option("--seed", w.args.seed, "of the random streams");
 	app.add_option("--pcap", w.args.pcap_file, "write the packets there");
 	app.add_option("--pcap-dev", w.args.pcap_device, "only those of [HOST/][NETNS:]DEVICE");
+	app.add_option("--pcap-wire", w.args.pcap_wire, "those that arrive over this wire of the scenario");
 	app.add_option("-o,--output", w.output_file, "write the result there");
 	app.add_option("--ring", w.ring, "records that the trace can hold")
 		->check(CLI::Range(std::size_t{1}, std::size_t{1} << 32));

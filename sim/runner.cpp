@@ -13,6 +13,7 @@
 #include "sim/runner_program.h"
 #include "sim/selinux_policy.h"
 #include "sim/setup.h"
+#include "sim/wire.h"
 #include "stack/core/net_namespace.h"
 #include "stack/kernel/cpus.h"
 #include "stack/kernel/file.h"
@@ -117,6 +118,14 @@ void runner::plug_devices()
 		devices_.push_back(std::make_unique<irq_device>(world_, d, scenario_.file));
 }
 
+void runner::lay_wires()
+{
+	for (const wire_description &d : scenario_.wires) {
+		wires_.push_back(std::make_shared<wire>(world_, d, scenario_.file));
+		world_.keep(wires_.back());
+	}
+}
+
 void runner::set_up(u64 later_ns)
 {
 	for (const auto &[name, cpus] : scenario_.hosts) {
@@ -130,6 +139,7 @@ void runner::set_up(u64 later_ns)
 		load_policy(h);
 	}
 	plug_devices();
+	lay_wires();
 	world_.run_until(world_.now_ns() + uptime_ns + later_ns);
 	for (const setup_line &line : scenario_.setup) {
 		run_line(line);
@@ -404,6 +414,8 @@ void runner::end_tasks()
 	held_nets_.clear();
 	devices_.clear();
 	tap_.reset();
+	for (const auto &w : wires_)
+		w->between().unwatch();
 }
 
 } // namespace skbwalk::sim

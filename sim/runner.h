@@ -32,6 +32,7 @@ struct run_report {
 	[[nodiscard]] bool fine() const { return failures.empty() && deadlock.empty() && !interrupted; }
 };
 
+class wire;
 struct program;
 struct call_results; // runner_program.h
 
@@ -59,6 +60,8 @@ public:
 	[[nodiscard]] run_report run();
 	// Ends the tasks; the destructor does it too.
 	void end_tasks();
+	// The wires that set_up made.
+	[[nodiscard]] const std::vector<std::shared_ptr<wire>> &wires() const { return wires_; }
 	// Of all namespaces, and the reasons of dropped packets, since the steps began; what is zero is left
 	// out.
 	[[nodiscard]] std::string counters_text() const;
@@ -74,6 +77,9 @@ private:
 	void run_line(const setup_line &line);
 	void load_policy(host &h) const;
 	void plug_devices();
+	void lay_wires();
+	[[nodiscard]] u64 wire_counter(const counter_expectation &e) const;
+	[[nodiscard]] std::optional<u64> device_counter(const counter_expectation &e) const;
 	void start_programs();
 	void make_calls(program &p);
 	[[nodiscard]] bool may_start(const step &s) const;
@@ -127,10 +133,12 @@ private:
 	bool waiting_ = false;
 	u64 progress_ns_ = 0;
 	std::vector<std::unique_ptr<irq_device>> devices_;
+	std::vector<std::shared_ptr<wire>> wires_;
 	std::unique_ptr<packet_tap> tap_;
 	std::vector<packet_log> packet_logs_; // one for each of the expectations
 	std::map<const net *, netns_mib>
-		counters_before_; // of the namespaces that were there when the steps began
+		counters_before_;                 // of the namespaces that were there when the steps began
+	std::vector<u64> device_counters_before_; // one for each expectation, of devices and wires
 	std::map<const host *, std::array<u64, SKB_DROP_REASON_MAX>> drops_before_;
 	std::vector<u64> softnet_before_; // one for each of the expectations
 };

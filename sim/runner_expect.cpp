@@ -13,6 +13,8 @@
 #include "sim/runner.h"
 #include "sim/runner_program.h"
 #include "sim/trace_tree.h"
+#include "sim/wire.h"
+#include "stack/core/ethtool.h"
 #include "stack/core/net_namespace.h"
 #include "stack/core/rps.h"
 #include "stack/core/skbuff.h"
@@ -68,6 +70,12 @@ std::string events_text(const std::map<std::string, u32> &events)
 	for (const auto &[fd, e] : events)
 		out += fmt::format("{}{}: {}", out.empty() ? "" : ", ", fd, poll_names(e));
 	return "{" + out + "}";
+}
+
+frame_bytes frame_of(std::span<const std::byte> bytes)
+{
+	const auto *from = reinterpret_cast<const u8 *>(bytes.data());
+	return {from, from + bytes.size()};
 }
 
 } // namespace
@@ -167,17 +175,30 @@ void runner::watch_packets()
 	packet_logs_.resize(list.size());
 	if (list.empty())
 		return;
+	const auto note = [this](std::size_t i, const frame_bytes &bytes) {
+		++packet_logs_[i].count;
+		if (std::string flags = tcp_flags(bytes); !flags.empty())
+			packet_logs_[i].tcp.push_back(std::move(flags));
+	};
+	for (const auto &w : wires_)
+		w->between().watch(
+			[this, note, of = w.get()](link::end from, std::span<const std::byte> bytes) {
+				for (std::size_t i = 0; i < packet_logs_.size(); ++i) {
+					const packet_expectation &e = scenario_.expect_packets[i];
+					if (e.wire == of->what().name &&
+				            (e.from.empty() || of->end_of(e.from) == from))
+						note(i, frame_of(bytes));
+				}
+			});
 	tap_ = std::make_unique<packet_tap>(world_);
-	tap_->watch([this](const packet_tap::seen &s) {
+	tap_->watch([this, note](const packet_tap::seen &s) {
 		const net &space = dev_net(s.dev);
 		for (std::size_t i = 0; i < packet_logs_.size(); ++i) {
 			const packet_expectation &e = scenario_.expect_packets[i];
-			if (e.dev != s.dev.name || e.netns != space.name || e.host != space.on->name ||
-			    !(s.out ? e.out : e.in))
+			if (!e.wire.empty() || e.dev != s.dev.name || e.netns != space.name ||
+			    e.host != space.on->name || !(s.out ? e.out : e.in))
 				continue;
-			++packet_logs_[i].count;
-			if (std::string flags = tcp_flags(wire_bytes(s.skb)); !flags.empty())
-				packet_logs_[i].tcp.push_back(std::move(flags));
+			note(i, wire_bytes(s.skb));
 		}
 	});
 }
@@ -205,6 +226,38 @@ void runner::note_counters()
 	}
 	for (const softnet_expectation &e : scenario_.expect_softnet)
 		softnet_before_.push_back(e.column == "backlog" ? 0 : softnet_sum(e));
+	for (const counter_expectation &e : scenario_.expect_counters)
+		device_counters_before_.push_back(!e.wire.empty()  ? wire_counter(e)
+		                                  : !e.dev.empty() ? device_counter(e).value_or(0)
+		                                                   : 0);
+}
+
+u64 runner::wire_counter(const counter_expectation &e) const
+{
+	const wire &w =
+		**std::ranges::find_if(wires_, [&e](const auto &o) { return o->what().name == e.wire; });
+
+	if (!e.from.empty())
+		return w.counter(w.end_of(e.from), e.name);
+	return w.counter(link::a, e.name) + w.counter(link::b, e.name);
+}
+
+// As the driver tells it; nothing: there is no such device, or it tells no such thing.
+std::optional<u64> runner::device_counter(const counter_expectation &e) const
+{
+	net *space = net_of(e.host, e.netns);
+	if (!space)
+		return {};
+	const enter_cpu in(*space->on->cpus[0]);
+	net_device *dev = __dev_get_by_name(*space, e.dev);
+	if (!dev || !dev->ethtool_ops || !dev->ethtool_ops->get_ethtool_stats)
+		return {};
+	std::vector<std::pair<std::string, u64>> stats;
+	dev->ethtool_ops->get_ethtool_stats(*dev, stats);
+	for (const auto &[name, value] : stats)
+		if (name == e.name)
+			return value;
+	return {};
 }
 
 std::string runner::counters_text() const
@@ -299,7 +352,24 @@ void runner::check_sockets()
 
 void runner::check_counters()
 {
-	for (const counter_expectation &e : scenario_.expect_counters) {
+	for (std::size_t i = 0; i < scenario_.expect_counters.size(); ++i) {
+		const counter_expectation &e = scenario_.expect_counters[i];
+		if (!e.wire.empty() || !e.dev.empty()) {
+			const auto now = e.wire.empty() ? device_counter(e) : std::optional{wire_counter(e)};
+			const std::string of = e.wire.empty() ? e.dev : e.wire;
+			if (!now) {
+				fail(fmt::format("{}: expected the name of a counter of {}, found {}",
+				                 e.where, of, e.name));
+				continue;
+			}
+			// The longest so far, and what may have been reset, are not counted from the start.
+			const u64 before = e.name == "itr_longest_us" ? 0 : device_counters_before_[i];
+			const u64 grown = *now - std::min(before, *now);
+			if (grown < e.value.least || grown > e.value.most)
+				fail(fmt::format("{}: {} of {}: expected {}, it is {}", e.where, e.name, of,
+				                 e.value.text(), grown));
+			continue;
+		}
 		const net *space = net_of(e.host, e.netns);
 		const u64 *counter = space ? find_counter(space->mib, e.name) : nullptr;
 		if (!counter) {
@@ -324,11 +394,12 @@ void runner::check_packets()
 		const packet_expectation &e = scenario_.expect_packets[i];
 		const packet_log &log = packet_logs_[i];
 		if (e.count && (log.count < e.count->least || log.count > e.count->most))
-			fail(fmt::format("{}: {}: expected {} packets, {} went by", e.where, e.dev,
-			                 e.count->text(), log.count));
+			fail(fmt::format("{}: {}: expected {} packets, {} went by", e.where,
+			                 e.wire.empty() ? e.dev : e.wire, e.count->text(), log.count));
 		if (e.tcp && *e.tcp != log.tcp)
-			fail(fmt::format("{}: {}: expected the segments [{}], [{}] went by", e.where, e.dev,
-			                 fmt::join(*e.tcp, "] ["), fmt::join(log.tcp, "] [")));
+			fail(fmt::format("{}: {}: expected the segments [{}], [{}] went by", e.where,
+			                 e.wire.empty() ? e.dev : e.wire, fmt::join(*e.tcp, "] ["),
+			                 fmt::join(log.tcp, "] [")));
 	}
 }
 

@@ -38,6 +38,7 @@ constexpr std::size_t steps_max = 1'000'000;
 constexpr std::size_t data_bytes_max = 64 << 20;
 constexpr u32 cpus_max = 64;
 constexpr double ms_max = 1e9;
+constexpr std::size_t wires_max = 200;
 
 std::string place(std::string_view text, std::size_t byte)
 {
@@ -159,6 +160,12 @@ public:
 		if (!value_.is_number() || !(value_.get<double>() >= 0) || value_.get<double>() > ms_max)
 			expected("milliseconds, a number from 0 to 1000000000");
 		return static_cast<u64>(std::llround(value_.get<double>() * 1e6));
+	}
+	[[nodiscard]] double probability() const
+	{
+		if (!value_.is_number() || !(value_.get<double>() >= 0) || value_.get<double>() > 1)
+			expected("a probability, a number from 0 to 1");
+		return value_.get<double>();
 	}
 	[[nodiscard]] long constant(std::span<const named_constant> names, std::string_view what) const
 	{
@@ -488,8 +495,8 @@ public:
 	scenario read()
 	{
 		root_.keys("an object",
-		           {"$schema", "name", "about", "seed", "hosts", "devices", "cost", "gap_ms", "lsm",
-		            "selinux", "setup", "tasks", "warmup", "steps", "expect"});
+		           {"$schema", "name", "about", "seed", "hosts", "wires", "devices", "cost", "gap_ms",
+		            "lsm", "selinux", "setup", "tasks", "warmup", "steps", "expect"});
 		out_.name = root_.at("name").name("a name");
 		out_.about = root_.at("about").name("what the scenario shows");
 		if (root_.has("seed"))
@@ -497,6 +504,7 @@ public:
 		if (root_.has("gap_ms"))
 			out_.gap_ns = root_.at("gap_ms").milliseconds();
 		read_hosts();
+		read_wires();
 		read_cost();
 		read_devices();
 		read_security();
@@ -540,6 +548,112 @@ private:
 			hosts.expected("at least one host");
 		if (out_.hosts.size() > 200)
 			hosts.fail("expected at most 200 hosts");
+	}
+
+	// HOST:DEVICE
+	wire_description::end end_of_wire(const node &n) const
+	{
+		const std::string text = n.name("an end: HOST:DEVICE");
+		const std::size_t colon = text.find(':');
+		wire_description::end e;
+
+		if (colon == std::string::npos || colon + 1 == text.size() || text.size() - colon > 16)
+			n.expected("an end: HOST:DEVICE");
+		e.host = text.substr(0, colon);
+		e.dev = text.substr(colon + 1);
+		if (std::ranges::none_of(out_.hosts, [&](const auto &h) { return h.first == e.host; }))
+			n.expected("an end: HOST:DEVICE, of a host of this file");
+		for (const wire_description &w : out_.wires)
+			for (const wire_description::end &o : {w.a, w.b})
+				if (o.host == e.host && o.dev == e.dev)
+					n.fail(fmt::format("expected each device at one wire, {} has one",
+					                   text));
+		return e;
+	}
+
+	void read_wires()
+	{
+		if (!root_.has("wires"))
+			return;
+		for (const node &n : root_.at("wires").elements("an array of wires")) {
+			wire_description w;
+
+			n.keys("an object",
+			       {"a", "b", "name", "driver", "rate", "delay_us", "jitter_us", "queue", "loss",
+			        "duplicate", "reorder", "reorder_us", "corrupt", "note"});
+			w.where = n.path();
+			w.name = n.has("name") ? n.at("name").name("a wire's name")
+			                       : fmt::format("wire{}", out_.wires.size());
+			w.a = end_of_wire(n.at("a"));
+			w.b = end_of_wire(n.at("b"));
+			if (w.a.host == w.b.host && w.a.dev == w.b.dev)
+				n.at("b").expected("another device than that at a");
+			if (n.has("driver")) {
+				w.driver = n.at("driver").string("a driver: e1000");
+				if (w.driver != "e1000")
+					n.at("driver").expected("a driver: e1000");
+			}
+			w.options = wire_options(n);
+			for (const wire_description &o : out_.wires)
+				if (o.name == w.name)
+					n.fail(fmt::format(
+						"expected each wire to have its own name, {} is {}'s", w.name,
+						o.where));
+			out_.wires.push_back(std::move(w));
+		}
+		if (out_.wires.size() > wires_max)
+			root_.at("wires").fail(fmt::format("expected at most {} wires", wires_max));
+	}
+
+	static link_options wire_options(const node &n)
+	{
+		link_options o;
+		const auto microseconds = [&n](std::string_view key) {
+			return static_cast<u64>(n.at(key).integer("microseconds", 0, 1'000'000'000)) *
+			       NSEC_PER_USEC;
+		};
+		const auto probability = [&n](const char *key, double &to) {
+			if (n.has(key))
+				to = n.at(key).probability();
+		};
+
+		if (n.has("rate")) {
+			const auto rate = parse_rate(n.at("rate").string("a rate: 10mbit, 1gbit"));
+			if (!rate || !*rate)
+				n.at("rate").expected("a rate: a number and bit, kbit, mbit or gbit");
+			o.bits_per_second = *rate;
+		}
+		if (n.has("delay_us"))
+			o.delay_ns = microseconds("delay_us");
+		if (n.has("jitter_us"))
+			o.jitter_ns = microseconds("jitter_us");
+		if (n.has("reorder_us"))
+			o.reorder_ns = microseconds("reorder_us");
+		if (n.has("queue"))
+			o.queue_packets_max =
+				static_cast<u32>(n.at("queue").integer("a number of frames", 1, 1'000'000));
+		probability("loss", o.loss);
+		probability("duplicate", o.duplicate);
+		probability("reorder", o.reorder);
+		probability("corrupt", o.corrupt);
+		return o;
+	}
+
+	const wire_description &wire_of(const node &n) const
+	{
+		const std::string name = n.name("a wire's name");
+		const auto found = std::ranges::find(out_.wires, name, &wire_description::name);
+		if (found == out_.wires.end())
+			n.expected("the name of a wire of this file");
+		return *found;
+	}
+
+	std::string sender_at(const wire_description &w, const node &n) const
+	{
+		std::string name = host_of(n);
+		if (w.a.host == w.b.host || (name != w.a.host && name != w.b.host))
+			n.expected("a host that is at one end of this wire");
+		return name;
 	}
 
 	void read_security()
@@ -1075,31 +1189,54 @@ private:
 
 	void read_counter(const node &e)
 	{
-		e.keys("an object", {"host", "netns", "name", "value"});
+		e.keys("an object", {"host", "netns", "dev", "wire", "from", "name", "value"});
 		counter_expectation c;
 		c.where = e.path();
-		c.host = e.has("host") ? host_of(e.at("host")) : out_.hosts.front().first;
-		c.netns = e.has("netns") ? e.at("netns").string("a namespace") : "";
-		c.name = e.at("name").name("a counter, as nstat names it");
+		if (e.has("wire")) {
+			const wire_description &w = wire_of(e.at("wire"));
+			c.wire = w.name;
+			if (e.has("from"))
+				c.from = sender_at(w, e.at("from"));
+			c.name = e.at("name").name("a wire's counter");
+			if (!wire_counter_known(c.name))
+				e.at("name").expected(wire_counter_names());
+		} else {
+			c.host = e.has("host") ? host_of(e.at("host")) : out_.hosts.front().first;
+			c.netns = e.has("netns") ? e.at("netns").string("a namespace") : "";
+			if (e.has("dev"))
+				c.dev = e.at("dev").name("a device");
+			c.name = e.at("name").name(
+				"a counter, as nstat names it (of a device: as ethtool -S)");
+		}
 		c.value = range_of(e.at("value"));
 		out_.expect_counters.push_back(std::move(c));
 	}
 
 	void read_packets(const node &e)
 	{
-		e.keys("an object", {"host", "netns", "dev", "direction", "count", "tcp"});
+		e.keys("an object", {"host", "netns", "dev", "direction", "wire", "from", "count", "tcp"});
 		packet_expectation p;
 		p.where = e.path();
-		p.host = e.has("host") ? host_of(e.at("host")) : out_.hosts.front().first;
-		p.netns = e.has("netns") ? e.at("netns").string("a namespace") : "";
-		p.dev = e.at("dev").name("a device");
-		if (e.has("direction")) {
-			const node d = e.at("direction");
-			const std::string way = d.string("in or out");
-			if (way != "in" && way != "out")
-				d.expected("in or out");
-			p.in = way == "in";
-			p.out = way == "out";
+		if (e.has("wire")) {
+			const wire_description &w = wire_of(e.at("wire"));
+			for (const char *key : {"host", "netns", "dev", "direction"})
+				if (e.has(key))
+					e.at(key).fail("expected no device of an expectation about a wire");
+			p.wire = w.name;
+			if (e.has("from"))
+				p.from = sender_at(w, e.at("from"));
+		} else {
+			p.host = e.has("host") ? host_of(e.at("host")) : out_.hosts.front().first;
+			p.netns = e.has("netns") ? e.at("netns").string("a namespace") : "";
+			p.dev = e.at("dev").name("a device");
+			if (e.has("direction")) {
+				const node d = e.at("direction");
+				const std::string way = d.string("in or out");
+				if (way != "in" && way != "out")
+					d.expected("in or out");
+				p.in = way == "in";
+				p.out = way == "out";
+			}
 		}
 		if (e.has("count"))
 			p.count = range_of(e.at("count"));

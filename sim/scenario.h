@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "sim/irq_device.h"
+#include "sim/link_options.h"
 #include "stack/wire/socket.h"
 
 namespace skbwalk::sim {
@@ -41,6 +42,21 @@ struct task_description {
 	u32 cpu = 0;
 	std::string context; // SELinux's; empty: the kernel's own
 };
+
+// Two devices of two hosts (or of one) and what is between them.
+struct wire_description {
+	struct end {
+		std::string host, dev;
+	};
+	std::string name;
+	std::string driver = "e1000";
+	end a, b;
+	link_options options;
+	std::string where;
+};
+
+[[nodiscard]] bool wire_counter_known(std::string_view name);
+[[nodiscard]] std::string wire_counter_names(); // "one of ..."
 
 struct address {
 	sockaddr_storage bytes;
@@ -141,15 +157,18 @@ struct socket_expectation {
 	std::string task, fd;
 	u8 state = 0;
 };
+// Of a namespace; or of a device, as `ethtool -S' names it; or of a wire, of what `from' sends.
 struct counter_expectation {
 	std::string where;
-	std::string host, netns, name;
+	std::string host, netns, dev, name;
+	std::string wire, from;
 	range value;
 };
 struct packet_expectation {
 	std::string where;
 	std::string host, netns, dev;
 	bool in = true, out = true;
+	std::string wire, from; // of a wire, what arrives of what the host `from' sends; empty: of both
 	std::optional<range> count;
 	std::optional<std::vector<std::string>> tcp; // flags as tcpdump writes them, in order
 };
@@ -186,6 +205,7 @@ struct scenario {
 	std::optional<u64> seed;
 	std::vector<std::pair<std::string, u32>> hosts; // name and cpus, in the file's order
 	std::map<std::string, u32> interleave; // by host: a cpu stands still at one of so many functions
+	std::vector<wire_description> wires;
 	std::optional<u32> syscall_cost_ns, hop_cost_ns;
 	std::map<std::string, u64> function_cost_ns;
 	std::vector<irq_device_description> devices; // that interrupt and do nothing else

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// sysctl and ethtool -K.
+// sysctl, and ethtool: features (-K), rings (-g, -G), throttling (-c, -C), statistics (-S).
 #include <algorithm>
 #include <functional>
 #include <sstream>
@@ -10,6 +10,7 @@
 
 #include "sim/setup_command.h"
 #include "stack/bridge/br_netfilter.h"
+#include "stack/core/ethtool.h"
 #include "stack/core/neighbour.h"
 #include "stack/core/rps.h"
 #include "stack/ipv4/inet_frag.h"
@@ -371,6 +372,87 @@ void set_features(command &c)
 	netdev_update_features(*dev);
 }
 
+// The device whose driver answers `what`, as ethtool's ioctl finds it.
+template <class F> net_device &asked(command &c, F ethtool_ops::*op, std::string_view what)
+{
+	const std::string name = c.take("a device");
+	net_device *dev = __dev_get_by_name(*c.in, name);
+	if (!dev)
+		command::fails(
+			"netlink error: no device matches name (offset 24)\nnetlink error: No such device");
+	if (!dev->ethtool_ops || !(dev->ethtool_ops->*op))
+		command::fails(fmt::format("{}: Operation not supported", what));
+	return *dev;
+}
+
+void show_rings(command &c)
+{
+	net_device &dev = asked(c, &ethtool_ops::get_ringparam, "netlink error");
+	ethtool_ringparam ring;
+	c.done();
+	dev.ethtool_ops->get_ringparam(dev, ring);
+	c.out += fmt::format("Ring parameters for {}:\nPre-set maximums:\nRX:\t\t{}\nTX:\t\t{}\n"
+	                     "Current hardware settings:\nRX:\t\t{}\nTX:\t\t{}\n",
+	                     dev.name, ring.rx_max_pending, ring.tx_max_pending, ring.rx_pending,
+	                     ring.tx_pending);
+}
+
+void set_rings(command &c)
+{
+	net_device &dev = asked(c, &ethtool_ops::set_ringparam, "netlink error");
+	ethtool_ringparam ring;
+	dev.ethtool_ops->get_ringparam(dev, ring);
+	while (c.more()) {
+		const std::string word = c.take("rx or tx");
+		if (word != "rx" && word != "tx")
+			c.not_modelled(fmt::format("the ring {}", word));
+		const auto size = static_cast<u32>(c.take_number("a number of descriptors", 1 << 20));
+		const u32 most = word == "rx" ? ring.rx_max_pending : ring.tx_max_pending;
+		if (size > most)
+			command::fails(
+				"netlink error: requested ring size exceeds maximum (offset 36)\nnetlink "
+				"error: Invalid argument");
+		(word == "rx" ? ring.rx_pending : ring.tx_pending) = size;
+	}
+	if (dev.ethtool_ops->set_ringparam(dev, ring))
+		command::fails("netlink error: Cannot allocate memory");
+}
+
+void show_coalescing(command &c)
+{
+	net_device &dev = asked(c, &ethtool_ops::get_coalesce, "netlink error");
+	ethtool_coalesce ec;
+	c.done();
+	dev.ethtool_ops->get_coalesce(dev, ec);
+	c.out += fmt::format("Coalesce parameters for {}:\nrx-usecs:\t{}\n", dev.name, ec.rx_coalesce_usecs);
+}
+
+void set_coalescing(command &c)
+{
+	net_device &dev = asked(c, &ethtool_ops::set_coalesce, "netlink error");
+	ethtool_coalesce ec;
+	dev.ethtool_ops->get_coalesce(dev, ec);
+	while (c.more()) {
+		const std::string word = c.take("rx-usecs");
+		if (word != "rx-usecs")
+			c.not_modelled(fmt::format("`ethtool -C ... {}'", word));
+		ec.rx_coalesce_usecs = static_cast<u32>(c.take_number("microseconds", 1 << 30));
+	}
+	if (dev.ethtool_ops->set_coalesce(dev, ec))
+		command::fails("netlink error: Invalid argument");
+}
+
+void show_statistics(command &c)
+{
+	net_device &dev = asked(c, &ethtool_ops::get_ethtool_stats, "no stats available");
+	std::vector<std::pair<std::string, u64>> stats;
+	c.done();
+	dev.ethtool_ops->get_ethtool_stats(dev, stats);
+	c.out += "NIC statistics:\n";
+	for (const auto &[name, value] : stats)
+		c.out += fmt::format("     {}: {}\n", name, value);
+}
+
 } // namespace
 
 void sysctl(command &c)
@@ -402,10 +484,21 @@ void sysctl(command &c)
 
 void ethtool(command &c)
 {
-	if (c.peek() != "-K" && c.peek() != "--features" && c.peek() != "--offload")
-		c.not_modelled(fmt::format("`ethtool {}'", c.peek()));
-	static_cast<void>(c.take("-K"));
-	set_features(c);
+	const std::string what = c.peek().starts_with('-') ? c.take("an option") : "";
+	if (what == "-K" || what == "--features" || what == "--offload")
+		set_features(c);
+	else if (what == "-g" || what == "--show-ring")
+		show_rings(c);
+	else if (what == "-G" || what == "--set-ring")
+		set_rings(c);
+	else if (what == "-c" || what == "--show-coalesce")
+		show_coalescing(c);
+	else if (what == "-C" || what == "--coalesce")
+		set_coalescing(c);
+	else if (what == "-S" || what == "--statistics")
+		show_statistics(c);
+	else
+		c.not_modelled(fmt::format("`ethtool {}'", what.empty() ? c.peek() : what));
 }
 
 } // namespace skbwalk::sim

@@ -321,6 +321,7 @@ std::vector<std::string> world::end()
 		h->recorder = nullptr;
 	// What rests in the cpus' own caches and lists goes with the cpus; then nothing of the slab is out.
 	const std::size_t noted = noted_leaks().size();
+	parts_.clear();
 	hosts_.clear();
 	left.insert(left.end(), noted_leaks().begin() + static_cast<std::ptrdiff_t>(noted),
 	            noted_leaks().end());

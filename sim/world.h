@@ -64,6 +64,10 @@ public:
 	// For the world's own use (links, scenarios): runs in no cpu's context.
 	u64 call_at(u64 when_ns, std::function<void()> fn);
 
+	// A part of the machines (a wire with its cards): ends after the hosts' networks and before the
+	// hosts.
+	void keep(std::shared_ptr<void> part) { parts_.push_back(std::move(part)); }
+
 	// Ends all namespaces of all hosts and then the hosts, which must have no task left. Returns what was
 	// left over, a line each; empty is good.
 	std::vector<std::string> end();
@@ -119,6 +123,7 @@ private:
 	std::unordered_map<u64, std::unique_ptr<std::function<void()>>> calls_;
 	std::unique_ptr<trace::recorder> recorder_;
 	std::vector<std::unique_ptr<host>> hosts_;
+	std::vector<std::shared_ptr<void>> parts_;
 };
 
 } // namespace skbwalk::sim

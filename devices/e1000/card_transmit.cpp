@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The card sends: a write of TDT lets it read descriptors from TDH on. A context descriptor says how the
+// packets after it are summed and cut; data descriptors gather a packet, and with the one that ends it the
+// packet goes into the packet buffer, from where the wire takes it at its rate. Descriptors that want it are
+// marked done once their packet is in the buffer; when it is full, the rest waits in the ring.
+#include <algorithm>
+#include <cstring>
+
+#include "devices/e1000/card.h"
+#include "stack/wire/checksum.h"
+
+namespace skbwalk {
+
+namespace {
+
+// What a packet may gather: TSO's 64 KiB and headers.
+constexpr std::size_t packet_bytes_max = 65536 + 256;
+
+u16 get16(const std::vector<std::byte> &bytes, std::size_t at)
+{
+	return static_cast<u16>(static_cast<u16>(bytes[at]) << 8 | static_cast<u16>(bytes[at + 1]));
+}
+
+void put16(std::vector<std::byte> &bytes, std::size_t at, u32 value)
+{
+	bytes[at] = static_cast<std::byte>(value >> 8);
+	bytes[at + 1] = static_cast<std::byte>(value);
+}
+
+u32 get32(const std::vector<std::byte> &bytes, std::size_t at)
+{
+	return static_cast<u32>(get16(bytes, at)) << 16 | get16(bytes, at + 2);
+}
+
+void put32(std::vector<std::byte> &bytes, std::size_t at, u32 value)
+{
+	put16(bytes, at, value >> 16);
+	put16(bytes, at + 2, value & 0xffff);
+}
+
+// Sums from `start` to `end` (0: the packet's) and puts the complement at `offset`: whoever made the packet
+// has put there what the sum begins with.
+void insert_sum(std::vector<std::byte> &bytes, std::size_t start, std::size_t offset, std::size_t end)
+{
+	const std::size_t stop = end ? std::min(end + 1, bytes.size()) : bytes.size();
+
+	if (start >= stop || offset + 2 > bytes.size())
+		return;
+
+	const be16 sum = csum_fold(csum_partial(bytes.data() + start, static_cast<u32>(stop - start), 0));
+
+	std::memcpy(bytes.data() + offset, &sum, sizeof(sum));
+}
+
+} // namespace
+
+void e1000_card::send_frame(std::span<const std::byte> frame)
+{
+	std::vector<std::byte> bytes(frame.begin(), frame.end());
+
+	if (packet_tagged_ && bytes.size() >= 12) {
+		const std::byte tag[4] = {std::byte{0x81}, std::byte{0},
+		                          static_cast<std::byte>(packet_tag_ >> 8),
+		                          static_cast<std::byte>(packet_tag_)};
+
+		bytes.insert(bytes.begin() + 12, std::begin(tag), std::end(tag));
+	}
+	if (reg(E1000_TCTL) & E1000_TCTL_PSP && bytes.size() < ETH_ZLEN)
+		bytes.resize(ETH_ZLEN);
+	++reg(E1000_TPT);
+	++reg(E1000_GPTC);
+	reg(E1000_GOTCL) += static_cast<u32>(bytes.size()) + ETH_FCS_LEN;
+	leaving_.emplace_back(port_.send(bytes), static_cast<u32>(bytes.size()));
+}
+
+// TCP segmentation: the headers before each piece, with lengths, IP's id, the sequence number and flags as
+// they are for that piece.
+void e1000_card::send_cut()
+{
+	const e1000_context_desc &c = cut_context_;
+	const std::size_t header = c.hdr_len, mss = c.mss.get();
+	const u32 command = c.cmd_and_length.get();
+	const bool ipv4 = command & E1000_TXD_CMD_IP, tcp = command & E1000_TXD_CMD_TCP;
+	const std::size_t ip = c.ipcss, transport = c.tucss;
+
+	if (!mss || packet_.size() < header || header < transport + (tcp ? 20u : 8u) ||
+	    transport < ip + 20u) {
+		++counters_.tx_bad_descriptors;
+		return;
+	}
+
+	const std::size_t payload = packet_.size() - header;
+	const u32 first_seq = tcp ? get32(packet_, transport + 4) : 0;
+	const u16 first_id = ipv4 ? get16(packet_, ip + 4) : u16{0};
+
+	++reg(E1000_TSCTC);
+	for (std::size_t at = 0, n = 0; at < payload; at += mss, ++n) {
+		const std::size_t piece = std::min(mss, payload - at);
+		const auto from = packet_.begin() + static_cast<std::ptrdiff_t>(header + at);
+		std::vector<std::byte> frame(packet_.begin(),
+		                             packet_.begin() + static_cast<std::ptrdiff_t>(header));
+
+		frame.insert(frame.end(), from, from + static_cast<std::ptrdiff_t>(piece));
+		if (ipv4) {
+			put16(frame, ip + 2, static_cast<u32>(frame.size() - ip));
+			put16(frame, ip + 4, static_cast<u32>(first_id + n) & 0xffff);
+		} else {
+			put16(frame, ip + 4, static_cast<u32>(frame.size() - ip - 40));
+		}
+		if (tcp) {
+			put32(frame, transport + 4, first_seq + static_cast<u32>(at));
+			if (at + piece < payload) // FIN and PSH are the last piece's
+				frame[transport + 13] &= ~std::byte{TCPHDR_FIN | TCPHDR_PSH};
+			if (at) // CWR the first one's
+				frame[transport + 13] &= ~std::byte{TCPHDR_CWR};
+		} else {
+			put16(frame, transport + 4, static_cast<u32>(frame.size() - transport));
+		}
+		if (packet_options_ & E1000_TXD_POPTS_TXSM && c.tucso + 2u <= frame.size()) {
+			// The driver leaves the length out of what the sum begins with.
+			u32 begin = get16(frame, c.tucso) + static_cast<u32>(frame.size() - transport);
+
+			begin = (begin & 0xffff) + (begin >> 16);
+			put16(frame, c.tucso, begin);
+			insert_sum(frame, transport, c.tucso, c.tucse.get());
+		}
+		if (packet_options_ & E1000_TXD_POPTS_IXSM)
+			insert_sum(frame, ip, c.ipcso, c.ipcse.get());
+		++counters_.tx_segments_cut;
+		send_frame(frame);
+	}
+}
+
+void e1000_card::send_packet()
+{
+	if (packet_cut_) {
+		send_cut();
+	} else {
+		if (packet_options_ & E1000_TXD_POPTS_TXSM)
+			insert_sum(packet_, sum_context_.tucss, sum_context_.tucso, sum_context_.tucse.get());
+		if (packet_options_ & E1000_TXD_POPTS_IXSM)
+			insert_sum(packet_, sum_context_.ipcss, sum_context_.ipcso, sum_context_.ipcse.get());
+		send_frame(packet_);
+	}
+	packet_.clear();
+	packet_cut_ = packet_tagged_ = false;
+	packet_options_ = 0;
+}
+
+// The one at TDH. True: it wants to be told of.
+bool e1000_card::take_descriptor()
+{
+	const dma_addr_t ring = reg(E1000_TDBAL) | u64{reg(E1000_TDBAH)} << 32;
+	const dma_addr_t where = ring + reg(E1000_TDH) * sizeof(e1000_tx_desc);
+	e1000_tx_desc desc;
+
+	dma_read(dma, where, &desc, sizeof(desc));
+
+	const u32 lower = desc.lower.get(), upper = desc.upper.get();
+	const bool extended = lower & E1000_TXD_CMD_DEXT;
+
+	if (extended && !(lower & E1000_TXD_DTYP_D)) {
+		e1000_context_desc context;
+
+		std::memcpy(&context, &desc, sizeof(context));
+		(lower & E1000_TXD_CMD_TSE ? cut_context_ : sum_context_) = context;
+	} else {
+		const std::size_t length = extended ? lower & 0xfffff : lower & 0xffff;
+		const std::size_t had = packet_.size();
+
+		if (!had) { // the first one's word counts
+			packet_options_ = extended ? upper >> 8 & 0xff : 0;
+			packet_cut_ = extended && lower & E1000_TXD_CMD_TSE;
+		}
+		if (length && had + length <= packet_bytes_max) {
+			packet_.resize(had + length);
+			dma_read(dma, desc.buffer_addr.get(), packet_.data() + had, length);
+		} else {
+			++counters_.tx_bad_descriptors;
+		}
+		if (lower & E1000_TXD_CMD_EOP) {
+			packet_tagged_ = lower & E1000_TXD_CMD_VLE && reg(E1000_CTRL) & E1000_CTRL_VME;
+			packet_tag_ = static_cast<u16>(upper >> 16);
+			send_packet();
+		}
+	}
+	if (!(lower & E1000_TXD_CMD_RS))
+		return false;
+	desc.upper.set(upper | E1000_TXD_STAT_DD);
+	dma_write(dma, where, &desc, sizeof(desc));
+	return true;
+}
+
+void e1000_card::transmit()
+{
+	const u32 count = reg(E1000_TDLEN) / sizeof(e1000_tx_desc);
+	const u32 room = (packet_buffer_kib - (reg(E1000_PBA) & 0xffff)) * 1024;
+	u32 cause = 0;
+
+	if (!(reg(E1000_TCTL) & E1000_TCTL_EN) || !link_up_ || !count)
+		return;
+	while (reg(E1000_TDH) != reg(E1000_TDT) && reg(E1000_TDT) < count) {
+		const u64 now_ns = port_.now_ns();
+		u32 held = 0;
+
+		while (!leaving_.empty() && leaving_.front().first <= now_ns)
+			leaving_.pop_front();
+		for (const auto &[when_ns, bytes] : leaving_)
+			held += bytes;
+		if (held >= room) {
+			call_at(
+				leaving_.front().first,
+				[](void *arg) {
+					auto &card = *static_cast<e1000_card *>(arg);
+					card.transmit_event_ = 0;
+					card.transmit();
+				},
+				transmit_event_);
+			break;
+		}
+		if (take_descriptor())
+			cause |= E1000_ICR_TXDW;
+		reg(E1000_TDH) = (reg(E1000_TDH) + 1) % count;
+	}
+	if (cause && reg(E1000_TDH) == reg(E1000_TDT))
+		cause |= E1000_ICR_TXQE;
+	if (cause)
+		set_cause(cause);
+}
+
+} // namespace skbwalk

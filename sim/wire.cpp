@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Plugs cards in. Each card takes the next free pin of its host's I/O APIC from 11 on (qemu's first PCI slots
+// have 11 and 10); after 23 pins are shared. Its address says which host and device it is.
+#include "sim/wire.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "devices/e1000/card.h"
+#include "devices/e1000/e1000.h"
+
+namespace skbwalk::sim {
+
+namespace {
+
+constexpr unsigned first_pin = 11, last_pin = 23;
+constexpr u64 notice_link_ns = NSEC_PER_MSEC;
+constexpr u64 gigabit = 1'000'000'000;
+
+constexpr std::array<std::string_view, 12> counter_names = {
+	"sent",        "delivered",  "lost",      "duplicated",  "reordered",      "corrupted",
+	"queue_drops", "interrupts", "throttled", "itr_changes", "itr_longest_us", "no_buffer"};
+
+// Which card of its host it is, counted over the devices that a driver has found.
+u32 cards_of(host &h)
+{
+	const enter_cpu in(*h.cpus[0]);
+	u32 n = 0;
+
+	for (const net *space : all_nets(h))
+		for (const net_device *dev : space->dev_list)
+			n += dev->ethtool_ops != nullptr;
+	return n;
+}
+
+} // namespace
+
+bool wire_counter_known(std::string_view name)
+{
+	return std::ranges::find(counter_names, name) != counter_names.end();
+}
+
+std::string wire_counter_names() { return fmt::format("one of {}", fmt::join(counter_names, ", ")); }
+
+struct wire::nic final : e1000_port {
+	nic(wire &w, link::end at, host &h, u32 number)
+		: owner(w), end(at), card(h, first_pin + number % (last_pin - first_pin + 1),
+	                                  {{0x52, 0x54, 0x00, static_cast<u8>(h.id + 0x12),
+	                                    static_cast<u8>(number), static_cast<u8>(0x56)}},
+	                                  *this)
+	{
+		pci.dev = &card.dma;
+		pci.bar0 = &card;
+		pci.irq = static_cast<unsigned>(acpi_register_gsi(card.irq_pin(), true));
+	}
+
+	u64 send(std::span<const std::byte> bytes) override
+	{
+		owner.link_.send(end, bytes);
+		return owner.link_.free_ns(end);
+	}
+	void phy_power(bool) override { owner.cable(end); }
+	[[nodiscard]] u64 now_ns() const override
+	{
+		const u64 now_ns = owner.world_.now_ns();
+		return current.cpu ? std::max(now_ns, current.cpu->now_ns) : now_ns;
+	}
+
+	wire &owner;
+	link::end end;
+	e1000_card card;
+	pci_dev pci;
+};
+
+wire::wire(world &w, const wire_description &what, const std::string &file)
+	: world_(w), what_(what), link_(w, what.name, what.options)
+{
+	for (const link::end at : {link::a, link::b}) {
+		const wire_description::end &e = at == link::a ? what_.a : what_.b;
+		host &h = *world_.find_host(e.host);
+		const u32 number = cards_of(h);
+		const enter_cpu in(*h.cpus[0]);
+		auto made = std::make_unique<nic>(*this, at, h, number);
+
+		const auto fail = [&](int err) {
+			if (err)
+				throw bad_scenario(fmt::format("{}: {}: {}:{}: the device cannot be made: {}",
+				                               file, what_.where, e.host, e.dev,
+				                               errno_name(-err)));
+		};
+		fail(e1000_probe(made->pci));
+		if (made->pci.drvdata->name != e.dev)
+			fail(dev_change_name(*made->pci.drvdata, e.dev));
+		link_.attach(at, [card = &made->card](frame f) { card->receive(f); });
+		nics_[at] = std::move(made);
+	}
+	cable(link::a);
+}
+
+wire::~wire() = default;
+
+void wire::cable(link::end)
+{
+	world_.call_at(world_.now_ns() + notice_link_ns, [this] {
+		const bool up = nics_[link::a]->card.phy_on() && nics_[link::b]->card.phy_on();
+		const u64 rate = what_.options.bits_per_second;
+
+		if (up == up_)
+			return;
+		up_ = up;
+		for (const auto &card_at : nics_)
+			card_at->card.set_link(up, !rate || rate >= gigabit ? 1000
+			                           : rate >= gigabit / 10   ? 100
+			                                                    : 10);
+	});
+}
+
+u64 wire::counter(link::end at, std::string_view name) const
+{
+	const link_counters &l = link_.counters(at);
+	const e1000_card::counters &c = nics_[at]->card.counted();
+	const std::array<u64, counter_names.size()> values = {l.sent,
+	                                                      l.delivered,
+	                                                      l.lost,
+	                                                      l.duplicated,
+	                                                      l.reordered,
+	                                                      l.corrupted,
+	                                                      l.queue_drops,
+	                                                      c.interrupts,
+	                                                      c.throttled,
+	                                                      c.itr_changes,
+	                                                      c.itr_most * 256 / 1000,
+	                                                      c.rx_no_buffer};
+
+	return values[static_cast<std::size_t>(std::ranges::find(counter_names, name) -
+	                                       counter_names.begin())];
+}
+
+} // namespace skbwalk::sim
