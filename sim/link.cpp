@@ -40,8 +40,8 @@ std::optional<u64> parse_rate(std::string_view text)
 
 link::link(world &w, std::string name, const link_options &options)
 	: world_(w), name_(std::move(name)),
-	  options_(options), ends_{direction{w.random(name_.c_str(), a), {}, 0, 0, {}},
-                                   direction{w.random(name_.c_str(), b), {}, 0, 0, {}}}
+	  options_(options), ends_{direction{w.random(name_.c_str(), a), {}, nullptr, 0, 0, {}},
+                                   direction{w.random(name_.c_str(), b), {}, nullptr, 0, 0, {}}}
 {}
 
 u64 link::wire_ns(std::size_t bytes) const
@@ -52,15 +52,31 @@ u64 link::wire_ns(std::size_t bytes) const
 	return bits * NSEC_PER_SEC / options_.bits_per_second;
 }
 
+void link::arrive(void *arg)
+{
+	const auto self = static_cast<arrival *>(arg)->self;
+	link &over = self->over;
+	const end from = self->from;
+	frame bytes = std::move(self->bytes);
+
+	over.on_the_way_.erase(self);
+	++over.ends_[from].counters.delivered;
+	for (const watcher &w : over.watchers_)
+		w(from, bytes);
+	if (const auto &receive = over.ends_[from == a ? b : a].receive)
+		receive(std::move(bytes));
+}
+
 void link::deliver(end from, frame bytes, u64 when_ns)
 {
-	world_.call_at(when_ns, [this, from, held = std::move(bytes)]() mutable {
-		++ends_[from].counters.delivered;
-		for (const watcher &w : watchers_)
-			w(from, held);
-		if (const auto &receive = ends_[from == a ? b : a].receive)
-			receive(std::move(held));
-	});
+	host *const to = ends_[from == a ? b : a].at_host;
+	const auto at = on_the_way_.emplace(on_the_way_.end(), arrival{*this, from, std::move(bytes), {}});
+
+	at->self = at;
+	if (to)
+		world_.at_device(*to, when_ns, arrive, &*at);
+	else
+		world_.at(when_ns, arrive, &*at);
 }
 
 bool link::send(end at, std::span<const std::byte> bytes)

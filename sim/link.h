@@ -9,6 +9,7 @@
 #include <array>
 #include <cstddef>
 #include <functional>
+#include <list>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,8 +33,13 @@ public:
 	link(const link &) = delete;
 	link &operator=(const link &) = delete;
 
-	// What comes out at `at`; called in no cpu's context.
-	void attach(end at, std::function<void(frame)> receive) { ends_[at].receive = std::move(receive); }
+	// What comes out at `at`; called in no cpu's context. With a host it is something that a device of
+	// that host does, which can interrupt what the host's cpus are at.
+	void attach(end at, std::function<void(frame)> receive, host *h = nullptr)
+	{
+		ends_[at].receive = std::move(receive);
+		ends_[at].at_host = h;
+	}
 	// What goes in at `at`. False: the queue was full.
 	bool send(end at, std::span<const std::byte> bytes);
 	// Sees each frame that arrives, with the end that it comes from, before that end's other does.
@@ -51,19 +57,28 @@ private:
 	struct direction {
 		random_stream random;
 		std::function<void(frame)> receive; // at this end
-		u64 free_ns = 0;                    // the sender at this end is busy until then
+		host *at_host = nullptr;
+		u64 free_ns = 0; // the sender at this end is busy until then
 		u32 queued = 0;
 		link_counters counters; // of what was sent from this end
 	};
 
 	[[nodiscard]] u64 wire_ns(std::size_t bytes) const;
+	struct arrival {
+		link &over;
+		end from;
+		frame bytes;
+		std::list<arrival>::iterator self;
+	};
 	void deliver(end from, frame bytes, u64 when_ns);
+	static void arrive(void *arg);
 
 	world &world_;
 	std::string name_;
 	link_options options_;
 	std::array<direction, 2> ends_;
 	std::vector<watcher> watchers_;
+	std::list<arrival> on_the_way_;
 };
 
 } // namespace skbwalk::sim

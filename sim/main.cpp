@@ -84,6 +84,7 @@ void add_run_options(CLI::App &app, run_words &w)
 		"tree (default), graph (ftrace's function_graph), function (its function tracer) or none");
 	app.add_option("--phase", s.phases, "print this phase alone");
 	app.add_option("--task", s.tasks, "print this task alone");
+	app.add_option("--host", s.hosts, "print what runs on this host alone");
 	app.add_option("--root", s.roots, "print this function and what it calls");
 	app.add_option("--filter", s.only, "a glob: print these functions alone");
 	app.add_option("--notrace", s.notrace, "a glob: leave these functions out");

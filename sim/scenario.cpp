@@ -1102,6 +1102,8 @@ private:
 		std::set<std::string> done;
 		std::string now;
 		for (const step &s : out_.steps) {
+			if (s.call == call_kind::run) // a command in a phase does not end it
+				continue;
 			if (s.phase != now && !now.empty())
 				done.insert(now);
 			now = s.phase;

@@ -92,6 +92,19 @@ void select_tasks(call_tree &tree, const std::vector<std::string> &wanted)
 	});
 }
 
+void select_hosts(call_tree &tree, const std::vector<std::string> &wanted)
+{
+	for (const std::string &w : wanted)
+		if (std::ranges::find(tree.hosts, w) == tree.hosts.end())
+			throw bad_selection(fmt::format("no host {} in the trace; it has: {}", w,
+			                                fmt::join(tree.hosts, ", ")));
+	std::erase_if(tree.events, [&](const tree_event &e) {
+		return (e.kind == trace::record_kind::enter || e.kind == trace::record_kind::leave) &&
+		       std::ranges::find(wanted, tree.hosts[tree.tasks[tree.calls[e.what].task].host]) ==
+		               wanted.end();
+	});
+}
+
 // One bracket expression at pattern[p]; moves p behind it.
 bool bracket_match(std::string_view pattern, std::size_t &p, char c)
 {
@@ -168,6 +181,8 @@ void select(call_tree &tree, const trace_selection &what)
 		select_phases(tree, what.phases);
 	if (!what.tasks.empty())
 		select_tasks(tree, what.tasks);
+	if (!what.hosts.empty())
+		select_hosts(tree, what.hosts);
 }
 
 } // namespace skbwalk::sim

@@ -21,6 +21,7 @@ struct bad_selection : std::runtime_error {
 struct trace_selection {
 	std::vector<std::string> phases; // these phases alone
 	std::vector<std::string> tasks;  // by label or plain name
+	std::vector<std::string> hosts;  // what runs there
 	std::vector<std::string> roots;  // these functions and what they call (set_graph_function)
 	std::vector<std::string> only;   // patterns: no other function (set_ftrace_filter); children move up
 	std::vector<std::string>

@@ -21,8 +21,8 @@ constexpr u64 notice_link_ns = NSEC_PER_MSEC;
 constexpr u64 gigabit = 1'000'000'000;
 
 constexpr std::array<std::string_view, 12> counter_names = {
-	"sent",        "delivered",  "lost",      "duplicated",  "reordered",      "corrupted",
-	"queue_drops", "interrupts", "throttled", "itr_changes", "itr_longest_us", "no_buffer"};
+	"sent",        "delivered",  "lost",      "duplicated",  "reordered", "corrupted",
+	"queue_drops", "interrupts", "throttled", "itr_changes", "itr_us",    "no_buffer"};
 
 // Which card of its host it is, counted over the devices that a driver has found.
 u32 cards_of(host &h)
@@ -94,7 +94,8 @@ wire::wire(world &w, const wire_description &what, const std::string &file)
 		fail(e1000_probe(made->pci));
 		if (made->pci.drvdata->name != e.dev)
 			fail(dev_change_name(*made->pci.drvdata, e.dev));
-		link_.attach(at, [card = &made->card](frame f) { card->receive(f); });
+		link_.attach(
+			at, [card = &made->card](frame f) { card->receive(f); }, &h);
 		nics_[at] = std::move(made);
 	}
 	cable(link::a);
@@ -122,18 +123,9 @@ u64 wire::counter(link::end at, std::string_view name) const
 {
 	const link_counters &l = link_.counters(at);
 	const e1000_card::counters &c = nics_[at]->card.counted();
-	const std::array<u64, counter_names.size()> values = {l.sent,
-	                                                      l.delivered,
-	                                                      l.lost,
-	                                                      l.duplicated,
-	                                                      l.reordered,
-	                                                      l.corrupted,
-	                                                      l.queue_drops,
-	                                                      c.interrupts,
-	                                                      c.throttled,
-	                                                      c.itr_changes,
-	                                                      c.itr_most * 256 / 1000,
-	                                                      c.rx_no_buffer};
+	const std::array<u64, counter_names.size()> values = {
+		l.sent,        l.delivered,  l.lost,      l.duplicated,  l.reordered,        l.corrupted,
+		l.queue_drops, c.interrupts, c.throttled, c.itr_changes, c.itr * 256 / 1000, c.rx_no_buffer};
 
 	return values[static_cast<std::size_t>(std::ranges::find(counter_names, name) -
 	                                       counter_names.begin())];

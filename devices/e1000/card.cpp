@@ -9,8 +9,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "stack/wire/checksum.h"
-
 namespace skbwalk {
 
 namespace {
@@ -20,6 +18,17 @@ constexpr u32 phy_address = 1;
 constexpr bool clears_when_read(u32 reg) { return reg >= E1000_CRCERRS && reg < 0x4200; }
 
 } // namespace
+
+u16 card_sum(const std::byte *bytes, std::size_t n, u32 begin)
+{
+	u64 sum = begin;
+
+	for (std::size_t i = 0; i < n; i += 2)
+		sum += static_cast<u64>(bytes[i]) << 8 | (i + 1 < n ? static_cast<u64>(bytes[i + 1]) : 0);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return static_cast<u16>(sum);
+}
 
 e1000_card::e1000_card(host &h, unsigned pin, const mac_addr &mac, e1000_port &port)
 	: dma("e1000"), host_(h), port_(port), line_(h, pin), mac_(mac), regs_(register_space / 4)
@@ -45,7 +54,7 @@ e1000_card::~e1000_card()
 void e1000_card::call_at(u64 when_ns, void (*fn)(void *), u64 &id)
 {
 	if (!id)
-		id = host_.plat.at(when_ns, fn, this);
+		id = host_.plat.at_device(host_, when_ns, fn, this);
 }
 
 void e1000_card::reset()
@@ -158,7 +167,7 @@ void e1000_card::write(u32 offset, u32 value)
 		break;
 	case E1000_ITR:
 		counters_.itr_changes += reg(offset) != value;
-		counters_.itr_most = std::max<u64>(counters_.itr_most, value);
+		counters_.itr = value;
 		reg(offset) = value;
 		break;
 	case E1000_RDH:
@@ -308,13 +317,14 @@ void e1000_card::check_sums(std::span<const std::byte> frame, u8 &status, u8 &er
 	if (length < (ip.protocol == IPPROTO_TCP ? 20u : 8u))
 		return;
 	status = static_cast<u8>((status & ~E1000_RXD_STAT_IXSM) | E1000_RXD_STAT_IPCS);
-	if (csum_fold(csum_partial(frame.data() + ETH_HLEN, header, 0)).raw())
+	if (card_sum(frame.data() + ETH_HLEN, header) != 0xffff)
 		errors |= E1000_RXD_ERR_IPE;
 	if (ip.protocol == IPPROTO_UDP && payload[6] == std::byte{0} && payload[7] == std::byte{0})
 		return; // no sum was sent
 	status |= E1000_RXD_STAT_TCPCS;
-	if (csum_tcpudp_magic(ip.saddr, ip.daddr, length, ip.protocol, csum_partial(payload, length, 0))
-	            .raw())
+	// With the addresses, the protocol and the length before it.
+	if (card_sum(payload, length, card_sum(frame.data() + ETH_HLEN + 12, 8) + ip.protocol + length) !=
+	    0xffff)
 		errors |= E1000_RXD_ERR_TCPE;
 }
 

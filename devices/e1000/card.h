@@ -45,6 +45,9 @@ public:
 	[[nodiscard]] virtual u64 now_ns() const = 0;
 };
 
+// The internet checksum as the card computes it: the folded sum of 16-bit words, not complemented.
+[[nodiscard]] u16 card_sum(const std::byte *bytes, std::size_t n, u32 begin = 0);
+
 class e1000_card final : public mmio {
 public:
 	e1000_card(host &h, unsigned pin, const mac_addr &mac, e1000_port &port);
@@ -67,7 +70,7 @@ public:
 		u64 interrupts = 0; // how often the line rose
 		u64 throttled = 0;  // how often it had to wait for ITR
 		u64 itr_changes = 0;
-		u64 itr_most = 0; // the longest pause that ITR was set to, in units of 256 ns
+		u64 itr = 0; // what it is, in units of 256 ns
 		u64 rx_filtered = 0, rx_no_buffer = 0, rx_undersize = 0, rx_oversize = 0, rx_disabled = 0;
 		u64 tx_segments_cut = 0, tx_bad_descriptors = 0;
 	};

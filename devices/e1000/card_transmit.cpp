@@ -8,7 +8,6 @@
 #include <cstring>
 
 #include "devices/e1000/card.h"
-#include "stack/wire/checksum.h"
 
 namespace skbwalk {
 
@@ -48,9 +47,7 @@ void insert_sum(std::vector<std::byte> &bytes, std::size_t start, std::size_t of
 	if (start >= stop || offset + 2 > bytes.size())
 		return;
 
-	const be16 sum = csum_fold(csum_partial(bytes.data() + start, static_cast<u32>(stop - start), 0));
-
-	std::memcpy(bytes.data() + offset, &sum, sizeof(sum));
+	put16(bytes, offset, static_cast<u16>(~card_sum(bytes.data() + start, stop - start)));
 }
 
 } // namespace

@@ -26,9 +26,8 @@ bool schedule_work(delayed_work &w) { return queue_delayed_work(w, 0); }
 
 static irqreturn_t e1000_intr(int, void *data)
 {
-	net_device &netdev = *static_cast<net_device *>(data);
-	TRACE(netdev);
-	e1000_adapter &adapter = adapter_of(netdev);
+	TRACE(static_cast<net_device *>(data));
+	e1000_adapter &adapter = adapter_of(*static_cast<net_device *>(data));
 	e1000_hw &hw = adapter.hw;
 	const u32 icr = er32(hw, E1000_ICR);
 
@@ -394,9 +393,9 @@ void e1000_update_stats(e1000_adapter &adapter)
 
 static void e1000_watchdog(delayed_work &work)
 {
+	TRACE(container_of(work, &e1000_adapter::watchdog_task).netdev);
 	e1000_adapter &adapter = container_of(work, &e1000_adapter::watchdog_task);
 	net_device &netdev = *adapter.netdev;
-	TRACE(netdev);
 	e1000_hw &hw = adapter.hw;
 	const bool link = e1000_has_link(adapter);
 
@@ -435,9 +434,8 @@ static void e1000_tx_timeout(net_device &netdev, u32)
 
 static void e1000_reset_task(delayed_work &work)
 {
-	e1000_adapter &adapter = container_of(work, &e1000_adapter::reset_task);
-	TRACE(adapter.netdev);
-	e1000_reinit_locked(adapter);
+	TRACE(container_of(work, &e1000_adapter::reset_task).netdev);
+	e1000_reinit_locked(container_of(work, &e1000_adapter::reset_task));
 }
 
 // --- settings ---
@@ -527,16 +525,20 @@ static int e1000_sw_init(e1000_adapter &adapter)
 	return 0;
 }
 
-static void alloc_etherdev(net_device &dev)
+namespace {
+
+void set_up(net_device &dev)
 {
 	ether_setup(dev);
 	dev.priv_data = std::make_shared<e1000_adapter>();
 }
 
+} // namespace
+
 int e1000_probe(pci_dev &pdev)
 {
 	TRACE();
-	net_device &netdev = *alloc_netdev(init_net(), "eth%d", alloc_etherdev, 1);
+	net_device &netdev = *alloc_netdev(init_net(), "eth%d", set_up, 1);
 	e1000_adapter &adapter = adapter_of(netdev);
 	e1000_hw &hw = adapter.hw;
 

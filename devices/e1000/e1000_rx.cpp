@@ -34,12 +34,6 @@ static netdev_frag e1000_alloc_frag(const e1000_adapter &adapter)
 	return frag;
 }
 
-static skb_ptr napi_alloc_skb(napi_struct &napi, u32 length)
-{
-	TRACE_INLINE(napi.dev);
-	return __napi_alloc_skb(*napi.dev, length, GFP_ATOMIC);
-}
-
 static skb_ptr e1000_alloc_rx_skb(e1000_adapter &adapter, u32 bufsz)
 {
 	TRACE(adapter.netdev);
@@ -127,10 +121,12 @@ void e1000_alloc_rx_buffers(e1000_adapter &adapter, e1000_rx_ring &rx_ring, u32 
 	}
 }
 
+namespace {
+
 // The frame of a filled buffer, without its check sequence; null: there is none, or it is not for the stack.
 // False: no memory, later.
-static bool take_frame(e1000_adapter &adapter, e1000_rx_buffer &buffer_info, const e1000_rx_desc &rx_desc,
-                       skb_ptr &out)
+bool take_frame(e1000_adapter &adapter, e1000_rx_buffer &buffer_info, const e1000_rx_desc &rx_desc,
+                skb_ptr &out)
 {
 	const u32 length = rx_desc.length.get();
 	skb_ptr skb = e1000_copybreak(adapter, buffer_info, length, buffer_info.rxbuf.data);
@@ -167,6 +163,8 @@ static bool take_frame(e1000_adapter &adapter, e1000_rx_buffer &buffer_info, con
 	out = std::move(skb);
 	return true;
 }
+
+} // namespace
 
 bool e1000_clean_rx_irq(e1000_adapter &adapter, e1000_rx_ring &rx_ring, int &work_done, int work_to_do)
 {

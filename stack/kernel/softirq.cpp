@@ -18,12 +18,20 @@ namespace {
 constexpr u32 MAX_SOFTIRQ_TIME = msecs_to_jiffies(2);
 constexpr int MAX_SOFTIRQ_RESTART = 10;
 
+// Who has slept longest goes first under the kernel's fair scheduler: of those who wait, that is ksoftirqd.
 void wakeup_softirqd()
 {
 	TRACE();
-	if (task_struct *t = current.cpu->ksoftirqd.get())
-		wake_up_process(*t);
+	task_struct *t = current.cpu->ksoftirqd.get();
+
+	if (t && wake_up_process(*t) && t->queued) {
+		list_del_init(t->run_entry);
+		list_add(t->run_entry, current.cpu->runqueue);
+	}
 }
+
+// A running task has had its time, or the idle one is to end.
+bool resched_wanted(const cpu &c) { return c.need_resched || (!c.curr && !list_empty(c.runqueue)); }
 
 void softirq_handle_begin()
 {
@@ -185,7 +193,7 @@ void handle_softirqs(bool)
 		local_irq_disable();
 		if (!c.softirq_pending)
 			break;
-		if (!(time_before(jiffies(), end) && !c.need_resched && --max_restart)) {
+		if (!(time_before(jiffies(), end) && !resched_wanted(c) && --max_restart)) {
 			wakeup_softirqd();
 			break;
 		}

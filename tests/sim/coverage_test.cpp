@@ -24,7 +24,7 @@ TEST(coverage, functions_have_their_file_and_their_calls)
 	EXPECT_EQ(f->file, "net/ipv4/tcp_ipv4.c");
 	EXPECT_TRUE(f->modelled);
 	EXPECT_GT(f->calls, 50U);
-	f = find(c, "e1000_set_ringparam");
+	f = find(c, "e1000_set_pauseparam");
 	ASSERT_NE(f, nullptr);
 	EXPECT_FALSE(f->modelled);
 	EXPECT_EQ(f->calls, 0U);

@@ -76,6 +76,25 @@ TEST(scenario_file, several_hosts_and_costs_are_named_as_unportable)
 	EXPECT_EQ(s.unportable().size(), 2U);
 }
 
+const std::string two_hosts = R"(, "hosts": {"h1": {}, "h2": {}}, "wires": [)";
+
+TEST(scenario_file, wires_have_names_rates_and_faults_and_are_unportable)
+{
+	const scenario s = parse_scenario(
+		with_steps(a_socket, two_hosts + R"({"a": "h1:eth0", "b": "h2:eth0", "rate": "2.5gbit", )" +
+	                                     R"("delay_us": 7, "loss": 0.5}], "expect": {"packets": [)" +
+	                                     R"({"wire": "wire0", "from": "h2", "count": 1}]})"),
+		"f.json");
+	ASSERT_EQ(s.wires.size(), 1U);
+	EXPECT_EQ(s.wires[0].options.bits_per_second, 2'500'000'000U);
+	EXPECT_EQ(s.wires[0].options.delay_ns, 7000U);
+	EXPECT_EQ(s.wires[0].options.loss, 0.5);
+	EXPECT_EQ(s.wires[0].b.dev, "eth0");
+	EXPECT_EQ(s.expect_packets[0].from, "h2");
+	ASSERT_EQ(s.unportable().size(), 2U);
+	EXPECT_THAT(s.unportable()[1], HasSubstr("/wires/0: a wire between h1:eth0 and h2:eth0"));
+}
+
 struct wrong_file {
 	std::string name, text;
 	std::vector<std::string> says;
@@ -175,6 +194,26 @@ INSTANTIATE_TEST_SUITE_P(
 				a_socket,
 				R"(, "devices": [{"name": "d", "irq": 1, "raises": [{"at_ms": 1, "count": 2}]}])"),
 			{"/devices/0/raises/0: expected the key \"every_ms\", more than 0"}},
+		wrong_file{"wire_end",
+                           with_steps(a_socket, two_hosts + R"({"a": "h3:eth0", "b": "h2:eth0"}])"),
+                           {"/wires/0/a: expected an end: HOST:DEVICE, of a host of this file"}},
+		wrong_file{"wire_device_twice",
+                           with_steps(a_socket, two_hosts + R"({"a": "h1:eth0", "b": "h2:eth0"}, )" +
+                                                        R"({"a": "h1:eth0", "b": "h2:eth1"}])"),
+                           {"/wires/1/a: expected each device at one wire"}},
+		wrong_file{"wire_rate",
+                           with_steps(a_socket,
+                                      two_hosts + R"({"a": "h1:eth0", "b": "h2:eth0", "rate": "fast"}])"),
+                           {"/wires/0/rate: expected a rate"}},
+		wrong_file{
+			"wire_loss",
+			with_steps(a_socket, two_hosts + R"({"a": "h1:eth0", "b": "h2:eth0", "loss": 1.5}])"),
+			{"/wires/0/loss: expected a probability"}},
+		wrong_file{"wire_counter",
+                           with_steps(a_socket, two_hosts + R"({"a": "h1:eth0", "b": "h2:eth0"}], )" +
+                                                        R"("expect": {"counters": [{"wire": "wire0", )" +
+                                                        R"("name": "sunk", "value": 1}]})"),
+                           {"/expect/counters/0/name: expected one of sent, delivered"}},
 		wrong_file{"expected_phase",
                            with_steps(a_socket, R"(, "expect": {"calls": [{"phase": "q", "order": []}]})"),
                            {"/expect/calls/0/phase: expected a phase of this file"}}),

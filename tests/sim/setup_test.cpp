@@ -210,7 +210,7 @@ TEST_F(setup, what_is_not_modelled_says_so_and_quotes_the_command)
 {
 	for (const char *line : {"tc filter show dev lo", "nft list ruleset", "ip link add b type bond",
 	                         "bridge mdb show", "brctl frob br0", "ip -6 addr add ::1/128 dev lo",
-	                         "ip rule add from 1.2.3.4", "ethtool -S lo", "sysctl -w vm.swappiness=1"})
+	                         "ip rule add from 1.2.3.4", "ethtool -i lo", "sysctl -w vm.swappiness=1"})
 		EXPECT_THAT(failure(line), testing::AllOf(HasSubstr("bad: `" + std::string(line)),
 		                                          HasSubstr("is not modelled yet")));
 	for (const char *line : {"", "rm -rf /", "ip", "ip link add", "ip link set",
