@@ -105,11 +105,10 @@ std::vector<std::string> scenario::unportable() const
 			why.push_back(fmt::format(
 				"/hosts/{}: {} cpus, which in a real kernel go as fast as they like", host,
 				cpus));
-	if (syscall_cost_ns || hop_cost_ns || !function_cost_ns.empty())
 	for (const wire_description &w : wires)
 		why.push_back(fmt::format("{}: a wire between {}:{} and {}:{}, and a real kernel has one end",
 		                          w.where, w.a.host, w.a.dev, w.b.host, w.b.dev));
-	if (syscall_cost_ns || hop_cost_ns)
+	if (syscall_cost_ns || hop_cost_ns || !function_cost_ns.empty())
 		why.emplace_back("/cost: a real kernel takes the time it takes");
 	if (!lsm.empty())
 		why.emplace_back("/lsm: a real kernel's security modules are chosen when it boots");
