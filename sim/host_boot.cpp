@@ -27,8 +27,10 @@ namespace skbwalk::sim {
 
 namespace {
 
-// An orphan in FIN_WAIT2 stays for 3.5 of its RTOs, which a peer with strange timestamps makes long.
-constexpr u64 orphans_wait_ns = 3600 * NSEC_PER_SEC;
+// An orphan in FIN_WAIT2 stays for 3.5 of its RTOs. One that tcp_init_metrics gave is not held below
+// TCP_RTO_MAX: three times an RTT, which as a u32 of eighths of microseconds is 537 s at the most. That makes
+// 5,638 s; the rest is for what comes before, a FIN's retransmissions.
+constexpr u64 orphans_wait_ns = 7200 * NSEC_PER_SEC;
 // Of each cpu: the sockets that send resets and ICMP messages.
 constexpr std::size_t control_sockets = 2;
 

@@ -3,14 +3,8 @@
 // Frames against a host: bad ones, and good ones at bad times. Tasks make system calls from the same seed
 // meanwhile, so that sockets of every kind are in every state; time goes by, sometimes for minutes. After
 // some thousand frames the world ends, nothing may be left, and the next begins with the next seed. A crash
-// stops the program; the last line says which world it was.
-//
-//   frames_fuzz [--seed N] [--count FRAMES] [--world N] [--reached 1]
-//
-// The last prints which of the model's functions in bridge and netfilter were run.
+// stops the program; what it names says which world it was.
 #include <array>
-#include <charconv>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -32,6 +26,7 @@
 #include "stack/ipv4/tcp.h"
 #include "stack/trace/recorder.h"
 #include "tests/fuzz/bridge_frames.h"
+#include "tests/fuzz/fuzz_main.h"
 
 namespace skbwalk::fuzz {
 
@@ -46,15 +41,8 @@ constexpr u32 ending_frames_max = 100'000;
 
 std::array<u64, SKB_DROP_REASON_MAX> drops{};
 std::array<u64, TCP_MAX_STATES> states{};
-volatile std::sig_atomic_t world_number = 0;
 bool note_reached = false;
 std::set<std::string_view> reached_functions;
-
-void hung(int)
-{
-	std::fprintf(stderr, "frames_fuzz: world %d hangs\n", static_cast<int>(world_number));
-	std::abort();
-}
 
 sockaddr_in at(u32 ip, u16 port)
 {
@@ -711,25 +699,21 @@ int run(u64 seed, u64 count, u64 first)
 
 	if (note_reached)
 		trace::arm(trace::armed_by::probe);
-	std::signal(SIGALRM, hung);
+	watch_inputs("frames_fuzz", "world", hang_seconds);
 	for (u64 number = first; frames < count; ++number, ++worlds) {
-		world_number = static_cast<std::sig_atomic_t>(number);
+		next_input(fmt::format("--seed {} --world {}\n", seed, number));
 		if (!quiet)
 			std::fprintf(stderr, "world %llu, %llu frames so far\n",
 			             static_cast<unsigned long long>(number),
 			             static_cast<unsigned long long>(frames));
-		alarm(hang_seconds);
 		bench b{seed * 1'000'003 + number};
 		for (u32 i = 0; i < frames_per_world && frames < count; ++i, ++frames)
 			b.frame();
 		const std::vector<std::string> left = b.end();
-		for (const std::string &line : left)
-			std::fprintf(stderr, "frames_fuzz: world %llu leaves %s\n",
-			             static_cast<unsigned long long>(number), line.c_str());
 		if (!left.empty())
-			return 1;
+			return fail(fmt::format("world {} leaves {}", number, fmt::join(left, ", ")));
 	}
-	alarm(0);
+	end_of_inputs();
 	report(frames, worlds);
 	return 0;
 }
@@ -740,23 +724,16 @@ int run(u64 seed, u64 count, u64 first)
 
 int main(int argc, char **argv)
 {
+	using namespace skbwalk::fuzz;
 	skbwalk::u64 seed = 1, count = 1'000'000, world = 0, reached = 0;
+	const numeric_option numbers[] = {
+		{"--seed", &seed, "of everything that is random"},
+		{"--count", &count, "frames"},
+		{"--world", &world, "the number of the first world"},
+		{"--reached", &reached, "1: print which functions of bridge and netfilter were run"}};
 
-	for (int i = 1; i + 1 < argc; i += 2) {
-		const std::string_view name = argv[i], value = argv[i + 1];
-		skbwalk::u64 *const to = name == "--seed"      ? &seed
-		                         : name == "--count"   ? &count
-		                         : name == "--world"   ? &world
-		                         : name == "--reached" ? &reached
-		                                               : nullptr;
-		if (!to || std::from_chars(value.data(), value.data() + value.size(), *to).ptr !=
-		                   value.data() + value.size()) {
-			std::fprintf(
-				stderr,
-				"usage: frames_fuzz [--seed N] [--count FRAMES] [--world FIRST] [--reached 1]\n");
-			return 2;
-		}
-	}
-	skbwalk::fuzz::note_reached = reached != 0;
-	return skbwalk::fuzz::run(seed, count, world);
+	return fuzz_main(argc, argv, "Frames of every kind against the model's hosts.", numbers, [&] {
+		note_reached = reached != 0;
+		return run(seed, count, world);
+	});
 }

@@ -5,10 +5,6 @@
 // or accepted, and nothing else, a right one is accepted. Of the wrong ones that are accepted one in some is
 // run, of the right ones each, to whatever end; of these, now and then one twice, and the counters must
 // agree. A crash stops the program: what was read last is in the file that it names.
-//
-//   scenarios_fuzz [--seed N] [--count FILES] [--run ONE_IN] [--right PERCENT]
-#include <charconv>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -16,7 +12,6 @@
 #include <sstream>
 #include <string>
 #include <string_view>
-#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -24,6 +19,7 @@
 #include "sim/scenario.h"
 #include "sim/world.h"
 #include "stack/kernel/random.h"
+#include "tests/fuzz/fuzz_main.h"
 #include "tests/fuzz/scenario_maker.h"
 
 namespace skbwalk::fuzz {
@@ -33,26 +29,6 @@ namespace {
 using namespace skbwalk::sim;
 
 constexpr unsigned hang_seconds = 60; // of real time, for one file
-std::string kept_path;
-std::string text;
-
-// With the file that did it kept for whoever looks. Not from a signal handler that may allocate.
-void keep()
-{
-	if (std::FILE *f = std::fopen(kept_path.c_str(), "wb")) {
-		std::fwrite(text.data(), 1, text.size(), f);
-		std::fclose(f);
-		std::fprintf(stderr, "scenarios_fuzz: the file is in %s\n", kept_path.c_str());
-	}
-}
-
-void hung(int)
-{
-	std::fprintf(stderr, "scenarios_fuzz: hangs\n");
-	keep();
-	std::_Exit(1);
-}
-void aborted(int) { keep(); }
 
 std::string slurp(const std::string &path)
 {
@@ -248,9 +224,7 @@ bool run_it(const scenario &s, u64 seed, std::string *counters = nullptr)
 	}
 	const std::vector<std::string> left = w.end();
 	if (!left.empty()) {
-		std::fprintf(stderr, "scenarios_fuzz: leaves %s\n", left[0].c_str());
-		keep();
-		std::exit(1);
+		std::exit(fail("leaves " + left[0]));
 	}
 	return set_up;
 }
@@ -263,7 +237,7 @@ struct tally {
 void try_wrong(u64 number, u64 one_in, tally &t)
 {
 	try {
-		const scenario s = parse_scenario(text, "fuzz.json");
+		const scenario s = parse_scenario(input, "fuzz.json");
 		if (++t.accepted % one_in == 0) {
 			++t.ran;
 			t.set_up += run_it(s, number);
@@ -271,9 +245,7 @@ void try_wrong(u64 number, u64 one_in, tally &t)
 	} catch (const bad_scenario &e) {
 		if (std::string_view{e.what()}.find("fuzz.json") != std::string_view::npos)
 			return;
-		std::fprintf(stderr, "scenarios_fuzz: a message without the file's name: %s\n", e.what());
-		keep();
-		std::exit(1);
+		std::exit(fail(fmt::format("a message without the file's name: {}", e.what())));
 	}
 }
 
@@ -281,22 +253,17 @@ void try_right(u64 number, tally &t)
 {
 	std::string counters, again;
 	try {
-		const scenario s = parse_scenario(text, "fuzz.json");
+		const scenario s = parse_scenario(input, "fuzz.json");
 		++t.right;
 		t.set_up += run_it(s, number, &counters);
 		if (number % 16)
 			return;
 		run_it(s, number, &again);
 	} catch (const bad_scenario &e) {
-		std::fprintf(stderr, "scenarios_fuzz: refused, with nothing wrong: %s\n", e.what());
-		keep();
-		std::exit(1);
+		std::exit(fail(fmt::format("refused, with nothing wrong: {}", e.what())));
 	}
-	if (counters == again)
-		return;
-	std::fprintf(stderr, "scenarios_fuzz: two runs differ\n");
-	keep();
-	std::exit(1);
+	if (counters != again)
+		std::exit(fail("two runs differ"));
 }
 
 int run(u64 seed, u64 count, u64 one_in, u64 right_percent)
@@ -305,24 +272,19 @@ int run(u64 seed, u64 count, u64 one_in, u64 right_percent)
 	dice which{seed, "fuzz-which"};
 	tally t;
 
-	kept_path = fmt::format("/tmp/scenarios_fuzz.{}.json", getpid());
-	std::signal(SIGALRM, hung);
-	std::signal(SIGABRT, aborted);
+	watch_inputs("scenarios_fuzz", "json", hang_seconds);
 	for (u64 i = 0; i < count; ++i) {
 		const bool right = which.percent(static_cast<u32>(right_percent));
-		text = right ? scenario_maker{seed, i}.make() : m.next();
-		alarm(hang_seconds);
+		next_input(right ? scenario_maker{seed, i}.make() : m.next());
 		try {
 			right ? try_right(i, t) : try_wrong(i, one_in, t);
 		} catch (const std::exception &e) {
-			std::fprintf(stderr, "scenarios_fuzz: not an error of scenarios: %s\n", e.what());
-			keep();
-			return 1;
+			return fail(fmt::format("not an error of scenarios: {}", e.what()));
 		}
 		if (count > 100'000 && i % 50'000 == 0)
 			std::fprintf(stderr, "%llu files so far\n", static_cast<unsigned long long>(i));
 	}
-	alarm(0);
+	end_of_inputs();
 	fmt::print(
 		"{} files: {} right ones, all run; of the others {} accepted, {} run; {} past their set-up\n",
 		count, t.right, t.accepted, t.ran, t.set_up);
@@ -335,24 +297,14 @@ int run(u64 seed, u64 count, u64 one_in, u64 right_percent)
 
 int main(int argc, char **argv)
 {
+	using namespace skbwalk::fuzz;
 	skbwalk::u64 seed = 1, count = 1'000'000, one_in = 20, right = 20;
+	const numeric_option numbers[] = {
+		{"--seed", &seed, "of everything that is random"},
+		{"--count", &count, "files"},
+		{"--run", &one_in, "of the wrong files that are accepted, run one in so many", 1},
+		{"--right", &right, "percent of the files are right ones"}};
 
-	for (int i = 1; i + 1 < argc; i += 2) {
-		const std::string_view name = argv[i], value = argv[i + 1];
-		skbwalk::u64 *const to = name == "--seed"    ? &seed
-		                         : name == "--count" ? &count
-		                         : name == "--run"   ? &one_in
-		                         : name == "--right" ? &right
-		                                             : nullptr;
-		if (!to ||
-		    std::from_chars(value.data(), value.data() + value.size(), *to).ptr !=
-		            value.data() + value.size() ||
-		    !one_in) {
-			std::fprintf(stderr,
-			             "usage: scenarios_fuzz [--seed N] [--count FILES] [--run ONE_IN] "
-			             "[--right PERCENT]\n");
-			return 2;
-		}
-	}
-	return skbwalk::fuzz::run(seed, count, one_in, right);
+	return fuzz_main(argc, argv, "Scenario files, right and wrong, against the loader and the model.",
+	                 numbers, [&] { return run(seed, count, one_in, right); });
 }

@@ -4,11 +4,7 @@
 // and lines changed, cut, doubled, moved and taken from one another. Each is read; it is refused with a
 // message that begins with the file's name, or it gives a tree that holds together and can be compared with
 // the one before. A crash stops the program: what was read last is in the file that it names.
-//
-//   traces_fuzz [--seed N] [--count FILES]
 #include <algorithm>
-#include <charconv>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -16,7 +12,6 @@
 #include <iterator>
 #include <string>
 #include <string_view>
-#include <unistd.h>
 #include <vector>
 
 #include <fmt/format.h>
@@ -25,6 +20,7 @@
 #include "sim/noise.h"
 #include "sim/scope.h"
 #include "stack/kernel/random.h"
+#include "tests/fuzz/fuzz_main.h"
 
 namespace skbwalk::fuzz {
 
@@ -35,32 +31,6 @@ namespace fs = std::filesystem;
 
 constexpr unsigned hang_seconds = 60; // of real time, for one file
 constexpr u32 lines_max = 80;
-std::string kept_path;
-std::string text;
-
-void keep()
-{
-	if (std::FILE *f = std::fopen(kept_path.c_str(), "wb")) {
-		std::fwrite(text.data(), 1, text.size(), f);
-		std::fclose(f);
-		std::fprintf(stderr, "traces_fuzz: the file is in %s\n", kept_path.c_str());
-	}
-}
-
-void hung(int)
-{
-	std::fprintf(stderr, "traces_fuzz: hangs\n");
-	keep();
-	std::_Exit(1);
-}
-void aborted(int) { keep(); }
-
-int fail(const std::string &why)
-{
-	std::fprintf(stderr, "traces_fuzz: %s\n", why.c_str());
-	keep();
-	return 1;
-}
 
 using lines = std::vector<std::string>;
 
@@ -233,14 +203,11 @@ int run(u64 seed, u64 count)
 
 	if (m.empty())
 		return fail("no traces: expected tests/sim/data in the working directory");
-	kept_path = fmt::format("/tmp/traces_fuzz.{}.txt", getpid());
-	std::signal(SIGALRM, hung);
-	std::signal(SIGABRT, aborted);
+	watch_inputs("traces_fuzz", "txt", hang_seconds);
 	for (u64 i = 0; i < count; ++i) {
-		text = m.next();
-		alarm(hang_seconds);
+		next_input(m.next());
 		try {
-			text_tree t = parse_tree_text(text, "fuzz.txt");
+			text_tree t = parse_tree_text(input, "fuzz.txt");
 			++accepted;
 			if (const std::string why = broken(t); !why.empty())
 				return fail(why);
@@ -266,7 +233,7 @@ int run(u64 seed, u64 count)
 			return fail(fmt::format("not an error of traces: {}", e.what()));
 		}
 	}
-	alarm(0);
+	end_of_inputs();
 	fmt::print("{} files: {} accepted, {} comparisons with something in common\n", count, accepted,
 	           compared);
 	return 0;
@@ -278,18 +245,11 @@ int run(u64 seed, u64 count)
 
 int main(int argc, char **argv)
 {
+	using namespace skbwalk::fuzz;
 	skbwalk::u64 seed = 1, count = 1'000'000;
+	const numeric_option numbers[] = {{"--seed", &seed, "of everything that is random"},
+	                                  {"--count", &count, "files", 1}};
 
-	for (int i = 1; i + 1 < argc; i += 2) {
-		const std::string_view name = argv[i], value = argv[i + 1];
-		skbwalk::u64 *const to = name == "--seed" ? &seed : name == "--count" ? &count : nullptr;
-		if (!to ||
-		    std::from_chars(value.data(), value.data() + value.size(), *to).ptr !=
-		            value.data() + value.size() ||
-		    !*to) {
-			std::fprintf(stderr, "usage: traces_fuzz [--seed N] [--count FILES]\n");
-			return 2;
-		}
-	}
-	return skbwalk::fuzz::run(seed, count);
+	return fuzz_main(argc, argv, "Wrong traces against the readers of traces.", numbers,
+	                 [&] { return run(seed, count); });
 }
