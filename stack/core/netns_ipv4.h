@@ -16,6 +16,7 @@ struct fib_table;
 struct ipv4_devconf;
 struct sock;
 struct inet_peer_base;
+struct tcp_fastopen_context;
 struct fqdir;
 struct tcp_congestion_ops;
 
@@ -137,6 +138,8 @@ struct netns_ipv4 {
 	bool fib_has_custom_local_routes = false;
 	sock *tcp_sk = nullptr; // control socket for RST and TIME_WAIT ACKs (per cpu in the kernel)
 	sock *icmp_sk = nullptr;
+	tcp_fastopen_context *tcp_fastopen_ctx =
+		nullptr; // the keys of cookies; null until a listener wants them
 	inet_peer_base *peers = nullptr;
 	u32 rt_genid = 0;
 	u32 dev_addr_genid = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// net/core/request_sock.c: the queue of a listener. Left out: the part of TCP Fast Open.
+// net/core/request_sock.c: the queue of a listener. The part of TCP Fast Open is in
+// stack/ipv4/request_sock.cpp.
 #include "stack/core/request_sock.h"
 
 namespace skbwalk {
@@ -8,7 +9,8 @@ namespace skbwalk {
 void reqsk_queue_alloc(request_sock_queue &queue)
 {
 	TRACE();
-	queue.fastopenq = {};
+	queue.fastopenq.rskq_rst_head = queue.fastopenq.rskq_rst_tail = nullptr;
+	queue.fastopenq.qlen = 0;
 	queue.rskq_accept_head = nullptr;
 }
 

@@ -45,9 +45,13 @@ struct request_sock : sock_common {
 };
 inline request_sock &inet_reqsk(sock_common &sk) { return static_cast<request_sock &>(sk); }
 
+struct tcp_fastopen_context;
+// Of a listener that takes data with a SYN. Those that were reset stay on rskq_rst_head for a minute.
 struct fastopen_queue {
 	request_sock *rskq_rst_head = nullptr, *rskq_rst_tail = nullptr;
-	int qlen = 0, max_qlen = 0;
+	spinlock_t lock;            // against tcp_fastopen_queue_check, accept and the handshake's end
+	int qlen = 0, max_qlen = 0; // handshakes that are not done; as many may be, 0: none
+	tcp_fastopen_context *ctx = nullptr; // keys of its own; null: the namespace's
 };
 struct request_sock_queue {
 	spinlock_t rskq_lock;

@@ -70,6 +70,13 @@ int inet_listen(socket &parent, int backlog)
 		sk.sk_max_ack_backlog = static_cast<u32>(backlog);
 		// A socket that listens already has its backlog adjusted only.
 		if (old_state != TCP_LISTEN) {
+			const int tcp_fastopen = sock_net(sk).ipv4.sysctl_tcp_fastopen;
+
+			if ((tcp_fastopen & TFO_SERVER_WO_SOCKOPT1) && (tcp_fastopen & TFO_SERVER_ENABLE) &&
+			    !inet_csk(sk).icsk_accept_queue.fastopenq.max_qlen) {
+				fastopen_queue_tune(sk, backlog);
+				tcp_fastopen_init_key_once(sock_net(sk));
+			}
 			err = inet_csk_listen_start(sk);
 			if (!err)
 				tcp_call_bpf(sk, BPF_SOCK_OPS_TCP_LISTEN_CB);

@@ -66,6 +66,15 @@ sock *inet_csk_accept(sock &sk, int flags, int &err, bool)
 	if (!error) {
 		req = reqsk_queue_remove(queue, sk);
 		newsk = req->sk;
+		if (sk.sk_protocol == IPPROTO_TCP && tcp_rsk(*req).tfo_listener) {
+			spin_lock_bh(queue.fastopenq.lock);
+			// Its handshake is not done: reqsk_fastopen_remove puts it.
+			if (tcp_rsk(*req).tfo_listener) {
+				req->sk = nullptr;
+				req = nullptr;
+			}
+			spin_unlock_bh(queue.fastopenq.lock);
+		}
 	}
 	release_sock(sk);
 	// Without memory cgroups nothing is charged to who accepts.
@@ -365,12 +374,16 @@ int inet_csk_listen_start(sock &sk)
 	return err;
 }
 
-static void inet_child_forget(sock &sk, request_sock &, sock &child)
+static void inet_child_forget(sock &sk, request_sock &req, sock &child)
 {
 	TRACE(child);
 	static_cast<void>(sk.sk_prot->disconnect(child, static_cast<int>(O_NONBLOCK_FLAG)));
 	sock_orphan(child);
 	++proto_of(*sk.sk_prot).orphan_count;
+	if (sk.sk_protocol == IPPROTO_TCP && tcp_rsk(req).tfo_listener) {
+		assert(tcp_sk(child).fastopen_rsk == &req && req.rsk_listener() == &sk);
+		tcp_sk(child).fastopen_rsk = nullptr;
+	}
 	inet_csk_destroy_sock(child);
 }
 
@@ -436,6 +449,11 @@ void inet_csk_listen_stop(sock &sk)
 		sock_put(child);
 		cond_resched();
 	}
+	spin_lock_bh(queue.fastopenq.lock);
+	request_sock *req = std::exchange(queue.fastopenq.rskq_rst_head, nullptr);
+	spin_unlock_bh(queue.fastopenq.lock);
+	while (req)
+		reqsk_put(*std::exchange(req, req->dl_next));
 	assert(sk.sk_ack_backlog == 0);
 }
 

@@ -14,19 +14,18 @@ void reqsk_fastopen_remove(sock &sk, request_sock *req, bool reset)
 {
 	TRACE(sk);
 	sock &lsk = *req->rsk_listener();
-	request_sock_queue &queue = inet_csk(lsk).icsk_accept_queue;
-	fastopen_queue &fastopenq = queue.fastopenq;
+	fastopen_queue &fastopenq = inet_csk(lsk).icsk_accept_queue.fastopenq;
 
 	tcp_sk(sk).fastopen_rsk = nullptr;
-	spin_lock_bh(queue.rskq_lock);
+	spin_lock_bh(fastopenq.lock);
 	fastopenq.qlen--;
 	tcp_rsk(*req).tfo_listener = false;
 	if (req->sk) { // not accepted yet: accept() puts it
-		spin_unlock_bh(queue.rskq_lock);
+		spin_unlock_bh(fastopenq.lock);
 		return;
 	}
 	if (!reset || lsk.sk_state != TCP_LISTEN) {
-		spin_unlock_bh(queue.rskq_lock);
+		spin_unlock_bh(fastopenq.lock);
 		reqsk_put(*req);
 		return;
 	}
@@ -38,7 +37,7 @@ void reqsk_fastopen_remove(sock &sk, request_sock *req, bool reset)
 	req->dl_next = nullptr;
 	fastopenq.rskq_rst_tail = req;
 	fastopenq.qlen++;
-	spin_unlock_bh(queue.rskq_lock);
+	spin_unlock_bh(fastopenq.lock);
 }
 
 } // namespace skbwalk

@@ -121,7 +121,9 @@ struct tcp_fastopen_cookie {
 
 constexpr int TCP_FASTOPEN_COOKIE_SIZE = 8;
 constexpr int TFO_CLIENT_ENABLE = 1, TFO_SERVER_ENABLE = 2, TFO_CLIENT_NO_COOKIE = 4,
-	      TFO_SERVER_COOKIE_NOT_REQD = 0x200;
+	      TFO_SERVER_COOKIE_NOT_REQD = 0x200, TFO_SERVER_WO_SOCKOPT1 = 0x400;
+constexpr u32 TCP_FASTOPEN_KEY_LENGTH = 16, TCP_FASTOPEN_KEY_MAX = 2, // the second: of cookies given before
+	TCP_FASTOPEN_KEY_BUF_LENGTH = TCP_FASTOPEN_KEY_LENGTH * TCP_FASTOPEN_KEY_MAX;
 constexpr u8 TFO_STATUS_UNSPEC = 0, TFO_COOKIE_UNAVAILABLE = 1, TFO_DATA_NOT_ACKED = 2,
 	     TFO_SYN_RETRANSMITTED = 3;
 // What MSG_FASTOPEN keeps until the SYN is out.
@@ -741,7 +743,14 @@ sock *tcp_try_fastopen(sock &sk, sk_buff &skb, request_sock &req, tcp_fastopen_c
                        const dst_entry *dst);
 bool tcp_fastopen_defer_connect(sock &sk, int &err);
 void tcp_fastopen_active_disable_ofo_check(sock &sk);
+void fastopen_queue_tune(sock &sk, int backlog); // header inline
+void tcp_fastopen_init_key_once(net &net);
+// Keys of a listener, or with a null `sk` of the namespace; the backup key may be null.
+int tcp_fastopen_reset_cipher(net &net, sock *sk, const u8 *primary_key, const u8 *backup_key);
+// Into `key`, which has room for TCP_FASTOPEN_KEY_BUF_LENGTH; returns how many there are.
+u32 tcp_fastopen_get_cipher(const net &net, const sock *sk, u8 *key);
 void tcp_fastopen_destroy_cipher(sock &sk);
+void tcp_fastopen_ctx_destroy(net &net);
 void tcp_free_fastopen_req(tcp_sock &tp); // tcp.c
 bool tcp_fastopen_cookie_check(sock &sk, u16 &mss, tcp_fastopen_cookie &cookie);
 void tcp_fastopen_cache_get(sock &sk, u16 &mss, tcp_fastopen_cookie &cookie);

@@ -2,9 +2,9 @@
 //
 // TCP Fast Open (net/ipv4/tcp_fastopen.c, RFC 7413): data in the SYN. A client that asks for it
 // (TCP_FASTOPEN_CONNECT, MSG_FASTOPEN) sends with the cookie that it has of this server, or asks for one;
-// tcp_try_fastopen is the server's side, called for every SYN. Paths on which SYNs with data vanish are
-// remembered, and it rests for a time. Left out: the server's keys, so that a listener has no cookie to give
-// and takes data only where the namespace demands none.
+// tcp_try_fastopen is the server's side, called for every SYN: it gives cookies, which are the hash of the
+// two addresses with a key of the listener or the namespace, and makes the child at once where the cookie is
+// right. Paths on which SYNs with data vanish are remembered, and it rests for a time.
 #include <algorithm>
 
 #include "stack/core/netdevice.h"
@@ -13,11 +13,129 @@
 
 namespace skbwalk {
 
-// Of a listener that ends: its keys. It has none.
+// Keys go away a grace period after others took their place.
+struct tcp_fastopen_context {
+	std::array<siphash_key_t, TCP_FASTOPEN_KEY_MAX> key{};
+	u32 num = 0;
+	rcu_head rcu;
+};
+
+// How many Fast Open connections may wait for the end of their handshake.
+void fastopen_queue_tune(sock &sk, int backlog)
+{
+	TRACE_INLINE(sk);
+	inet_csk(sk).icsk_accept_queue.fastopenq.max_qlen =
+		std::min(backlog, sock_net(sk).core.sysctl_somaxconn);
+}
+
+static void tcp_fastopen_ctx_free(rcu_head *head)
+{
+	TRACE();
+	kfree(&container_of(*head, &tcp_fastopen_context::rcu));
+}
+
+void tcp_fastopen_init_key_once(net &net)
+{
+	TRACE();
+	std::array<u8, TCP_FASTOPEN_KEY_LENGTH> key;
+
+	if (net.ipv4.tcp_fastopen_ctx)
+		return;
+	get_random_bytes(key.data(), key.size());
+	tcp_fastopen_reset_cipher(net, nullptr, key.data(), nullptr);
+}
+
+// Of a listener that ends: its keys.
 void tcp_fastopen_destroy_cipher(sock &sk)
 {
 	TRACE(sk);
-	assert(!inet_csk(sk).icsk_accept_queue.fastopenq.rskq_rst_head);
+	if (tcp_fastopen_context *ctx = inet_csk(sk).icsk_accept_queue.fastopenq.ctx)
+		call_rcu(ctx->rcu, tcp_fastopen_ctx_free);
+}
+
+void tcp_fastopen_ctx_destroy(net &net)
+{
+	TRACE();
+	if (tcp_fastopen_context *ctx = std::exchange(net.ipv4.tcp_fastopen_ctx, nullptr))
+		call_rcu(ctx->rcu, tcp_fastopen_ctx_free);
+}
+
+int tcp_fastopen_reset_cipher(net &net, sock *sk, const u8 *primary_key, const u8 *backup_key)
+{
+	TRACE();
+	void *memory = kmalloc_trace(sizeof(tcp_fastopen_context), GFP_KERNEL);
+	if (!memory)
+		return -ENOMEM;
+	auto *ctx = ::new (memory) tcp_fastopen_context;
+
+	for (const u8 *key : {primary_key, backup_key})
+		if (key)
+			std::memcpy(&ctx->key[ctx->num++], key, TCP_FASTOPEN_KEY_LENGTH);
+	tcp_fastopen_context *&place =
+		sk ? inet_csk(*sk).icsk_accept_queue.fastopenq.ctx : net.ipv4.tcp_fastopen_ctx;
+	if (tcp_fastopen_context *octx = std::exchange(place, ctx))
+		call_rcu(octx->rcu, tcp_fastopen_ctx_free);
+	return 0;
+}
+
+u32 tcp_fastopen_get_cipher(const net &net, const sock *sk, u8 *key)
+{
+	TRACE();
+	const tcp_fastopen_context *ctx =
+		sk ? inet_csk(*sk).icsk_accept_queue.fastopenq.ctx : net.ipv4.tcp_fastopen_ctx;
+
+	if (!ctx)
+		return 0;
+	std::memcpy(key, ctx->key.data(), ctx->num * TCP_FASTOPEN_KEY_LENGTH);
+	return ctx->num;
+}
+
+static const tcp_fastopen_context *tcp_fastopen_get_ctx(const sock &sk)
+{
+	TRACE_INLINE(sk);
+	const tcp_fastopen_context *ctx = inet_csk(sk).icsk_accept_queue.fastopenq.ctx;
+
+	return ctx ? ctx : sock_net(sk).ipv4.tcp_fastopen_ctx;
+}
+
+// Of a SYN over IPv4, as all are here.
+static void __tcp_fastopen_cookie_gen_cipher(const sk_buff &syn, const siphash_key_t &key,
+                                             tcp_fastopen_cookie &foc)
+{
+	TRACE(syn);
+	const iphdr &iph = ip_hdr(syn);
+	static_assert(offsetof(iphdr, daddr) == offsetof(iphdr, saddr) + sizeof(iph.saddr));
+	const u64 hash = siphash(reinterpret_cast<const u8 *>(&iph) + offsetof(iphdr, saddr),
+	                         sizeof(iph.saddr) + sizeof(iph.daddr), key);
+
+	static_assert(TCP_FASTOPEN_COOKIE_SIZE == sizeof(hash));
+	std::memcpy(foc.val, &hash, sizeof(hash));
+	foc.len = TCP_FASTOPEN_COOKIE_SIZE;
+}
+
+static void tcp_fastopen_cookie_gen(const sock &sk, const sk_buff &syn, tcp_fastopen_cookie &foc)
+{
+	TRACE(sk, syn);
+	if (const tcp_fastopen_context *ctx = tcp_fastopen_get_ctx(sk))
+		__tcp_fastopen_cookie_gen_cipher(syn, ctx->key[0], foc);
+}
+
+// Which key made `orig`: 1 or 2, 0 if none. In `valid` then what the first one makes.
+static u32 tcp_fastopen_cookie_gen_check(const sock &sk, const sk_buff &syn, const tcp_fastopen_cookie &orig,
+                                         tcp_fastopen_cookie &valid)
+{
+	TRACE(sk, syn);
+	const tcp_fastopen_context *ctx = tcp_fastopen_get_ctx(sk);
+	tcp_fastopen_cookie search;
+
+	for (u32 i = 0; ctx && i < ctx->num; ++i) {
+		tcp_fastopen_cookie &foc = i ? search : valid;
+
+		__tcp_fastopen_cookie_gen_cipher(syn, ctx->key[i], foc);
+		if (foc.len == orig.len && !std::memcmp(foc.val, orig.val, static_cast<std::size_t>(foc.len)))
+			return i + 1;
+	}
+	return 0;
 }
 
 void tcp_free_fastopen_req(tcp_sock &tp)
@@ -71,7 +189,9 @@ static sock *tcp_fastopen_create_child(sock &sk, sk_buff &skb, request_sock &req
 
 	if (!child)
 		return nullptr;
+	spin_lock(queue.fastopenq.lock);
 	queue.fastopenq.qlen++;
+	spin_unlock(queue.fastopenq.lock);
 	tcp_sock &tp = tcp_sk(*child);
 	tp.fastopen_rsk = &req;
 	tcp_rsk(req).tfo_listener = true;
@@ -102,13 +222,16 @@ static bool tcp_fastopen_queue_check(sock &sk)
 	if (fastopenq.qlen < fastopenq.max_qlen)
 		return true;
 	// One that was reset makes room, a minute after.
+	spin_lock(fastopenq.lock);
 	request_sock *req1 = fastopenq.rskq_rst_head;
 	if (!req1 || time_after(req1->rsk_timer.expires, jiffies())) {
 		__NET_INC_STATS(sock_net(sk), LINUX_MIB_TCPFASTOPENLISTENOVERFLOW);
+		spin_unlock(fastopenq.lock);
 		return false;
 	}
 	fastopenq.rskq_rst_head = req1->dl_next;
 	fastopenq.qlen--;
+	spin_unlock(fastopenq.lock);
 	reqsk_put(*req1);
 	return true;
 }
@@ -134,18 +257,32 @@ sock *tcp_try_fastopen(sock &sk, sk_buff &skb, request_sock &req, tcp_fastopen_c
 		foc.len = -1;
 		return nullptr;
 	}
-	if (tcp_fastopen_no_cookie(sk, dst, TFO_SERVER_COOKIE_NOT_REQD)) {
+	const bool no_cookie = tcp_fastopen_no_cookie(sk, dst, TFO_SERVER_COOKIE_NOT_REQD);
+	tcp_fastopen_cookie valid_foc;
+	u32 with_key = 0;
+
+	if (!no_cookie && foc.len == 0)
+		tcp_fastopen_cookie_gen(sk, skb, valid_foc);
+	else if (!no_cookie && foc.len > 0)
+		with_key = tcp_fastopen_cookie_gen_check(sk, skb, foc, valid_foc);
+	if (no_cookie || with_key) {
 		if (sock *child = tcp_fastopen_create_child(sk, skb, req)) {
-			foc.len = -1;
+			if (with_key == 2) {
+				valid_foc.exp = foc.exp;
+				foc = valid_foc;
+				NET_INC_STATS(net, LINUX_MIB_TCPFASTOPENPASSIVEALTKEY);
+			} else {
+				foc.len = -1;
+			}
 			NET_INC_STATS(net, LINUX_MIB_TCPFASTOPENPASSIVE);
 			return child;
 		}
-		NET_INC_STATS(net, LINUX_MIB_TCPFASTOPENPASSIVEFAIL);
-	} else if (foc.len > 0) {
-		// Without a key, no cookie is right.
-		NET_INC_STATS(net, LINUX_MIB_TCPFASTOPENPASSIVEFAIL);
 	}
-	foc.len = -1;
+	if (no_cookie || foc.len > 0)
+		NET_INC_STATS(net, LINUX_MIB_TCPFASTOPENPASSIVEFAIL);
+	// What the SYN+ACK carries: the cookie that was asked for, or the right one in place of a wrong.
+	valid_foc.exp = foc.exp;
+	foc = valid_foc;
 	return nullptr;
 }
 

@@ -1230,7 +1230,11 @@ int tcp_sk_init(net &net)
 	return 0;
 }
 
-void tcp_sk_exit(net &net) { inet_twsk_purge(net); }
+void tcp_sk_exit(net &net)
+{
+	inet_twsk_purge(net);
+	tcp_fastopen_ctx_destroy(net);
+}
 
 const pernet_operations tcp_sk_ops = {"tcp", tcp_sk_init, tcp_sk_exit};
 

@@ -209,6 +209,7 @@ static int tcp_sendmsg_fastopen(sock &sk, msghdr &msg, int &copied, std::size_t 
 	if (!memory)
 		return -ENOBUFS;
 	tp.fastopen_req = ::new (memory) tcp_fastopen_request;
+	tp.fastopen_req->cookie.len = 0; // none yet, and one is asked for
 	tp.fastopen_req->data = &msg;
 	tp.fastopen_req->size = size;
 	if (tp.defer_connect) {

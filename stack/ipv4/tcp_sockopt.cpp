@@ -166,14 +166,6 @@ static int tcp_set_window_clamp(sock &sk, int val)
 	return 0;
 }
 
-// How many Fast Open connections may wait for the end of their handshake.
-static void fastopen_queue_tune(sock &sk, int backlog)
-{
-	TRACE_INLINE(sk);
-	inet_csk(sk).icsk_accept_queue.fastopenq.max_qlen =
-		std::min(backlog, sock_net(sk).core.sysctl_somaxconn);
-}
-
 namespace {
 
 int set_int_option(sock &sk, int optname, int val)
@@ -252,6 +244,7 @@ int set_int_option(sock &sk, int optname, int val)
 	case TCP_FASTOPEN:
 		if (val < 0 || !unconnected)
 			return -EINVAL;
+		tcp_fastopen_init_key_once(sock_net(sk));
 		fastopen_queue_tune(sk, val);
 		return 0;
 	case TCP_FASTOPEN_CONNECT:
@@ -316,6 +309,15 @@ static int do_tcp_setsockopt(sock &sk, int optname, const void *optval, u32 optl
 		err = tcp_set_ulp(sk, name.s);
 		sockopt_release_sock(sk);
 		return err;
+	}
+	case TCP_FASTOPEN_KEY: {
+		const auto *key = static_cast<const u8 *>(optval);
+
+		if (optlen != TCP_FASTOPEN_KEY_LENGTH && optlen != TCP_FASTOPEN_KEY_BUF_LENGTH)
+			return -EINVAL;
+		return tcp_fastopen_reset_cipher(
+			sock_net(sk), &sk, key,
+			optlen == TCP_FASTOPEN_KEY_BUF_LENGTH ? key + TCP_FASTOPEN_KEY_LENGTH : nullptr);
 	}
 	case TCP_MD5SIG:
 	case TCP_MD5SIG_EXT:

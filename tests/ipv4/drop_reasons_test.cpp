@@ -587,6 +587,15 @@ const row of_tcp[] = {
 			 b.data(10);
 		 });
 	 }},
+	{SKB_DROP_REASON_TCP_FASTOPEN,
+         [](bench &b) {
+		 // Every listener takes data and asks for no cookie, so that the SYN makes the child.
+		 b.set("net.ipv4.tcp_fastopen=1539"); // 0x603
+		 b.listen();
+		 for (int i = 0; i < 2; ++i)
+			 b.segment(TCPHDR_SYN, 1000, 0, 10, {2, 4, 5, 0xb4, 34, 2, 1, 1});
+	 },
+         of<LINUX_MIB_TCPFASTOPENPASSIVE>},
 };
 INSTANTIATE_TEST_SUITE_P(of_tcp, drop_reason, testing::ValuesIn(of_tcp), testing::PrintToStringParamName());
 
