@@ -170,7 +170,6 @@ void runner::start_programs()
 		                                          [this, &made] { make_calls(made); });
 		made.task->files = std::make_shared<files_struct>();
 		made.task->nsproxy_net = &get_net(*space);
-		held_nets_.push_back(space);
 		if (!t.context.empty()) {
 			const enter_cpu in(*h.cpus[t.cpu]);
 			u32 sid = 0;
@@ -406,12 +405,11 @@ void runner::end_tasks()
 	while (std::ranges::any_of(programs_, lives) && world_.step())
 		;
 	assert(std::ranges::none_of(programs_, lives) && "a task does not end by a fatal signal");
-	for (std::size_t i = 0; i < programs_.size(); ++i) {
-		const enter_cpu in(*programs_[i]->on.cpus[0]);
-		put_net(*held_nets_[i]);
+	for (const auto &p : programs_) {
+		const enter_cpu in(*p->on.cpus[0]);
+		put_net(*p->task->nsproxy_net);
 	}
 	programs_.clear();
-	held_nets_.clear();
 	devices_.clear();
 	tap_.reset();
 	for (const auto &w : wires_)

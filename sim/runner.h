@@ -118,7 +118,6 @@ private:
 	run_report report_;
 	std::string commands_text_;
 	std::vector<std::unique_ptr<program>> programs_;
-	std::vector<net *> held_nets_;
 	std::vector<const step *> list_; // warm-up, then the steps
 	std::size_t warmups_ = 0;
 	std::size_t next_ = 0;

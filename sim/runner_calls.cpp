@@ -140,7 +140,7 @@ long enter_namespace(program &p, const step &s)
 	net *const there = s.netns->empty() ? &init_net() : get_net_ns_by_name(*s.netns);
 	if (!there)
 		return -ENOENT;
-	p.task->nsproxy_net = there;
+	put_net(*std::exchange(p.task->nsproxy_net, &get_net(*there)));
 	return 0;
 }
 

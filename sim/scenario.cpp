@@ -811,7 +811,7 @@ private:
 				n.fail("expected a task's name of 1 to 15 characters");
 			t.host = n.has("host") ? host_of(n.at("host")) : out_.hosts.front().first;
 			if (n.has("netns"))
-				t.netns = n.at("netns").name("a namespace");
+				t.netns = n.at("netns").string("a namespace, or \"\" for the initial one");
 			if (n.has("context")) {
 				const node context = n.at("context");
 				t.context = context.name("a context");

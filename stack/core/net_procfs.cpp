@@ -27,6 +27,7 @@ static void softnet_seq_show(std::string &seq, const softnet_data &sd, u32 index
 	seq += line;
 }
 
+// not traced: the text of a file
 std::string softnet_stat()
 {
 	std::string seq;

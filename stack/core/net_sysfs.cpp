@@ -203,6 +203,7 @@ int rps_sock_flow_sysctl(long entries)
 	return 0;
 }
 
+// not traced: the text of a file
 std::string flow_limit_cpu_bitmap()
 {
 	std::vector<bool> mask(nr_cpus());

@@ -96,6 +96,7 @@ cpu_points &points_of(host &h)
 
 } // namespace
 
+// not traced: the machine beneath the kernel
 bool cost_of_function(host &h, std::string_view name, u64 ns)
 {
 	bool known = false;
@@ -109,12 +110,14 @@ bool cost_of_function(host &h, std::string_view name, u64 ns)
 	return known;
 }
 
+// not traced: the machine beneath the kernel
 void stall_cpus(host &h, u32 one_in, u32 ns_max)
 {
 	points_of(h).stall_one_in = one_in;
 	points_of(h).stall_ns_max = ns_max;
 }
 
+// not traced: the machine beneath the kernel
 void function_point(const trace::site &s)
 {
 	cpu &c = *current.cpu;
@@ -135,11 +138,12 @@ void function_point(const trace::site &s)
 		take_interrupts();
 	if (c.now_ns >= c.next_event_ns) {
 		c.next_event_ns = KTIME_NEVER; // taken once
-		sysvec_apic_timer_interrupt();
+		take_timer_interrupt();
 		cpu_program_timer(c);
 	}
 }
 
+// not traced: the machine beneath the kernel
 void leave_cpu()
 {
 	cpu &c = *current.cpu;
@@ -151,6 +155,7 @@ void leave_cpu()
 	here.switch_to(*c.scheduler);
 }
 
+// not traced: the machine beneath the kernel
 void cpu_relax()
 {
 	cpu &c = *current.cpu;
@@ -171,6 +176,7 @@ void cpu_relax()
 	assert(somebody && "a cpu waits for one that is not inside anything");
 }
 
+// not traced: the machine beneath the kernel
 void wait_for_lock(const spinlock_t &lock)
 {
 	cpu &c = *current.cpu;
@@ -191,6 +197,7 @@ void wait_for_lock(const spinlock_t &lock)
 	assert(lock.owner == &c);
 }
 
+// not traced: the machine beneath the kernel
 cpu *next_owner(const spinlock_t &lock)
 {
 	cpu &c = *current.cpu;
@@ -212,6 +219,7 @@ cpu *next_owner(const spinlock_t &lock)
 	return first;
 }
 
+// not traced: the machine beneath the kernel
 void run_on_idle_stack(cpu &c, std::function<void()> fn)
 {
 	if (c.on.cpus.size() == 1 || c.scheduler) {
@@ -227,6 +235,7 @@ void run_on_idle_stack(cpu &c, std::function<void()> fn)
 		c.on.plat.kick(c);
 }
 
+// not traced: the machine beneath the kernel
 void end_idle_stack(cpu &c)
 {
 	if (!c.idle_stack)

@@ -132,7 +132,7 @@ inline bool kthread_should_stop() { return current.task->fatal_signal; }
 void ksoftirqd_body();
 void kworker_body();
 // The timer interrupt's handler on this cpu, wherever it came.
-void sysvec_apic_timer_interrupt();
+void take_timer_interrupt(); // the cpu comes to sysvec_apic_timer_interrupt, and back
 // What the cpu does with a vector that its local APIC gives it: interrupts are disabled.
 void idt_entry(u8 vector);
 // Takes what the current cpu's local APIC holds; interrupts are enabled.

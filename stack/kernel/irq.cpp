@@ -170,17 +170,22 @@ void common_interrupt(u32 vector)
 
 } // namespace
 
-// The cpu disables interrupts when it takes one, and enables them when it comes back.
 void sysvec_apic_timer_interrupt()
 {
 	TRACE();
+	irq_enter_rcu();
+	__sysvec_apic_timer_interrupt();
+	irq_exit_rcu();
+}
+
+// not traced: the cpu disables interrupts when it takes one, and enables them when it comes back
+void take_timer_interrupt()
+{
 	cpu &c = *current.cpu;
 
 	assert(!c.irqs_off && "an interrupt came with interrupts disabled");
 	c.irqs_off = true;
-	irq_enter_rcu();
-	__sysvec_apic_timer_interrupt();
-	irq_exit_rcu();
+	sysvec_apic_timer_interrupt();
 	c.irqs_off = false;
 }
 

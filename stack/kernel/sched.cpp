@@ -314,7 +314,7 @@ void interrupt_point()
 		return;
 	if (c.now_ns >= c.next_event_ns) {
 		c.next_event_ns = KTIME_NEVER; // taken once
-		sysvec_apic_timer_interrupt();
+		take_timer_interrupt();
 		if (c.interrupt_waits)
 			take_interrupts();
 		// What the platform was asked for is taken care of.

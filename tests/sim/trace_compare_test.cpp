@@ -127,8 +127,9 @@ TEST(match, scores_of_reference_files)
 // And what the modules sch_fq and sch_tbf have, which were not loaded when the recordings were made.
 TEST(match, default_scope_is_the_recorded_kernels)
 {
-	const auto recorded = sim::function_scope{reference + "linux-6.1/scope.tsv"}.names();
-	auto names = sim::function_scope{""}.names();
+	const sim::function_scope of_file{reference + "linux-6.1/scope.tsv"}, by_default{""};
+	const auto &recorded = of_file.names();
+	auto names = by_default.names();
 
 	std::erase_if(names, [](const auto &name) { return name.starts_with("tbf_"); });
 	for (const char *name : {"fq_change", "fq_dequeue", "fq_destroy", "fq_dump", "fq_dump_stats",

@@ -147,7 +147,7 @@ void take_interrupts()
 		if (c.now_ns >= c.on.device_event_ns)
 			c.on.plat.devices_due(c);
 		if (c.now_ns >= c.next_event_ns && !in_interrupt()) {
-			sysvec_apic_timer_interrupt();
+			take_timer_interrupt();
 			cpu_program_timer(c);
 		}
 		const bool idle_is_over = !current.task && !list_empty(c.runqueue);

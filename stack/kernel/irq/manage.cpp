@@ -327,6 +327,7 @@ void irq_finalize_oneshot(irq_desc &desc, irqaction &action)
 	TRACE();
 	if (!(desc.istate & IRQS_ONESHOT))
 		return;
+	TRACE_PART();
 	_raw_spin_lock_irq(desc.lock);
 	assert(!irqd_irq_inprogress(desc.data));
 	// Woken once more meanwhile: the line stays masked until that is done too.
