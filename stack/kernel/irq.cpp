@@ -215,7 +215,7 @@ void cpu_interrupt_timer(cpu &c)
 	if (c.armed_ns != KTIME_NEVER && c.now_ns < c.armed_ns)
 		c.now_ns = c.armed_ns;
 	c.armed_ns = c.next_event_ns = KTIME_NEVER; // taken once
-	deliver(c, sysvec_apic_timer_interrupt);
+	deliver(c, take_timer_interrupt);
 }
 
 // not traced: the machine beneath the kernel
