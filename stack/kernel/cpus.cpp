@@ -134,8 +134,9 @@ void function_point(const trace::site &s)
 		leave_cpu();
 	if (c.irqs_off)
 		return;
+	// What is interrupted goes on at least as far as its next function.
 	if (c.interrupt_waits)
-		take_interrupts();
+		take_an_interrupt();
 	if (c.now_ns >= c.next_event_ns) {
 		c.next_event_ns = KTIME_NEVER; // taken once
 		take_timer_interrupt();

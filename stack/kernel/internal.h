@@ -137,6 +137,7 @@ void take_timer_interrupt(); // the cpu comes to sysvec_apic_timer_interrupt, an
 void idt_entry(u8 vector);
 // Takes what the current cpu's local APIC holds; interrupts are enabled.
 void take_interrupts();
+void take_an_interrupt(); // the one of the highest priority
 // Program the platform for the next event, if the cpu is not in the kernel.
 void cpu_program_timer(cpu &c);
 u64 cpu_next_event_ns(cpu &c);

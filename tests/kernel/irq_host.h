@@ -50,10 +50,10 @@ struct device {
 };
 
 struct irq_host : testing::Test {
-	bench_world w{2};
+	bench_world w;
 	std::vector<std::pair<unsigned, void *>> requested;
 
-	irq_host()
+	explicit irq_host(u32 cpus = 2) : w(cpus)
 	{
 		const enter_cpu in(w.c0());
 

@@ -8,7 +8,10 @@ using namespace skbwalk::test;
 
 namespace {
 
-using irq_spurious_test = irq_host;
+// Of one cpu: docs/fidelity.md says why.
+struct irq_spurious_test : irq_host {
+	irq_spurious_test() : irq_host(1) {}
+};
 
 TEST_F(irq_spurious_test, a_line_is_stuck_after_100000_interrupts_it_is_shut_off_and_polled)
 {

@@ -126,24 +126,30 @@ void irq_line::set(bool high)
 }
 
 // not traced: the machine beneath the kernel
+void take_an_interrupt()
+{
+	cpu &c = *current.cpu;
+	machine::local_apic &l = *machine::lapic;
+	const int vector = machine::deliverable(l);
+
+	assert(!c.irqs_off && vector >= 0);
+	l.irr.clear(static_cast<unsigned>(vector));
+	l.isr.set(static_cast<unsigned>(vector));
+	machine::look_for_interrupts(c);
+	c.irqs_off = true;
+	idt_entry(static_cast<u8>(vector));
+	assert(c.irqs_off);
+	c.irqs_off = false;
+}
+
+// not traced: the machine beneath the kernel
 void take_interrupts()
 {
 	cpu &c = *current.cpu;
 
-	assert(!c.irqs_off);
 	// A line that stays high keeps the cpu here: time goes on, and the world with it.
 	while (c.interrupt_waits) {
-		machine::local_apic &l = *machine::lapic;
-		const int vector = machine::deliverable(l);
-
-		assert(vector >= 0);
-		l.irr.clear(static_cast<unsigned>(vector));
-		l.isr.set(static_cast<unsigned>(vector));
-		machine::look_for_interrupts(c);
-		c.irqs_off = true;
-		idt_entry(static_cast<u8>(vector));
-		assert(c.irqs_off);
-		c.irqs_off = false;
+		take_an_interrupt();
 		if (c.now_ns >= c.on.device_event_ns)
 			c.on.plat.devices_due(c);
 		if (c.now_ns >= c.next_event_ns && !in_interrupt()) {
@@ -152,7 +158,8 @@ void take_interrupts()
 		}
 		const bool idle_is_over = !current.task && !list_empty(c.runqueue);
 
-		if (c.now_ns >= c.run_until_ns || idle_is_over)
+		// A softirq that was interrupted goes on for as long as an instruction takes.
+		if (c.now_ns >= c.run_until_ns || idle_is_over || in_interrupt())
 			break;
 	}
 }
