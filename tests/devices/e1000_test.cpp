@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // The driver with its card: two hosts of a world on a wire.
+#include <algorithm>
+
 #include "devices/e1000/e1000.h"
 
 #include <cstring>
@@ -39,6 +41,7 @@ struct e1000_test : testing::Test {
 	{
 		if (wire)
 			wire->between().unwatch();
+		wire.reset(); // the world keeps it for as long as its hosts live
 		EXPECT_THAT(w.end(), testing::IsEmpty());
 	}
 	void run_ms(u64 ms) { w.run_until(w.now_ns() + ms * NSEC_PER_MSEC); }
@@ -173,7 +176,8 @@ TEST_F(e1000_test, hostile_frames_are_dropped_and_nothing_is_left)
 
 			for (std::byte &b : bytes)
 				b = static_cast<std::byte>(random.next());
-			std::memcpy(bytes.data(), to.data(), std::min<std::size_t>(bytes.size(), 6));
+			std::copy_n(reinterpret_cast<const std::byte *>(to.data()),
+			            std::min<std::size_t>(bytes.size(), 6), bytes.data());
 			if (bytes.size() > 40 && random.below(4)) { // nearly a packet
 				const u8 header[] = {0x08, 0x00, 0x45, 0};
 				std::memcpy(bytes.data() + 12, header, 4);

@@ -240,8 +240,8 @@ public:
 		}
 		{
 			const enter_cpu in(*h_.cpus[0]);
-			const nf_hook_ops ops = hook();
-			if (nf_register_net_hook(*get_net_ns_by_name("r"), ops))
+			hook_ = hook();
+			if (nf_register_net_hook(*get_net_ns_by_name("r"), hook_))
 				fail("no hook");
 		}
 		tap_.watch([this](const sim::packet_tap::seen &p) { look(p); });
@@ -279,7 +279,7 @@ public:
 			w_.run_until(w_.now_ns() + NSEC_PER_MSEC);
 		{
 			const enter_cpu in(*h_.cpus[0]);
-			nf_unregister_net_hook(*get_net_ns_by_name("r"), hook());
+			nf_unregister_net_hook(*get_net_ns_by_name("r"), hook_);
 			for (const auto &t : tasks_)
 				if (t->state != TASK_DEAD)
 					task_kill(*t);
@@ -423,6 +423,7 @@ private:
 	host &h_;
 	sim::packet_tap tap_;
 	trouble trouble_;
+	nf_hook_ops hook_; // by its address it is known
 	std::vector<std::unique_ptr<flow>> flows_;
 	std::vector<std::unique_ptr<task_struct>> tasks_;
 };

@@ -88,7 +88,8 @@ struct irq_host : testing::Test {
 
 		task_start(t);
 		w.run(w.now_ns);
-		for (int i = 0; i < 1000 && t.state != TASK_DEAD; ++i) // one of several cpus is left in between
+		for (int i = 0; i < 1000 && t.state != TASK_DEAD;
+		     ++i) // one of several cpus is left in between
 			w.run(w.now_ns + NSEC_PER_USEC);
 	}
 	bool logged(const std::string &text)
