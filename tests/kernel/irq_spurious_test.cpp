@@ -8,7 +8,7 @@ using namespace skbwalk::test;
 
 namespace {
 
-// Of one cpu: docs/fidelity.md says why.
+// Of one cpu: with two, the handled line hangs the run (docs/fidelity.md).
 struct irq_spurious_test : irq_host {
 	irq_spurious_test() : irq_host(1) {}
 };
