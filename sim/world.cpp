@@ -211,7 +211,7 @@ u64 world::call_at(u64 when_ns, std::function<void()> fn)
 
 void world::until_next_event(cpu &c)
 {
-	c.run_until_ns = next_event_ns();
+	c.run_until_ns = std::min(next_event_ns(), limit_ns_);
 	// Another cpu that runs at the same time gives way to this one as this one to it: somebody must go.
 	if (!queue_.empty() && queue_.front().kind == event_kind::run && c.run_until_ns <= c.now_ns)
 		c.run_until_ns = c.now_ns + 1;
@@ -297,8 +297,12 @@ bool world::step()
 
 void world::run_until(u64 when_ns)
 {
+	// What a cpu has begun comes to its end if that takes no tick; one that an interrupt line keeps, with no
+	// other event in sight, comes back all the same.
+	const u64 limit_before = std::exchange(limit_ns_, when_ns + TICK_NSEC);
 	while (next_event_ns() <= when_ns)
 		step();
+	limit_ns_ = limit_before;
 	now_ns_ = std::max(now_ns_, when_ns);
 	for (const auto &h : hosts_)
 		for (const auto &c : h->cpus)

@@ -158,12 +158,16 @@ private:
 	// Cpus of a host with several go side by side.
 	void turn(cpu &c, void (*enter)(cpu &))
 	{
-		const u64 next_ns = events_.empty() ? until_ns_ : events_.begin()->first.first;
+		// What was begun comes to its end if that takes no tick: one that a stuck line keeps comes
+		// back all the same.
+		const u64 limit_ns = until_ns_ + (h.cpus.size() > 1 ? TICK_NSEC : 1);
+		const u64 next_ns =
+			events_.empty() ? limit_ns : std::min(events_.begin()->first.first, limit_ns);
 
 		if (h.cpus.size() > 1)
-			c.run_until_ns = events_.empty() ? ~u64{0} : std::max(next_ns, c.now_ns + 1);
+			c.run_until_ns = std::max(next_ns, c.now_ns + 1);
 		else if (enter == cpu_interrupt_device)
-			c.run_until_ns = std::min(next_ns, until_ns_ + 1);
+			c.run_until_ns = next_ns;
 		enter(c);
 		c.run_until_ns = ~u64{0};
 	}

@@ -4,6 +4,8 @@
 #include "sim/world.h"
 
 #include "sim/link.h"
+#include "stack/kernel/interrupt.h"
+#include "stack/kernel/irq_line.h"
 
 namespace {
 
@@ -49,6 +51,38 @@ TEST(world_host, booted_and_ended_without_use_leaves_nothing)
 	EXPECT_EQ(w.find_host("h"), &h);
 	w.run_until(10 * NSEC_PER_SEC);
 	EXPECT_THAT(w.end(), testing::IsEmpty());
+}
+
+// A line that nobody can quiet and that is claimed often enough not to be shut off: with no other event in
+// sight the world has its cpu back, and goes on where it was.
+TEST(world_host, a_line_keeps_a_cpu_run_until_ends_at_its_time)
+{
+	for (const u32 cpus : {1U, 2U}) {
+		world w{{}};
+		host &h = w.add_host("h", cpus);
+		irq_line line(h, 11);
+		u32 calls = 0;
+		const auto claim = [](int, void *count) {
+			return IRQ_RETVAL(++*static_cast<u32 *>(count) % 100 == 0);
+		};
+		{
+			const enter_cpu in(*h.cpus[0]);
+			ASSERT_EQ(acpi_register_gsi(11, true), 11);
+			ASSERT_EQ(request_irq(11, claim, 0, "stuck", &calls), 0);
+		}
+		line.set(true);
+		w.run_until(50 * NSEC_PER_MSEC);
+		const u32 before = calls;
+		EXPECT_GT(before, 10'000U);
+		EXPECT_LE(h.cpus[0]->now_ns, 50 * NSEC_PER_MSEC + 2 * TICK_NSEC);
+		w.run_until(100 * NSEC_PER_MSEC);
+		EXPECT_GT(calls, before + 10'000U);
+		line.set(false);
+		w.run_until(120 * NSEC_PER_MSEC);
+		EXPECT_EQ(h.cpus[0]->left_on, nullptr);
+		const enter_cpu in(*h.cpus[0]);
+		free_irq(11, &calls);
+	}
 }
 
 // How many of 1000 frames come out, and when the first does.
