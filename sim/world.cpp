@@ -297,8 +297,8 @@ bool world::step()
 
 void world::run_until(u64 when_ns)
 {
-	// What a cpu has begun comes to its end if that takes no tick; one that an interrupt line keeps, with no
-	// other event in sight, comes back all the same.
+	// What a cpu has begun comes to its end if that takes no tick; one that an interrupt line keeps, with
+	// no other event in sight, comes back all the same.
 	const u64 limit_before = std::exchange(limit_ns_, when_ns + TICK_NSEC);
 	while (next_event_ns() <= when_ns)
 		step();

@@ -117,7 +117,7 @@ private:
 	u64 now_ns_ = 0;
 	u64 number_ = 0;
 	u64 handled_ = 0;
-	u64 limit_ns_ = ~u64{0}; // run_until wants every cpu back by then
+	u64 limit_ns_ = ~u64{0};   // run_until wants every cpu back by then
 	std::vector<event> queue_; // a heap
 	std::unordered_map<const cpu *, cpu_slot> slots_;
 	std::unordered_set<u64> cancelled_;
