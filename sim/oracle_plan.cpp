@@ -105,6 +105,7 @@ std::string arguments(const step &s)
 	case call_kind::sleep:
 		return fmt::format("{}", s.sleep_ns);
 	case call_kind::tasklet: // not portable
+	case call_kind::sched_setaffinity:
 		break;
 	}
 	return {};

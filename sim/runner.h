@@ -95,7 +95,7 @@ private:
 	[[nodiscard]] std::string who_waits();
 	[[nodiscard]] std::string state_of(const program &p, const std::string &fd) const;
 	void fail(std::string text);
-	void check_result(program &p, const step &s, long result);
+	bool check_result(program &p, const step &s, long result); // true: as expected
 	void check_expectations();
 	void watch_packets();
 	void note_counters();

@@ -224,6 +224,10 @@ long make_call(world &w, program &p, const step &s)
 		return sleep(w, p, s);
 	case call_kind::tasklet:
 		return use_tasklet(s);
+	case call_kind::sched_setaffinity: {
+		u64 mask = s.cpus;
+		return system_call(sys_nr::sched_setaffinity, 0, sizeof(mask), &mask);
+	}
 	}
 	return -ENOSYS;
 }

@@ -16,6 +16,7 @@
 #include "sim/wire.h"
 #include "stack/core/ethtool.h"
 #include "stack/core/net_namespace.h"
+#include "stack/core/net_sysfs.h"
 #include "stack/core/rps.h"
 #include "stack/core/skbuff.h"
 #include "stack/core/sock.h"
@@ -80,24 +81,25 @@ frame_bytes frame_of(std::span<const std::byte> bytes)
 
 } // namespace
 
-void runner::check_result(program &p, const step &s, long result)
+bool runner::check_result(program &p, const step &s, long result)
 {
+	const std::size_t failures = report_.failures.size();
 	const step_expectation &e = s.expect;
 	const auto bad = [&](const std::string &what) {
 		fail(fmt::format("{}: {}: {}", s.where, s.text(), what));
 	};
 
 	if (e.anything)
-		return;
+		return true;
 	if (e.error) {
 		if (result != -e.error)
 			bad(fmt::format("expected {}, got {}", errno_name(e.error), result_text(result)));
-		return;
+		return report_.failures.size() == failures;
 	}
 	if (e.result ? result != *e.result : result < 0) {
 		bad(fmt::format("expected {}, got {}", e.result ? fmt::format("{}", *e.result) : "no error",
 		                result_text(result)));
-		return;
+		return false;
 	}
 	if (e.data && *e.data != p.got.data)
 		bad(difference(*e.data, p.got.data));
@@ -121,6 +123,7 @@ void runner::check_result(program &p, const step &s, long result)
 			bad(fmt::format("expected the events {}, got {}", events_text(wanted),
 			                events_text(p.got.events)));
 	}
+	return report_.failures.size() == failures;
 }
 
 // ---- looking at state -----------------------------------------------------------------------------------
@@ -242,7 +245,7 @@ u64 runner::wire_counter(const counter_expectation &e) const
 	return w.counter(link::a, e.name) + w.counter(link::b, e.name);
 }
 
-// As the driver tells it; nothing: there is no such device, or it tells no such thing.
+// As the driver tells it, or the core; nothing: there is no such device, or it tells no such thing.
 std::optional<u64> runner::device_counter(const counter_expectation &e) const
 {
 	net *space = net_of(e.host, e.netns);
@@ -250,14 +253,15 @@ std::optional<u64> runner::device_counter(const counter_expectation &e) const
 		return {};
 	const enter_cpu in(*space->on->cpus[0]);
 	net_device *dev = __dev_get_by_name(*space, e.dev);
-	if (!dev || !dev->ethtool_ops || !dev->ethtool_ops->get_ethtool_stats)
+	if (!dev)
 		return {};
 	std::vector<std::pair<std::string, u64>> stats;
-	dev->ethtool_ops->get_ethtool_stats(*dev, stats);
+	if (dev->ethtool_ops && dev->ethtool_ops->get_ethtool_stats)
+		dev->ethtool_ops->get_ethtool_stats(*dev, stats);
 	for (const auto &[name, value] : stats)
 		if (name == e.name)
 			return value;
-	return {};
+	return netstat_show(*dev, e.name);
 }
 
 std::string runner::counters_text() const

@@ -411,7 +411,8 @@ std::vector<std::string> strings_of(const node &n, std::string_view what)
 }
 
 // What every step has, and what each call adds.
-const std::vector<std::string_view> common_keys = {"task", "call", "phase", "async", "expect", "note"};
+const std::vector<std::string_view> common_keys = {"task",  "call",   "phase", "async",
+                                                   "times", "expect", "note"};
 
 std::vector<std::string_view> keys_of(call_kind call)
 {
@@ -482,6 +483,9 @@ std::vector<std::string_view> keys_of(call_kind call)
 		break;
 	case call_kind::tasklet:
 		own = {"tasklet", "op", "work_ns"};
+		break;
+	case call_kind::sched_setaffinity:
+		own = {"cpus"};
 		break;
 	}
 	own.insert(own.begin(), common_keys.begin(), common_keys.end());
@@ -906,6 +910,8 @@ private:
 		}
 		if (n.has("async"))
 			s.async = n.at("async").boolean();
+		if (n.has("times"))
+			s.times = static_cast<u32>(n.at("times").integer("how often", 1, 1'000'000));
 		if (n.has("note"))
 			static_cast<void>(n.at("note").string("a remark"));
 		if (n.has("expect"))
@@ -1030,6 +1036,11 @@ private:
 		case call_kind::sleep:
 			s.sleep_ns = n.at("ms").milliseconds();
 			break;
+		case call_kind::sched_setaffinity: {
+			for (const node &one : n.at("cpus").elements("an array of cpus"))
+				s.cpus |= u64{1} << one.integer("a cpu", 0, 63);
+			break;
+		}
 		case call_kind::tasklet: {
 			const node op = n.at("op");
 			const auto *known = std::ranges::find(tasklet_ops, op.name("what to do with it"));

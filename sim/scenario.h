@@ -90,6 +90,7 @@ enum class call_kind : u8 {
 	setns,
 	sleep,
 	tasklet,
+	sched_setaffinity,
 };
 constexpr std::string_view tasklet_ops[] = {"schedule", "hi_schedule", "disable", "enable", "kill"};
 [[nodiscard]] std::string_view call_name(call_kind kind);
@@ -139,6 +140,8 @@ struct step {
 	int op = 0;
 	int timeout_ms = -1;
 	u64 sleep_ns = 0;
+	u64 cpus = 0;  // sched_setaffinity's mask
+	u32 times = 1; // so often in succession, as fast as the task can
 	bool async = false;
 	std::string phase;
 	step_expectation expect;

@@ -42,6 +42,7 @@ const std::vector<call_description> &all_calls()
 		{call_kind::setns, "setns", "netns"},
 		{call_kind::sleep, "sleep", "ms"},
 		{call_kind::tasklet, "tasklet", "tasklet, op, work_ns"},
+		{call_kind::sched_setaffinity, "sched_setaffinity", "cpus"},
 	};
 	return calls;
 }
@@ -68,6 +69,10 @@ std::string step::text() const
 		out += fmt::format(" {}", tasklet_ops[op]);
 	if (call == call_kind::sleep)
 		out += fmt::format(" {} ms", static_cast<double>(sleep_ns) / 1e6);
+	if (call == call_kind::sched_setaffinity)
+		out += fmt::format(" {:x}", cpus);
+	if (times > 1)
+		out += fmt::format(" {} times", times);
 	return out;
 }
 
@@ -127,6 +132,10 @@ std::vector<std::string> scenario::unportable() const
 			if (s.call == call_kind::tasklet)
 				why.push_back(fmt::format("{}: a tasklet is a module's, and no program's",
 				                          s.where));
+			if (s.call == call_kind::sched_setaffinity)
+				why.push_back(fmt::format("{}: which cpu is whose is the model's", s.where));
+			if (s.times > 1)
+				why.push_back(fmt::format("{}: as often as a task can", s.where));
 		}
 	}
 	return why;

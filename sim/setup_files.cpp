@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // `echo VALUE > FILE` and `cat FILE`, for the files of /proc and /sys that are modelled: packet steering of a
-// receive queue, softnet_stat, interrupts, softirqs, and sysctls under /proc/sys.
+// receive queue, a device's polling and statistics, softnet_stat, interrupts, softirqs, the affinity of
+// interrupts, and sysctls under /proc/sys.
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include <fmt/format.h>
 
 #include "sim/setup_command.h"
+#include "stack/core/net_sysfs.h"
 #include "stack/core/rps.h"
 #include "stack/kernel/hardirq.h"
 
@@ -39,6 +42,37 @@ queue_file find_queue_file(const command &c, std::string_view path)
 	return {const_cast<netdev_rx_queue *>(&dev->_rx[*index]), std::string{rest.substr(slash + 1)}};
 }
 
+// /sys/class/net/DEV/FILE; null where there is no such device.
+struct device_file {
+	net_device *dev = nullptr;
+	std::string name;
+};
+device_file find_device_file(const command &c, std::string_view path)
+{
+	constexpr std::string_view stem = "/sys/class/net/";
+	if (!path.starts_with(stem))
+		return {};
+	path.remove_prefix(stem.size());
+	const std::size_t slash = path.find('/');
+	if (slash == std::string_view::npos)
+		return {};
+	return {__dev_get_by_name(*c.in, std::string{path.substr(0, slash)}),
+	        std::string{path.substr(slash + 1)}};
+}
+
+// The number of the line in /proc/irq/N/smp_affinity.
+std::optional<unsigned> line_of_affinity_file(std::string_view path)
+{
+	constexpr std::string_view stem = "/proc/irq/", end = "/smp_affinity";
+	if (!path.starts_with(stem) || !path.ends_with(end) || path.size() <= stem.size() + end.size())
+		return {};
+	path = path.substr(stem.size(), path.size() - stem.size() - end.size());
+	const auto irq = parse_number(path, 4095);
+	if (!irq || !irq_has_affinity_file(static_cast<unsigned>(*irq)))
+		return {};
+	return static_cast<unsigned>(*irq);
+}
+
 [[noreturn]] void no_file(const command &c, std::string_view tool, const std::string &path)
 {
 	if (!path.starts_with("/sys/class/net/") && !path.starts_with("/proc/"))
@@ -51,6 +85,20 @@ std::string sysctl_key(const std::string &path)
 {
 	constexpr std::string_view stem = "/proc/sys/";
 	return path.starts_with(stem) ? path.substr(stem.size()) : std::string{};
+}
+
+std::optional<u64> device_value(const device_file &file)
+{
+	constexpr std::string_view statistics = "statistics/";
+	if (!file.dev)
+		return {};
+	if (file.name == "gro_flush_timeout")
+		return file.dev->gro_flush_timeout;
+	if (file.name == "napi_defer_hard_irqs")
+		return static_cast<u64>(file.dev->napi_defer_hard_irqs);
+	if (file.name.starts_with(statistics))
+		return netstat_show(*file.dev, std::string_view{file.name}.substr(statistics.size()));
+	return {};
 }
 
 } // namespace
@@ -79,6 +127,12 @@ void echo(command &c)
 		err = store_rps_map(*file.queue, value);
 	else if (file.queue && file.name == "rps_flow_cnt")
 		err = store_rps_dev_flow_table_cnt(*file.queue, value);
+	else if (const auto irq = line_of_affinity_file(path))
+		err = write_irq_affinity(*irq, value);
+	else if (const device_file of = find_device_file(c, path); of.dev && of.name == "gro_flush_timeout")
+		err = gro_flush_timeout_store(*of.dev, value);
+	else if (of.dev && of.name == "napi_defer_hard_irqs")
+		err = napi_defer_hard_irqs_store(*of.dev, value);
 	else
 		no_file(c, "sh: 1: cannot create", path);
 	if (err)
@@ -106,6 +160,10 @@ void cat(command &c)
 		c.out += show_rps_map(*file.queue);
 	else if (file.queue && file.name == "rps_flow_cnt")
 		c.out += show_rps_dev_flow_table_cnt(*file.queue);
+	else if (const auto irq = line_of_affinity_file(path))
+		c.out += irq_affinity_proc_show(*irq);
+	else if (const std::optional<u64> value = device_value(find_device_file(c, path)))
+		c.out += fmt::format("{}\n", *value);
 	else
 		no_file(c, "cat", path);
 }

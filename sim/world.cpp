@@ -72,6 +72,9 @@ u64 world::push(event_kind kind, u64 when_ns, cpu *on, void (*fn)(void *), void 
 {
 	queue_.push_back({when_ns, ++number_, kind, on, fn, arg});
 	std::push_heap(queue_.begin(), queue_.end());
+	// What the running cpu asks of another is due before it knew: it gives way then.
+	if (cpu *const me = current.cpu; me && on && on != me && me->on.cpus.size() > 1)
+		me->run_until_ns = std::min(me->run_until_ns, std::max(when_ns, me->now_ns + 1));
 	return number_;
 }
 

@@ -3,9 +3,12 @@
 // From a task's `syscall` instruction to its return (arch/x86/entry/entry_64.S, common.c): the call's cost is
 // charged, its number chooses the function, arguments come from registers; on the way back to user mode
 // put-off work runs (exit_to_user_mode_prepare). Reading and writing a descriptor (fs/read_write.c) and
-// closing it (fs/open.c) are here too.
+// closing it (fs/open.c) are here too, and the door to sched_setaffinity.
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 
+#include "stack/kernel/sched_affinity.h"
 #include "stack/security/security.h"
 #include "stack/socket.h"
 
@@ -190,6 +193,29 @@ static long __x64_sys_shutdown(const pt_regs &regs)
 	return __sys_shutdown(number(regs.di), number(regs.si));
 }
 
+// --- kernel/sched/core.c ---
+
+static int get_user_cpu_mask(const void *user_mask_ptr, unsigned len, cpumask &new_mask)
+{
+	TRACE();
+	if (!user_mask_ptr)
+		return -EFAULT;
+	new_mask = {};
+	std::memcpy(&new_mask.bits, user_mask_ptr, std::min<std::size_t>(len, sizeof(new_mask.bits)));
+	return 0;
+}
+
+static long __x64_sys_sched_setaffinity(const pt_regs &regs)
+{
+	TRACE();
+	cpumask new_mask;
+
+	if (const int ret = get_user_cpu_mask(pointer<const void *>(regs.dx), static_cast<unsigned>(regs.si),
+	                                      new_mask))
+		return ret;
+	return sched_setaffinity(number(regs.di), new_mask);
+}
+
 long x64_sys_call(const pt_regs &regs, sys_nr nr)
 {
 	TRACE();
@@ -226,6 +252,8 @@ long x64_sys_call(const pt_regs &regs, sys_nr nr)
 		return __x64_sys_setsockopt(regs);
 	case sys_nr::getsockopt:
 		return __x64_sys_getsockopt(regs);
+	case sys_nr::sched_setaffinity:
+		return __x64_sys_sched_setaffinity(regs);
 	case sys_nr::epoll_wait:
 		return __x64_sys_epoll_wait(regs);
 	case sys_nr::epoll_ctl:

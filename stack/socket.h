@@ -37,6 +37,7 @@ enum class sys_nr : u32 {
 	getpeername = 52,
 	setsockopt = 54,
 	getsockopt = 55,
+	sched_setaffinity = 203,
 	epoll_wait = 232,
 	epoll_ctl = 233,
 	accept4 = 288,

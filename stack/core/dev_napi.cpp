@@ -9,6 +9,7 @@
 #include "stack/core/net_namespace.h"
 #include "stack/core/netdevice.h"
 #include "stack/core/rps.h"
+#include "stack/kernel/delay.h"
 #include "stack/kernel/jiffies.h"
 
 namespace skbwalk {
@@ -429,18 +430,18 @@ void napi_enable(napi_struct &n)
 	n.state &= ~(NAPI_STATE_SCHED | NAPI_STATE_NPSVC);
 }
 
-// Unlike the kernel, an instance that is scheduled is not waited for but taken from the list of those to
-// poll: its owner, a softirq, does not run while this task does. What it had ready goes nowhere.
+// Whoever has the right to poll gives it up first: nothing schedules the instance any more.
 void napi_disable(napi_struct &n)
 {
 	TRACE(n.dev);
 	might_sleep();
-	if (!list_empty(n.poll_list))
-		list_del_init(n.poll_list);
-	n.state &=
-		~(NAPI_STATE_MISSED | NAPI_STATE_DISABLE | NAPI_STATE_THREADED | NAPI_STATE_PREFER_BUSY_POLL);
+	n.state |= NAPI_STATE_DISABLE;
+	while (n.state & (NAPI_STATE_SCHED | NAPI_STATE_NPSVC))
+		usleep_range(20, 200);
 	n.state |= NAPI_STATE_SCHED | NAPI_STATE_NPSVC;
+	n.state &= ~(NAPI_STATE_THREADED | NAPI_STATE_PREFER_BUSY_POLL);
 	hrtimer_cancel(n.timer);
+	n.state &= ~NAPI_STATE_DISABLE;
 }
 
 static int __napi_poll(napi_struct &n, bool &repoll)

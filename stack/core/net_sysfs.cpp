@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What stands under /sys/class/net/DEV/queues/rx-N (net/core/net-sysfs.c), and the sysctls of packet steering
-// (net/core/sysctl_net_core.c). A table that is replaced goes after a grace period. Left out: all other files
-// of a device.
+// What stands under /sys/class/net/DEV/queues/rx-N and, of a device's own files, those of its polling and its
+// statistics (net/core/net-sysfs.c), and the sysctls of packet steering (net/core/sysctl_net_core.c). A table
+// that is replaced goes after a grace period. Left out: all other files of a device.
 #include <bit>
 #include <charconv>
-#include <cstdio>
+#include <optional>
 
 #include "stack/core/net_namespace.h"
+#include "stack/core/net_sysfs.h"
 #include "stack/core/rps.h"
+#include "stack/kernel/bitmap.h"
 
 namespace skbwalk {
 
@@ -30,88 +32,31 @@ void release_after_readers(std::shared_ptr<void> what)
 
 std::size_t nr_cpus() { return current.host->cpus.size(); }
 
-// bitmap_parse: hexadecimal digits, in groups of 32 bits with commas between. Bits of cpus that cannot be are
-// an error.
-int cpumask_parse(std::string_view text, std::vector<bool> &mask)
-{
-	while (!text.empty() && (text.back() == '\n' || text.back() == ' '))
-		text.remove_suffix(1);
-	if (text.empty())
-		return -EINVAL;
-	mask.assign(nr_cpus(), false);
-
-	std::size_t bit = 0, in_group = 0;
-
-	for (auto ch = text.rbegin(); ch != text.rend(); ++ch) {
-		if (*ch == ',') {
-			if (!in_group)
-				return -EINVAL;
-			in_group = 0;
-			bit = (bit + 31) / 32 * 32;
-			continue;
-		}
-		constexpr std::string_view digits = "0123456789abcdef0123456789ABCDEF";
-		const std::size_t digit = digits.find(*ch) % 16;
-		if (digits.find(*ch) == std::string_view::npos)
-			return -EINVAL;
-		if (++in_group > 8)
-			return -EOVERFLOW;
-		for (int i = 0; i < 4; ++i, ++bit) {
-			if (!(digit >> i & 1))
-				continue;
-			if (bit >= nr_cpus())
-				return -EOVERFLOW;
-			mask[bit] = true;
-		}
-	}
-	return in_group ? 0 : -EINVAL;
-}
-
-// %*pb: as many digits as there can be cpus.
-std::string cpumask_text(const std::vector<bool> &mask)
-{
-	std::string out;
-
-	for (std::size_t chunk = (nr_cpus() + 31) / 32; chunk--;) {
-		const std::size_t bits = std::min<std::size_t>(nr_cpus() - chunk * 32, 32);
-		u32 word = 0;
-		char text[16];
-
-		for (std::size_t i = 0; i < bits; ++i)
-			word |= static_cast<u32>(mask[chunk * 32 + i]) << i;
-		std::snprintf(text, sizeof(text), "%0*x", static_cast<int>((bits + 3) / 4), word);
-		out += text;
-		if (chunk)
-			out += ',';
-	}
-	return out;
-}
-
 } // namespace
 
 std::string show_rps_map(const netdev_rx_queue &queue)
 {
 	TRACE();
-	std::vector<bool> mask(nr_cpus());
+	cpumask mask;
 
 	if (queue.map)
 		for (const u16 c : queue.map->cpus)
-			mask[c] = true;
+			cpumask_set_cpu(c, mask);
 	return cpumask_text(mask) + '\n';
 }
 
 int store_rps_map(netdev_rx_queue &queue, std::string_view text)
 {
 	TRACE();
-	std::vector<bool> mask;
+	cpumask mask;
 
 	if (const int err = cpumask_parse(text, mask))
 		return err;
 
 	auto map = std::make_shared<rps_map>();
 
-	for (u16 i = 0; i < mask.size(); ++i)
-		if (mask[i])
+	for (u16 i = 0; i < nr_cpus(); ++i)
+		if (cpumask_test_cpu(i, mask))
 			map->cpus.push_back(i);
 	if (map->cpus.empty())
 		map.reset();
@@ -162,6 +107,89 @@ int store_rps_dev_flow_table_cnt(netdev_rx_queue &queue, std::string_view text)
 	return 0;
 }
 
+// --- a device's files ---
+
+namespace {
+
+// kstrtoul: decimal, or by its prefix hexadecimal or octal; a newline may follow.
+int kstrtoul(std::string_view text, u64 &value)
+{
+	if (text.ends_with('\n'))
+		text.remove_suffix(1);
+	int base = 10;
+
+	if (text.starts_with("0x") || text.starts_with("0X")) {
+		base = 16;
+		text.remove_prefix(2);
+	} else if (text.starts_with('0') && text.size() > 1) {
+		base = 8;
+	}
+	const auto [end, err] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+
+	if (err == std::errc::result_out_of_range)
+		return -ERANGE;
+	return err == std::errc{} && end == text.data() + text.size() ? 0 : -EINVAL;
+}
+
+int change_gro_flush_timeout(net_device &dev, u64 val)
+{
+	TRACE(dev);
+	dev.gro_flush_timeout = val;
+	return 0;
+}
+
+int change_napi_defer_hard_irqs(net_device &dev, u64 val)
+{
+	TRACE(dev);
+	dev.napi_defer_hard_irqs = static_cast<int>(val);
+	return 0;
+}
+
+int netdev_store(net_device &dev, std::string_view buf, int (*set)(net_device &, u64))
+{
+	TRACE(dev);
+	u64 value = 0;
+
+	if (const int ret = kstrtoul(buf, value))
+		return ret;
+	return set(dev, value);
+}
+
+} // namespace
+
+int gro_flush_timeout_store(net_device &dev, std::string_view buf)
+{
+	TRACE(dev);
+	return netdev_store(dev, buf, change_gro_flush_timeout);
+}
+
+int napi_defer_hard_irqs_store(net_device &dev, std::string_view buf)
+{
+	TRACE(dev);
+	return netdev_store(dev, buf, change_napi_defer_hard_irqs);
+}
+
+std::optional<u64> netstat_show(net_device &dev, std::string_view name)
+{
+	TRACE(dev);
+	static constexpr std::pair<std::string_view, u64 rtnl_link_stats64::*> known[] = {
+		{"rx_packets", &rtnl_link_stats64::rx_packets},
+		{"tx_packets", &rtnl_link_stats64::tx_packets},
+		{"rx_bytes", &rtnl_link_stats64::rx_bytes},
+		{"tx_bytes", &rtnl_link_stats64::tx_bytes},
+		{"rx_errors", &rtnl_link_stats64::rx_errors},
+		{"tx_errors", &rtnl_link_stats64::tx_errors},
+		{"rx_dropped", &rtnl_link_stats64::rx_dropped},
+		{"tx_dropped", &rtnl_link_stats64::tx_dropped},
+		{"multicast", &rtnl_link_stats64::multicast},
+		{"rx_nohandler", &rtnl_link_stats64::rx_nohandler}};
+
+	for (const auto &[file, member] : known)
+		if (name == file)
+			return dev_get_stats(dev).*member;
+	return {};
+}
+
 // --- sysctls ---
 
 u32 rps_sock_flow_entries() { return rps->sock_flow_table ? rps->sock_flow_table->mask + 1 : 0; }
@@ -206,26 +234,28 @@ int rps_sock_flow_sysctl(long entries)
 // not traced: the text of a file
 std::string flow_limit_cpu_bitmap()
 {
-	std::vector<bool> mask(nr_cpus());
+	cpumask mask;
 
-	for (std::size_t i = 0; i < mask.size(); ++i)
-		mask[i] = softnet.of(*current.host->cpus[i]).flow_limit != nullptr;
+	for (const auto &c : current.host->cpus)
+		if (softnet.of(*c).flow_limit)
+			cpumask_set_cpu(c->id, mask);
 	return cpumask_text(mask);
 }
 
 int flow_limit_cpu_sysctl(std::string_view text)
 {
 	TRACE();
-	std::vector<bool> mask;
+	cpumask mask;
 
 	if (const int err = cpumask_parse(text, mask))
 		return err;
-	for (std::size_t i = 0; i < mask.size(); ++i) {
-		std::shared_ptr<sd_flow_limit> &limit = softnet.of(*current.host->cpus[i]).flow_limit;
+	for (const auto &c : current.host->cpus) {
+		std::shared_ptr<sd_flow_limit> &limit = softnet.of(*c).flow_limit;
+		const bool wanted = cpumask_test_cpu(c->id, mask);
 
-		if (limit && !mask[i]) {
+		if (limit && !wanted) {
 			release_after_readers(std::exchange(limit, nullptr));
-		} else if (!limit && mask[i]) {
+		} else if (!limit && wanted) {
 			limit = std::make_shared<sd_flow_limit>();
 			limit->buckets.resize(static_cast<std::size_t>(rps->flow_limit_table_len));
 		}

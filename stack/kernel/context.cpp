@@ -87,6 +87,7 @@ host::host(platform &p, std::string host_name, u16 host_id, u32 n_cpus, u64 host
 	++live_hosts();
 	state = std::make_unique<host_state>(*this);
 	state->rcu.resize(n_cpus);
+	state->cfs.resize(n_cpus);
 	if (n_cpus > 1)
 		points = std::make_unique<cpu_points>(*this);
 	for (u16 i = 0; i < n_cpus; ++i)

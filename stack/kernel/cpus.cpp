@@ -44,11 +44,11 @@ void check_for_circle(const cpu &c, const spinlock_t &lock)
 			report_deadlock(c, lock);
 }
 
-// A turn of a cpu that was left in the middle, up to its next function.
+// A turn of a cpu that was left in the middle, or that has a task to run, up to a next function.
 void run_a_turn(cpu &c)
 {
-	assert(c.left_on && !c.spins_on && !c.scheduler && "a cpu waits for one that is not inside anything");
-	c.run_until_ns = c.now_ns;
+	assert(cpu_has_work(c) && !c.scheduler && "a cpu waits for one that is not inside anything");
+	c.run_until_ns = c.left_on ? c.now_ns : c.now_ns + 1;
 	cpu_run(c);
 	c.run_until_ns = KTIME_NEVER;
 }
@@ -175,6 +175,24 @@ void cpu_relax()
 		run_a_turn(*other);
 	}
 	assert(somebody && "a cpu waits for one that is not inside anything");
+}
+
+// not traced: the machine beneath the kernel
+void run_others()
+{
+	cpu &here = *current.cpu;
+
+	assert(!current.task && !in_interrupt() && here.locks_held == 0);
+	if (local_softirq_pending() && !ksoftirqd_running()) {
+		local_bh_disable();
+		local_bh_enable();
+	}
+	for (const auto &c : here.on.cpus) {
+		if (c->scheduler || !cpu_has_work(*c))
+			continue;
+		c->now_ns = std::max(c->now_ns, here.now_ns);
+		run_a_turn(*c);
+	}
 }
 
 // not traced: the machine beneath the kernel

@@ -38,6 +38,8 @@ void function_point(const trace::site &s);
 void leave_cpu();
 // Waits a little for what another cpu does: the body of a loop that spins.
 void cpu_relax();
+// On the world's own stack, which sleeps a little: softirqs and tasks of all cpus have their turns.
+void run_others();
 // The lock belongs to another cpu: waits until that one hands it over. A circle of cpus that wait for each
 // other is reported, and the run ends.
 void wait_for_lock(const spinlock_t &lock);

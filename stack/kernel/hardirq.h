@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// How often each kind of interrupt came (arch/x86/include/asm/hardirq.h), and the texts of /proc/interrupts
-// and /proc/softirqs.
+// How often each kind of interrupt came (arch/x86/include/asm/hardirq.h), and the texts of /proc/interrupts,
+// /proc/softirqs and /proc/irq.
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "stack/kernel/percpu.h"
 
@@ -20,5 +21,9 @@ extern percpu<irq_cpustat_t> irq_stat;
 // Of the current host.
 std::string show_interrupts();
 std::string show_softirqs();
+// /proc/irq/N/smp_affinity.
+bool irq_has_affinity_file(unsigned irq);
+std::string irq_affinity_proc_show(unsigned irq);
+int write_irq_affinity(unsigned irq, std::string_view text);
 
 } // namespace skbwalk

@@ -12,6 +12,7 @@
 #include <cerrno>
 
 #include "stack/kernel/cpus.h"
+#include "stack/kernel/delay.h"
 #include "stack/kernel/internal.h"
 
 namespace skbwalk {
@@ -283,6 +284,22 @@ int schedule_hrtimeout_range(const u64 *expires_ns, u64 delta_ns, const char *wc
 {
 	TRACE();
 	return schedule_hrtimeout_range_clock(expires_ns, delta_ns, wchan);
+}
+
+void usleep_range(u32 min_us, u32 max_us)
+{
+	TRACE();
+	if (!current.task) { // a command of the world's: others go on meanwhile
+		charge(min_us * NSEC_PER_USEC);
+		run_others();
+		return;
+	}
+	const u64 expires = static_cast<u64>(ktime_get()) + min_us * NSEC_PER_USEC;
+	const u64 delta = u64{max_us - min_us} * NSEC_PER_USEC;
+
+	do
+		set_current_state(TASK_UNINTERRUPTIBLE);
+	while (schedule_hrtimeout_range(&expires, delta));
 }
 
 } // namespace skbwalk

@@ -8,6 +8,7 @@
 #include <bitset>
 #include <functional>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 #include "stack/kernel/fiber.h"
@@ -104,6 +105,15 @@ struct page_pool {
 	~page_pool();
 };
 
+// How much of its cpu a task has had, against the cpu's min_vruntime.
+struct sched_entity {
+	u64 vruntime = 0;
+	u64 exec_start = 0; // counted up to this time
+};
+struct cfs_rq {
+	u64 min_vruntime = 0; // no task that runs or waits here has had less
+};
+
 struct host_state {
 	host_state(host &h);
 	~host_state();
@@ -117,6 +127,8 @@ struct host_state {
 	std::function<bool(const kmem_cache &)> failslab;
 	page_pool pages;
 	std::vector<rcu_data> rcu; // one a cpu
+	std::vector<cfs_rq> cfs;   // one a cpu
+	std::unordered_map<const task_struct *, sched_entity> entities;
 	int next_pid = 1000;
 	int next_kthread_pid = 10;
 	u16 next_task_id = 1;
@@ -142,6 +154,16 @@ void take_an_interrupt(); // the one of the highest priority
 void cpu_program_timer(cpu &c);
 u64 cpu_next_event_ns(cpu &c);
 void scheduler_tick();
+// --- sched_fair.cpp ---
+enum class enqueue_reason : u8 { starts, wakes, stays };
+void update_curr(cpu &c);
+void enqueue_task_fair(task_struct &t, enqueue_reason why);
+void leave_rq_fair(cpu &c); // curr sleeps or ends
+void change_rq_fair(task_struct &t, cpu &from, cpu &to);
+task_struct &pick_next_task_fair(cpu &c); // the queue is not empty
+bool goes_on_fair(cpu &c);                // curr before all who wait
+bool check_preempt_wakeup(cpu &c, const task_struct &woken);
+bool task_tick_fair(cpu &c); // true: curr has had its share
 // --- softirq.cpp ---
 void softirq_init(host_state &s);
 void tasklet_action();

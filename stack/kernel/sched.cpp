@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Tasks and the scheduler (kernel/sched/core.c). The world calls cpu_run; it takes the first runnable task,
-// switches to its stack, and gets the cpu back when the task sleeps in schedule(), yields or ends.
-// try_to_wake_up puts a sleeper at the end of its cpu's queue, or asks that cpu to. Left out: classes,
-// priorities, migration, load; a woken task preempts only who had the cpu for longer than CFS's wake-up
-// granularity, and then at the next voluntary preemption point or on the way to user mode.
+// Tasks and the scheduler (kernel/sched/core.c). The world calls cpu_run; it takes the task that is next
+// (sched_fair.cpp), switches to its stack, and gets the cpu back when the task sleeps in schedule(), yields,
+// goes to another cpu or ends. try_to_wake_up puts a sleeper into its cpu's queue, or asks that cpu to. Who
+// is to be preempted goes at the next voluntary preemption point or on the way to user mode. Left out:
+// classes, priorities, balancing, load.
 #include "stack/kernel/sched.h"
 
 #include <algorithm>
@@ -15,6 +15,7 @@
 #include "stack/kernel/cpus.h"
 #include "stack/kernel/file.h"
 #include "stack/kernel/internal.h"
+#include "stack/kernel/sched_affinity.h"
 #include "stack/kernel/smp.h"
 
 namespace skbwalk {
@@ -22,21 +23,17 @@ namespace skbwalk {
 namespace {
 
 constexpr int TASK_PARKED = 0x40; // in task_park; in no wake-up's mask
-constexpr u64 sched_wakeup_granularity_ns = NSEC_PER_MSEC;
-constexpr u64 sched_slice_ns = 3 * NSEC_PER_MSEC;
 
 u64 next_tick_ns(const cpu &c)
 {
 	return c.on.boot_ns + ((c.now_ns - c.on.boot_ns) / TICK_NSEC + 1) * TICK_NSEC;
 }
 
-void enqueue(task_struct &t)
+void enqueue(task_struct &t, enqueue_reason why = enqueue_reason::wakes)
 {
 	cpu &c = *t.on;
 
-	assert(!t.queued);
-	t.queued = true;
-	list_add_tail(t.run_entry, c.runqueue);
+	enqueue_task_fair(t, why);
 	if (!c.scheduler)
 		c.on.plat.kick(c);
 	if (c.curr)
@@ -72,12 +69,11 @@ void __schedule(const char *wchan)
 		t.state = TASK_RUNNING;
 		return;
 	}
-	if (t.state == TASK_RUNNING) {
-		if (list_empty(c.runqueue))
-			return;
-		enqueue(t);
-	}
-	c.curr = nullptr;
+	if (t.state == TASK_RUNNING && goes_on_fair(c))
+		return;
+	leave_rq_fair(c);
+	if (t.state == TASK_RUNNING)
+		enqueue(t, enqueue_reason::stays);
 	t.wait_channel = wchan;
 	t.stack->switch_to(*c.scheduler);
 	t.wait_channel = nullptr;
@@ -97,6 +93,7 @@ task_struct::task_struct(cpu &c, std::string name, std::function<void()> fn)
 task_struct::~task_struct()
 {
 	assert(!stack && "a task must have run to its end");
+	on->on.state->entities.erase(this);
 	assert(!queued && list_empty(run_entry));
 }
 
@@ -161,7 +158,7 @@ void ttwu_do_activate(task_struct &t)
 
 	t.state = TASK_RUNNING;
 	enqueue(t);
-	if (c.curr && c.now_ns - c.switched_in_ns >= sched_wakeup_granularity_ns)
+	if (c.curr && check_preempt_wakeup(c, t))
 		resched_curr(c);
 }
 
@@ -219,7 +216,7 @@ int try_to_wake_up(task_struct &t, unsigned state_mask, int)
 		return 1;
 	}
 	enqueue(t);
-	if (!c.curr || c.now_ns - c.switched_in_ns >= sched_wakeup_granularity_ns)
+	if (!c.curr || check_preempt_wakeup(c, t))
 		c.need_resched = true;
 	return 1;
 }
@@ -244,8 +241,58 @@ void scheduler_tick()
 	TRACE();
 	cpu &c = *current.cpu;
 
-	if (c.curr && !list_empty(c.runqueue) && c.now_ns - c.switched_in_ns >= sched_slice_ns)
+	if (c.curr && task_tick_fair(c))
 		c.need_resched = true;
+}
+
+// --- where a task may run ---
+
+namespace {
+
+// Unlike the kernel, no stopper thread moves a task that runs: it goes by itself.
+void affine_move_task(task_struct &t, cpumask mask)
+{
+	TRACE();
+	cpu &from = *t.on;
+
+	if (cpumask_test_cpu(from.id, mask))
+		return;
+	cpu &to = *from.on.cpus[static_cast<std::size_t>(cpumask_first(mask))];
+
+	assert(from.curr == &t && !in_interrupt() && !from.irqs_off && from.locks_held == 0);
+	change_rq_fair(t, from, to);
+	enqueue(t, enqueue_reason::stays);
+	if (to.curr && check_preempt_wakeup(to, t))
+		resched_curr(to);
+	t.stack->switch_to(*from.scheduler);
+}
+
+int __set_cpus_allowed_ptr(task_struct &t, cpumask new_mask)
+{
+	TRACE();
+	affine_move_task(t, new_mask);
+	return 0;
+}
+
+int __sched_setaffinity(task_struct &t, cpumask mask)
+{
+	TRACE();
+	const cpumask allowed = mask & cpu_online_mask();
+
+	if (cpumask_empty(allowed))
+		return -EINVAL;
+	return __set_cpus_allowed_ptr(t, allowed);
+}
+
+} // namespace
+
+// Unlike the kernel, of the task that calls and no other.
+long sched_setaffinity(int pid, cpumask in_mask)
+{
+	TRACE();
+	if (pid != 0 && pid != current.task->pid)
+		return -ESRCH;
+	return __sched_setaffinity(*current.task, in_mask);
 }
 
 // not traced: the machine beneath the kernel
@@ -265,13 +312,11 @@ void cpu_run(cpu &c)
 			assert(!c.curr && c.locks_held == 0);
 			if (list_empty(c.runqueue) || c.now_ns >= c.run_until_ns)
 				break;
-			task_struct &next = list_entry(*c.runqueue.next, &task_struct::run_entry);
+			task_struct &next = pick_next_task_fair(c);
 
-			list_del_init(next.run_entry);
-			next.queued = false;
 			c.need_resched = c.resched_asked = false;
-			c.switched_in_ns = c.now_ns;
-			c.curr = &next;
+			if (!list_empty(c.runqueue)) // who waits has its turn at a tick
+				cpu_event_at(c, next_tick_ns(c));
 			if (!next.stack)
 				next.stack = std::make_unique<fiber>(c.on.state->stacks, task_main, &next);
 			to = next.stack.get();
@@ -284,7 +329,8 @@ void cpu_run(cpu &c)
 		c.running = nullptr;
 		current.task = c.curr;
 		if (t && t->state == TASK_DEAD && !c.left_on) {
-			c.curr = current.task = nullptr;
+			leave_rq_fair(c);
+			current.task = nullptr;
 			t->stack.reset();
 		}
 		if (c.left_on)
@@ -340,7 +386,9 @@ u64 cpu_next_event_ns(cpu &c)
 // not traced: the machine beneath the kernel
 void cpu_program_timer(cpu &c)
 {
-	c.next_event_ns = cpu_next_event_ns(c);
+	// Left in the middle with its interrupt due, it takes that first.
+	if (!c.left_on || c.now_ns < c.next_event_ns)
+		c.next_event_ns = cpu_next_event_ns(c);
 	if (c.next_event_ns != c.armed_ns) {
 		c.armed_ns = c.next_event_ns;
 		c.on.plat.arm_timer(c, c.armed_ns);
@@ -351,7 +399,7 @@ void cpu_program_timer(cpu &c)
 void task_start(task_struct &t)
 {
 	assert(!t.stack && t.state == TASK_RUNNING);
-	enqueue(t);
+	enqueue(t, enqueue_reason::starts);
 }
 
 // not traced: the machine beneath the kernel

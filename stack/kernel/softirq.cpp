@@ -18,16 +18,11 @@ namespace {
 constexpr u32 MAX_SOFTIRQ_TIME = msecs_to_jiffies(2);
 constexpr int MAX_SOFTIRQ_RESTART = 10;
 
-// Who has slept longest goes first under the kernel's fair scheduler: of those who wait, that is ksoftirqd.
 void wakeup_softirqd()
 {
 	TRACE();
-	task_struct *t = current.cpu->ksoftirqd.get();
-
-	if (t && wake_up_process(*t) && t->queued) {
-		list_del_init(t->run_entry);
-		list_add(t->run_entry, current.cpu->runqueue);
-	}
+	if (task_struct *t = current.cpu->ksoftirqd.get())
+		wake_up_process(*t);
 }
 
 // A running task has had its time, or the idle one is to end.

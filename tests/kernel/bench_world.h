@@ -181,6 +181,8 @@ private:
 		const key k{when_ns, ++number_};
 
 		events_[k] = event{std::move(fn), on};
+		if (cpu *const me = current.cpu; me && on && on != me)
+			me->run_until_ns = std::min(me->run_until_ns, std::max(when_ns, me->now_ns + 1));
 		return k;
 	}
 	std::map<key, event> events_;

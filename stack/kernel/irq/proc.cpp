@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "stack/kernel/apic/apic.h"
+#include "stack/kernel/bitmap.h"
 #include "stack/kernel/hardirq.h"
 #include "stack/kernel/internal.h"
 #include "stack/kernel/irq/internals.h"
@@ -110,6 +111,39 @@ std::string show_interrupts()
 			show_line(p, *desc);
 	arch_show_interrupts(p);
 	return p;
+}
+
+// not traced: whether there is such a file
+bool irq_has_affinity_file(unsigned irq)
+{
+	const irq_desc *desc = irq_to_desc(irq);
+
+	return desc && (desc->action || desc->data.chip->irq_set_affinity);
+}
+
+// not traced: for who reads the text; nothing of it is on a packet's way
+std::string irq_affinity_proc_show(unsigned irq)
+{
+	irq_desc &desc = *irq_to_desc(irq);
+
+	return cpumask_text(irqd_is_setaffinity_pending(desc.data) ? desc.pending_mask
+	                                                           : desc.irq_common.affinity) +
+	       '\n';
+}
+
+int write_irq_affinity(unsigned irq, std::string_view text)
+{
+	TRACE();
+	const irq_desc *desc = irq_to_desc(irq);
+	cpumask mask;
+
+	if (!desc || !desc->data.chip->irq_set_affinity)
+		return -EIO;
+	if (const int err = cpumask_parse(text, mask))
+		return err;
+	if (!cpumask_intersects(mask, cpu_online_mask()))
+		return -EINVAL;
+	return irq_set_affinity(irq, mask);
 }
 
 // not traced: for who reads the text; nothing of it is on a packet's way
