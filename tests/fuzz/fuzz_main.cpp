@@ -43,7 +43,7 @@ void aborted(int) { keep_input(); }
 std::string input;
 
 int fuzz_main(int argc, char **argv, const char *about, std::span<const numeric_option> numbers,
-              const std::function<int()> &run)
+              const std::function<int()> &run, std::span<const text_option> texts)
 {
 	CLI::App app{about};
 
@@ -51,6 +51,8 @@ int fuzz_main(int argc, char **argv, const char *about, std::span<const numeric_
 		app.add_option(n.name, *n.value, n.meaning)
 			->capture_default_str()
 			->check(CLI::Range(n.least, std::numeric_limits<u64>::max()));
+	for (const text_option &t : texts)
+		app.add_option(t.name, *t.value, t.meaning);
 	try {
 		app.parse(argc, argv);
 	} catch (const CLI::ParseError &e) {

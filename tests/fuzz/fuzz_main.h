@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What the seeded generators have in common: a command line of numbers, and the input in hand kept in a file
+// What the seeded generators have in common: a command line, and the input in hand kept in a file
 // when the program under it crashes or hangs.
 #pragma once
 
@@ -18,10 +18,15 @@ struct numeric_option {
 	const char *meaning;
 	u64 least = 0;
 };
-// Reads the command line into `numbers` and calls `run`. --help prints what there is and starts nothing; a
-// wrong line is told on stderr and is status 2.
+struct text_option {
+	const char *name;
+	std::string *value;
+	const char *meaning;
+};
+// Reads the command line into `numbers` and `texts` and calls `run`. --help prints what there is and starts
+// nothing; a wrong line is told on stderr and is status 2.
 int fuzz_main(int argc, char **argv, const char *about, std::span<const numeric_option> numbers,
-              const std::function<int()> &run);
+              const std::function<int()> &run, std::span<const text_option> texts = {});
 
 // The input in hand. After watch_inputs a crash, a sanitizer's finding or an input that takes longer than
 // `seconds` of real time leaves it in /tmp/PROGRAM.PID.SUFFIX, which is named on stderr.

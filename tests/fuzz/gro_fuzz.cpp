@@ -4,20 +4,13 @@
 // a router between them, joined by veths whose offloads, sizes and timers come from the seed; the router
 // loses packets, sends some twice and holds some back; TCP streams of random writes go both ways and are read
 // in random pieces. Each byte is compared, and the checksums of each packet that a device of the ends or of
-// the router sees, merged or not. A difference stops the program; it says which world it was.
-//
-//   gro_fuzz [--seed N] [--count PACKETS] [--worlds WORLDS] [--world FIRST] [--pcap FILE]
-//
-// --count ends after so many packets, --worlds after so many worlds; --pcap writes what goes by the devices.
+// the router sees, merged or not. A difference stops the program; the file that it names has the command line
+// of the world in hand.
 #include <array>
-#include <charconv>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string>
-#include <string_view>
-#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -31,6 +24,7 @@
 #include "stack/netfilter/netfilter.h"
 #include "stack/wire/socket.h"
 #include "tests/fuzz/dice.h"
+#include "tests/fuzz/fuzz_main.h"
 
 namespace skbwalk::fuzz {
 
@@ -46,20 +40,9 @@ struct totals_t {
 	u64 packets = 0, segments = 0, merged = 0, bytes = 0, lost = 0, held = 0, doubled = 0;
 };
 totals_t totals;
-u64 world_number = 0;
 
-[[noreturn]] void fail(const std::string &what)
-{
-	std::fprintf(stderr, "gro_fuzz: world %llu: %s\n", static_cast<unsigned long long>(world_number),
-	             what.c_str());
-	std::abort();
-}
-
-void hung(int)
-{
-	std::fprintf(stderr, "gro_fuzz: world %llu hangs\n", static_cast<unsigned long long>(world_number));
-	std::abort();
-}
+// From any stack, with tasks alive on others.
+[[noreturn]] void stop(const std::string &what) { std::_Exit(fail(what)); }
 
 u8 byte_at(u32 flow, u32 position) { return static_cast<u8>((position * 2654435761u + flow * 40503u) >> 13); }
 
@@ -91,7 +74,7 @@ struct flow {
 		bytes buffer(70000);
 
 		if (system_call(sys_nr::bind, l, &any, 16) || system_call(sys_nr::listen, l, 8))
-			fail("cannot listen");
+			stop("cannot listen");
 		const long fd = system_call(sys_nr::accept, l, static_cast<void *>(nullptr),
 		                            static_cast<void *>(nullptr));
 		for (;;) {
@@ -102,17 +85,17 @@ struct flow {
 			if (current.task->fatal_signal)
 				return;
 			if (n < 0)
-				fail(fmt::format("flow {}: recv returns {}", number, n));
+				stop(fmt::format("flow {}: recv returns {}", number, n));
 			if (n == 0)
 				break;
 			for (u32 i = 0; i < static_cast<u32>(n); ++i, ++read)
 				if (buffer[i] != byte_at(number, read))
-					fail(fmt::format("flow {}: byte {} differs", number, read));
+					stop(fmt::format("flow {}: byte {} differs", number, read));
 			if (d.one_in(20))
 				system_call(sys_nr::poll, static_cast<void *>(nullptr), 0, d.below(30));
 		}
 		if (read != size)
-			fail(fmt::format("flow {}: {} bytes were sent, {} read", number, size, read));
+			stop(fmt::format("flow {}: {} bytes were sent, {} read", number, size, read));
 		system_call(sys_nr::close, fd);
 		system_call(sys_nr::close, l);
 		done = true;
@@ -143,7 +126,7 @@ struct flow {
 			if (current.task->fatal_signal)
 				return;
 			if (ret != static_cast<long>(n))
-				fail(fmt::format("flow {}: send of {} returns {}", number, n, ret));
+				stop(fmt::format("flow {}: send of {} returns {}", number, n, ret));
 			sent += n;
 			if (d.one_in(15))
 				system_call(sys_nr::poll, static_cast<void *>(nullptr), 0, d.below(8));
@@ -242,7 +225,7 @@ public:
 			const enter_cpu in(*h_.cpus[0]);
 			hook_ = hook();
 			if (nf_register_net_hook(*get_net_ns_by_name("r"), hook_))
-				fail("no hook");
+				stop("no hook");
 		}
 		tap_.watch([this](const sim::packet_tap::seen &p) { look(p); });
 		if (pcap)
@@ -287,12 +270,12 @@ public:
 		w_.run_until(w_.now_ns() + 10 * NSEC_PER_MSEC);
 		for (const auto &t : tasks_)
 			if (t->state != TASK_DEAD)
-				fail(t->comm + " does not end");
+				stop(t->comm + " does not end");
 		tasks_.clear();
 		{
 			const enter_cpu in(*h_.cpus[0]);
 			if (skb_dropped_unspecified())
-				fail("packets were lost by a destructor");
+				stop("packets were lost by a destructor");
 		}
 		for (const auto &f : flows_)
 			totals.bytes += f->read;
@@ -400,9 +383,9 @@ private:
 		const auto where = [&] { return fmt::format("{} {}", p.dev.name, p.out ? "out" : "in"); };
 
 		if (total + ETH_HLEN > f.size())
-			fail(where() + ": a packet is shorter than it says");
+			stop(where() + ": a packet is shorter than it says");
 		if (sum16(ip, ihl))
-			fail(where() + ": the sum of an IP header is wrong");
+			stop(where() + ": the sum of an IP header is wrong");
 		if (!p.out) {
 			++totals.packets;
 			totals.segments += std::max<u16>(1, skb_shinfo(p.skb).gso_segs);
@@ -415,7 +398,7 @@ private:
 			get16(ip + 12) + get16(ip + 14) + get16(ip + 16) + get16(ip + 18) + IPPROTO_TCP + len;
 
 		if (sum16(ip + ihl, len, pseudo))
-			fail(where() + ": the sum of a TCP segment is wrong");
+			stop(where() + ": the sum of a TCP segment is wrong");
 	}
 
 	dice d_;
@@ -433,18 +416,18 @@ int run(u64 seed, u64 count, u64 worlds, u64 first, const std::string &pcap_path
 	u64 done = 0;
 	std::unique_ptr<sim::pcap_file> pcap;
 
-	std::signal(SIGALRM, hung);
+	watch_inputs("gro_fuzz", "args", hang_seconds);
 	if (!pcap_path.empty())
 		pcap = std::make_unique<sim::pcap_file>(pcap_path);
-	for (world_number = first; worlds ? done < worlds : totals.packets < count; ++world_number, ++done) {
-		alarm(hang_seconds);
-		bench b{seed * 1'000'003 + world_number, pcap.get()};
+	for (u64 world = first; worlds ? done < worlds : totals.packets < count; ++world, ++done) {
+		next_input(fmt::format("--seed {} --world {} --worlds 1\n", seed, world));
+		bench b{seed * 1'000'003 + world, pcap.get()};
 		if (!b.go())
-			fail("not all arrives:" + b.state());
+			stop("not all arrives:" + b.state());
 		for (const std::string &line : b.end())
-			fail("leaves " + line);
+			stop("leaves " + line);
 	}
-	alarm(0);
+	end_of_inputs();
 	fmt::print("{} worlds, {} bytes read as they were sent\n"
 	           "{} packets received, of {} segments; {} of the packets were of several\n"
 	           "{} lost, {} late, {} twice\n",
@@ -459,24 +442,17 @@ int run(u64 seed, u64 count, u64 worlds, u64 first, const std::string &pcap_path
 
 int main(int argc, char **argv)
 {
+	using namespace skbwalk::fuzz;
 	skbwalk::u64 seed = 1, count = 10'000, worlds = 0, world = 0;
 	std::string pcap;
+	const numeric_option numbers[] = {
+		{"--seed", &seed, "of everything that is random"},
+		{"--count", &count, "packets; ends after the world in which they are reached"},
+		{"--worlds", &worlds, "worlds, instead of packets"},
+		{"--world", &world, "the first world"}};
+	const text_option texts[] = {{"--pcap", &pcap, "write what goes by the devices"}};
 
-	for (int i = 1; i + 1 < argc; i += 2) {
-		const std::string_view name = argv[i], value = argv[i + 1];
-		skbwalk::u64 *const to = name == "--seed"     ? &seed
-		                         : name == "--count"  ? &count
-		                         : name == "--worlds" ? &worlds
-		                         : name == "--world"  ? &world
-		                                              : nullptr;
-		if (name == "--pcap") {
-			pcap = value;
-		} else if (!to || std::from_chars(value.data(), value.data() + value.size(), *to).ptr !=
-		                          value.data() + value.size()) {
-			std::fprintf(stderr, "usage: gro_fuzz [--seed N] [--count PACKETS] [--worlds WORLDS] "
-			                     "[--world FIRST] [--pcap FILE]\n");
-			return 2;
-		}
-	}
-	return skbwalk::fuzz::run(seed, count, worlds, world, pcap);
+	return fuzz_main(
+		argc, argv, "What is read equals what was sent, however packets are merged and cut.", numbers,
+		[&] { return run(seed, count, worlds, world, pcap); }, texts);
 }

@@ -4,6 +4,7 @@
 // that exist, most of which can succeed. Each is to be accepted and run; what it does is for the model.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,9 @@ private:
 	void topology();
 	void tasks();
 	std::string step();
+	void cpus();
+	void devices();
+	std::string tasklet(std::size_t task);
 	std::string call(std::string_view name, std::size_t task, std::string rest);
 	std::string new_socket(std::size_t task);
 	std::string on(descriptor &d);
@@ -40,6 +44,7 @@ private:
 	std::string flags(bool sending);
 	std::string option();
 	std::string address_for(const descriptor &d, bool own);
+	u32 some_cpus() { return 1 + d_.below((1u << cpus_) - 1); } // a mask
 	std::string some_address() { return addresses_[d_.below(addresses_.size())]; }
 	template <std::size_t N> std::string one_of(const char *const (&list)[N])
 	{
@@ -58,6 +63,8 @@ private:
 	std::vector<descriptor> fds_;
 	std::vector<peer> peers_;
 	u32 named_ = 0;
+	u32 cpus_ = 1;
+	std::string hosts_, cost_, devices_;
 	bool has_epoll_ = false;
 	std::size_t epoll_task_ = 0;
 	std::string phase_;
@@ -147,6 +154,95 @@ inline void scenario_maker::tasks()
 		task_names_.emplace_back(names[i]);
 }
 
+// Several cpus that stand still now and then, functions that take their time, and packets steered among cpus.
+inline void scenario_maker::cpus()
+{
+	static constexpr const char *const functions[] = {
+		"ip_rcv",           "tcp_v4_rcv",     "udp_rcv",         "__dev_queue_xmit",
+		"net_rx_action",    "tcp_ack",        "tcp_sendmsg",     "tcp_recvmsg",
+		"lock_sock_nested", "release_sock",   "__alloc_skb",     "kmem_cache_free",
+		"tcp_write_xmit",   "try_to_wake_up", "process_backlog", "inet_csk_accept",
+		"handle_irq_event", "mod_timer",      "veth_xmit",       "loopback_xmit"};
+
+	cpus_ = d_.percent(60) ? 2 + d_.below(3) : 1;
+	if (d_.percent(cpus_ > 1 ? 40 : 10)) {
+		std::string list;
+
+		for (u32 i = 1 + d_.below(4); i; --i) {
+			const std::string one = one_of(functions);
+
+			if (list.find('"' + one + '"') == std::string::npos)
+				add(list, fmt::format(R"("{}": {})", one,
+				                      d_.below(d_.percent(80) ? 5000 : 100'000)));
+		}
+		cost_ = fmt::format("\n\t\"cost\": {{\"functions\": {{{}}}}},", list);
+	}
+	if (cpus_ == 1)
+		return;
+	hosts_ = d_.percent(75)
+	                 ? fmt::format("\n\t\"hosts\": {{\"host\": {{\"cpus\": {}, \"interleave\": {}}}}},",
+	                               cpus_, 5 + d_.below(100))
+	                 : fmt::format("\n\t\"hosts\": {{\"host\": {{\"cpus\": {}}}}},", cpus_);
+	const auto steer = [this](const char *in, const char *dev) {
+		setup_.push_back(fmt::format("{}sh -c 'echo {:x} > /sys/class/net/{}/queues/rx-0/rps_cpus'",
+		                             in, some_cpus(), dev));
+		if (d_.percent(20))
+			setup_.push_back(fmt::format(
+				"{}sh -c 'echo 16 > /sys/class/net/{}/queues/rx-0/rps_flow_cnt'", in, dev));
+	};
+	if (d_.percent(60))
+		steer("", "lo");
+	if (d_.percent(15))
+		setup_.push_back("sysctl -w net.core.rps_sock_flow_entries=64");
+	if (spaces_.size() > 1 && d_.percent(60)) {
+		const bool router = std::ranges::find(setup_, "ip netns add r") != setup_.end();
+
+		steer("ip netns exec a ", router ? "va" : "v1");
+		if (d_.percent(50))
+			steer("ip netns exec b ", router ? "vb" : "v2");
+		if (router && d_.percent(50))
+			steer("ip netns exec r ", "ra");
+		if (d_.percent(40)) { // which polls
+			setup_.push_back(
+				fmt::format("ip netns exec a ethtool -K {} gro on", router ? "va" : "v1"));
+			if (d_.percent(50)) {
+				setup_.push_back(fmt::format("ip netns exec a sh -c 'echo {} > "
+				                             "/sys/class/net/{}/gro_flush_timeout'",
+				                             d_.below(2'000'000), router ? "va" : "v1"));
+				setup_.push_back(fmt::format("ip netns exec a sh -c 'echo {} > "
+				                             "/sys/class/net/{}/napi_defer_hard_irqs'",
+				                             d_.below(4), router ? "va" : "v1"));
+			}
+		}
+	}
+}
+
+// Lines that interrupt while all that goes on.
+inline void scenario_maker::devices()
+{
+	if (!d_.percent(cpus_ > 1 ? 30 : 10))
+		return;
+	std::string list;
+
+	for (u32 i = 1 + d_.below(3); i; --i)
+		add(list,
+		    fmt::format(
+			    R"({{"name": "d{}", "irq": 10, "driver": "{}", "raises": [{}]}})", i,
+			    d_.percent(70) ? "handler" : "none",
+			    fmt::format(R"({{"at_ms": {}, "every_ms": {}, "count": {}, "for_ms": 0.002}})",
+		                        d_.below(50), 1 + d_.below(20), 1 + d_.below(40))));
+	add(list,
+	    fmt::format(
+		    R"({{"name": "edge", "irq": 11, "trigger": "edge", "raises": [{{"at_ms": {}, "every_ms": 0.{}, "count": {}}}]}})",
+		    d_.below(30), 1 + d_.below(9), 1 + d_.below(200)));
+	if (d_.percent(40))
+		add(list,
+		    fmt::format(
+			    R"({{"name": "slow", "irq": 12, "driver": "thread", "raises": [{{"at_ms": {}, "every_ms": 3, "count": {}}}]}})",
+			    d_.below(30), 1 + d_.below(20)));
+	devices_ = fmt::format("\n\t\"devices\": [{}],", list);
+}
+
 // ---- what -----------------------------------------------------------------------------------------------
 
 inline std::string scenario_maker::call(std::string_view name, std::size_t task, std::string rest)
@@ -155,6 +251,8 @@ inline std::string scenario_maker::call(std::string_view name, std::size_t task,
 		rest.insert(0, ", ");
 	if (d_.percent(12))
 		rest += R"(, "async": true)";
+	if (d_.percent(4))
+		rest += fmt::format(R"(, "times": {})", 2 + d_.below(30));
 	if (!phase_.empty())
 		rest += fmt::format(R"(, "phase": "{}")", phase_);
 	return fmt::format(R"({{"task": "{}", "call": "{}"{}, "expect": "anything"}})", task_names_[task],
@@ -319,8 +417,23 @@ inline std::string scenario_maker::command_step()
 	                                                  "ip netns exec b ip link set v2 mtu 300",
 	                                                  "ip netns exec a ip link set v1 netns b"};
 	phase_.clear();
+	if (cpus_ > 1 && !devices_.empty() && d_.percent(30))
+		return fmt::format(R"({{"run": "echo {:x} > /proc/irq/{}/smp_affinity"}})", some_cpus(),
+		                   d_.percent(50) ? 10 : 11);
+	if (cpus_ > 1 && d_.percent(20))
+		return fmt::format(R"({{"run": "echo {:x} > /sys/class/net/lo/queues/rx-0/rps_cpus"}})",
+		                   d_.percent(20) ? 0 : some_cpus());
 	return fmt::format(R"({{"run": "{}"}})",
 	                   spaces_.size() > 1 && d_.percent(60) ? one_of(of_spaces) : one_of(commands));
+}
+
+inline std::string scenario_maker::tasklet(std::size_t task)
+{
+	static constexpr const char *const ops[] = {"schedule", "hi_schedule", "disable", "enable", "kill"};
+
+	return call("tasklet", task,
+	            fmt::format(R"("tasklet": "{}", "op": "{}", "work_ns": {})", d_.percent(50) ? "t" : "u",
+	                        d_.percent(60) ? "schedule" : one_of(ops), d_.below(20'000)));
 }
 
 inline std::string scenario_maker::step()
@@ -328,6 +441,10 @@ inline std::string scenario_maker::step()
 	const u32 what = d_.below(100);
 	const std::size_t task = d_.below(task_names_.size());
 
+	if (cpus_ > 1 && d_.percent(5))
+		return call("sched_setaffinity", task, fmt::format(R"("cpus": [{}])", d_.below(cpus_)));
+	if (d_.percent(cpus_ > 1 ? 4 : 1))
+		return tasklet(task);
 	if (fds_.empty() || what < 12)
 		return new_socket(task);
 	if (what < 16) {
@@ -356,22 +473,15 @@ inline std::string scenario_maker::make()
 {
 	topology();
 	tasks();
-	std::string setup, tasks, warmup, steps, hosts;
-	// Several cpus that stand still now and then, and packets steered among them.
-	const u32 cpus = d_.percent(40) ? 2 + d_.below(3) : 1;
-	if (cpus > 1) {
-		hosts = fmt::format("\n\t\"hosts\": {{\"host\": {{\"cpus\": {}, \"interleave\": {}}}}},",
-		                    cpus, 5 + d_.below(100));
-		if (d_.percent(60))
-			setup_.push_back(fmt::format("echo {:x} > /sys/class/net/lo/queues/rx-0/rps_cpus",
-			                             1 + d_.below((1u << cpus) - 1)));
-	}
+	cpus();
+	devices();
+	std::string setup, tasks, warmup, steps;
 	for (const std::string &line : setup_)
 		add(setup, "\"" + line + "\"");
 	for (const std::string &name : task_names_) {
 		const std::string &space = spaces_[d_.below(spaces_.size())];
-		add(tasks, fmt::format(R"("{}": {{"netns": "{}", "cpu": {}}})", name, space,
-		                       cpus > 1 ? d_.below(cpus) : 0));
+		add(tasks,
+		    fmt::format(R"("{}": {{"netns": "{}", "cpu": {}}})", name, space, d_.below(cpus_)));
 	}
 	if (d_.percent(30))
 		for (u32 i = d_.below(6); i; --i)
@@ -384,7 +494,7 @@ inline std::string scenario_maker::make()
 	}
 	return fmt::format("{{\"name\": \"fuzz\", \"about\": \"From a seed.\",{}\n\t\"setup\": [{}],\n\t"
 	                   "\"tasks\": {{{}}},\n\t\"warmup\": [{}],\n\t\"steps\": [{}]}}\n",
-	                   hosts, setup, tasks, warmup, steps);
+	                   hosts_, cost_, devices_, setup, tasks, warmup, steps);
 }
 
 } // namespace skbwalk::fuzz
