@@ -93,6 +93,13 @@ static int br_device_event(net_device &dev, netdev_cmd event)
 }
 
 // What a switch learned would come in here; what goes out to switches is nothing to a bridge.
+// Which port a switch has taken over: none.
+static int br_switchdev_blocking_event(u32, net_device &dev)
+{
+	TRACE(dev);
+	return 0;
+}
+
 static int br_switchdev_event(u32 event, switchdev_notifier_fdb_info &info)
 {
 	TRACE(info.dev);
@@ -133,6 +140,7 @@ void br_init()
 	register_pernet_subsys(br_net_ops);
 	register_netdevice_notifier(br_device_event);
 	register_switchdev_notifier(br_switchdev_event);
+	register_switchdev_blocking_notifier(br_switchdev_blocking_event);
 }
 
 } // namespace skbwalk

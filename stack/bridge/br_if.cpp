@@ -7,6 +7,7 @@
 #include <bitset>
 
 #include "stack/bridge/br_private.h"
+#include "stack/switchdev/switchdev.h"
 
 namespace skbwalk {
 
@@ -204,6 +205,7 @@ static void del_nbp(net_bridge_port &p)
 	netdev_set_rx_headroom(dev, -1);
 	nbp_vlan_flush(p);
 	br_fdb_delete_by_port(br, &p, 0, true);
+	switchdev_deferred_process();
 	nbp_backup_clear(p);
 	nbp_update_port_count(br);
 	netdev_upper_dev_unlink(dev, *br.dev);
@@ -226,6 +228,9 @@ void br_dev_delete(net_device &dev)
 	del_timer_sync(br.tcn_timer);
 	cancel_delayed_work_sync(br.gc_work);
 	unregister_netdevice(dev);
+	// Unlike the kernel, at once and not in the worker, which at the end of a host does not come any
+	// more.
+	switchdev_deferred_process();
 }
 
 static int find_portno(net_bridge &br)

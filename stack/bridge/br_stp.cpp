@@ -7,6 +7,7 @@
 // bridge's lock. Left out: multiple spanning trees, switch ports.
 #include "stack/bridge/br_private_stp.h"
 #include "stack/kernel/printk.h"
+#include "stack/switchdev/switchdev.h"
 
 namespace skbwalk {
 
@@ -19,9 +20,15 @@ constexpr const char *br_port_state_names[] = {"disabled", "listening", "learnin
 void br_set_state(net_bridge_port &p, u8 state)
 {
 	TRACE(p.dev);
+	const switchdev_attr attr = {p.dev, SWITCHDEV_ATTR_ID_PORT_STP_STATE, SWITCHDEV_F_DEFER, state};
+
 	p.state = state;
-	_printk("%c6%s: port %u(%s) entered %s state\n", KERN_SOH, p.br->dev->name.c_str(), u32{p.port_no},
-	        p.dev->name.c_str(), br_port_state_names[state]);
+	if (const int err = switchdev_port_attr_set(*p.dev, attr); err && err != -EOPNOTSUPP)
+		_printk("%c4%s: error setting offload STP state on port %u(%s)\n", KERN_SOH,
+		        p.br->dev->name.c_str(), u32{p.port_no}, p.dev->name.c_str());
+	else
+		_printk("%c6%s: port %u(%s) entered %s state\n", KERN_SOH, p.br->dev->name.c_str(),
+		        u32{p.port_no}, p.dev->name.c_str(), br_port_state_names[state]);
 	if (p.br->stp_enabled != BR_KERNEL_STP)
 		return;
 	if (state == BR_STATE_BLOCKING)
@@ -423,11 +430,24 @@ int br_set_max_age(net_bridge &br, u32 val)
 	return set_time(br, val, BR_MIN_MAX_AGE, BR_MAX_MAX_AGE, br.bridge_max_age, br.max_age);
 }
 
+// Called under the bridge's lock.
+int __set_ageing_time(net_device &dev, u32 t)
+{
+	TRACE(dev);
+	const switchdev_attr attr = {&dev, SWITCHDEV_ATTR_ID_BRIDGE_AGEING_TIME,
+	                             SWITCHDEV_F_SKIP_EOPNOTSUPP | SWITCHDEV_F_DEFER, jiffies_to_clock_t(t)};
+	const int err = switchdev_port_attr_set(dev, attr);
+
+	return err == -EOPNOTSUPP ? 0 : err;
+}
+
 int br_set_ageing_time(net_bridge &br, u32 ageing_time)
 {
 	TRACE(br.dev);
 	const u32 t = clock_t_to_jiffies(ageing_time);
 
+	if (const int err = __set_ageing_time(*br.dev, t))
+		return err;
 	spin_lock_bh(br.lock);
 	br.bridge_ageing_time = t;
 	br.ageing_time = t;
@@ -440,8 +460,14 @@ int br_set_ageing_time(net_bridge &br, u32 ageing_time)
 void __br_set_topology_change(net_bridge &br, bool val)
 {
 	TRACE(br.dev);
-	if (br.stp_enabled == BR_KERNEL_STP && br.topology_change != val)
-		br.ageing_time = val ? 2 * br.forward_delay : br.bridge_ageing_time;
+	if (br.stp_enabled == BR_KERNEL_STP && br.topology_change != val) {
+		const u32 t = val ? 2 * br.forward_delay : br.bridge_ageing_time;
+
+		if (__set_ageing_time(*br.dev, t))
+			_printk("%c4%s: error offloading ageing time\n", KERN_SOH, br.dev->name.c_str());
+		else
+			br.ageing_time = t;
+	}
 	br.topology_change = val;
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "stack/kernel/percpu.h"
+#include "stack/kernel/softirq.h"
 #include "stack/llc/llc.h"
 
 namespace skbwalk {
@@ -32,10 +33,12 @@ static llc_sap *__llc_sap_find(u8 sap_value)
 llc_sap *llc_sap_find(u8 sap_value)
 {
 	TRACE();
+	local_bh_disable();
 	llc_sap *sap = __llc_sap_find(sap_value);
 
 	if (sap)
 		refcount_inc(sap->refcnt);
+	local_bh_enable();
 	return sap;
 }
 
