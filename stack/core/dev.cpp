@@ -8,7 +8,9 @@
 #include <algorithm>
 
 #include "stack/core/net_namespace.h"
+#include "stack/core/netdev_change_info.h"
 #include "stack/core/netdevice.h"
+#include "stack/kernel/percpu.h"
 #include "stack/kernel/printk.h"
 #include "stack/sched/sch_generic.h"
 
@@ -178,6 +180,11 @@ static void dev_change_rx_flags(net_device &dev, u32 flags)
 static int __dev_set_promiscuity(net_device &dev, int inc, bool notify);
 static int __dev_set_allmulti(net_device &dev, int inc);
 
+namespace {
+perhost<netdev_notifier_change_info> change_of_host;
+}
+const netdev_notifier_change_info &netdev_change_info() { return *change_of_host; }
+
 static void __dev_notify_flags(net_device &dev, u32 old_flags)
 {
 	TRACE(dev);
@@ -185,8 +192,11 @@ static void __dev_notify_flags(net_device &dev, u32 old_flags)
 
 	if (changes & IFF_UP)
 		call_netdevice_notifiers(dev.flags & IFF_UP ? NETDEV_UP : NETDEV_DOWN, dev);
-	if ((dev.flags & IFF_UP) && (changes & ~(IFF_UP | IFF_PROMISC | IFF_ALLMULTI | IFF_VOLATILE)))
+	if ((dev.flags & IFF_UP) && (changes & ~(IFF_UP | IFF_PROMISC | IFF_ALLMULTI | IFF_VOLATILE))) {
+		change_of_host->flags_changed = changes;
 		call_netdevice_notifiers(NETDEV_CHANGE, dev);
+		change_of_host->flags_changed = 0;
+	}
 }
 
 static int __dev_change_flags(net_device &dev, u32 flags)

@@ -6,6 +6,7 @@
 // answers a request for an address of ours (or one that we proxy), learns the asker on the way, and updates
 // an entry from an answer. Left out: single proxy entries (pneigh), the queue that delays proxied answers,
 // devices other than Ethernet, ioctls, and /proc. No hook stands in the way of ARP yet.
+#include "stack/core/netdev_change_info.h"
 #include "stack/ethernet/eth.h"
 #include "stack/ipv4/ip_fib.h"
 #include "stack/ipv4/l3mdev.h"
@@ -575,6 +576,8 @@ static int arp_netdev_event(net_device &dev, netdev_cmd event)
 		neigh_changeaddr(arp_tbl(), dev);
 		rt_cache_flush(dev_net(dev));
 	} else if (event == NETDEV_CHANGE) {
+		if (netdev_change_info().flags_changed & IFF_NOARP)
+			neigh_changeaddr(arp_tbl(), dev);
 		const in_device *in_dev = __in_dev_get_rcu(dev);
 		const bool evict_nocarrier =
 			!in_dev || IN_DEV_ANDCONF(*in_dev, IPV4_DEVCONF_ARP_EVICT_NOCARRIER);
