@@ -9,11 +9,14 @@
 // devices).
 #include "stack/ipv4/tcp_md5.h"
 
+#include <array>
+#include <cstdio>
 #include <cstring>
 
 #include "stack/core/netdevice.h"
 #include "stack/ipv4/ip_fib.h"
 #include "stack/ipv4/l3mdev.h"
+#include "stack/kernel/printk.h"
 
 namespace skbwalk {
 
@@ -40,6 +43,17 @@ bool digests_differ(const u8 *a, const u8 *b) // crypto_memneq: the time says no
 	for (std::size_t i = 0; i < MD5_DIGEST_SIZE; ++i)
 		differ |= static_cast<u8>(a[i] ^ b[i]);
 	return differ != 0;
+}
+
+// As %pI4 prints it.
+std::array<char, 16> dotted(be32 addr)
+{
+	const u32 a = ntohl(addr);
+	std::array<char, 16> out{};
+
+	std::snprintf(out.data(), out.size(), "%u.%u.%u.%u", a >> 24, a >> 16 & 0xff, a >> 8 & 0xff,
+	              a & 0xff);
+	return out;
 }
 
 } // namespace
@@ -348,7 +362,7 @@ int tcp_v4_md5_hash_skb(u8 *md5_hash, const tcp_md5sig_key &key, const sock *sk,
 }
 
 // Of each segment that comes in: the reason to drop it, or none.
-skb_drop_reason tcp_inbound_md5_hash(const sock *sk, const sk_buff &skb, be32 saddr, be32, int family,
+skb_drop_reason tcp_inbound_md5_hash(const sock *sk, const sk_buff &skb, be32 saddr, be32 daddr, int family,
                                      int dif, int sdif)
 {
 	TRACE(sk, skb);
@@ -374,6 +388,11 @@ skb_drop_reason tcp_inbound_md5_hash(const sock *sk, const sk_buff &skb, be32 sa
 	const int genhash = tcp_v4_md5_hash_skb(newhash, *hash_expected, nullptr, skb);
 	if (genhash || digests_differ(hash_location, newhash)) {
 		NET_INC_STATS(net, LINUX_MIB_TCPMD5FAILURE);
+		if (net_ratelimit())
+			_printk("%c6TCP: MD5 Hash failed for (%s, %d)->(%s, %d)%s L3 index %d\n", KERN_SOH,
+			        dotted(saddr).data(), ntohs(tcp_hdr(skb).source), dotted(daddr).data(),
+			        ntohs(tcp_hdr(skb).dest), genhash ? " tcp_v4_calc_md5_hash failed" : "",
+			        l3index);
 		return SKB_DROP_REASON_TCP_MD5FAILURE;
 	}
 	return SKB_NOT_DROPPED_YET;

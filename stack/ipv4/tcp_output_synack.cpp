@@ -239,7 +239,8 @@ skb_ptr make_syn_data(sock &sk, const sk_buff &syn)
 			kfree_skb(std::move(syn_data));
 			return nullptr;
 		}
-		skb_trim(*syn_data, static_cast<u32>(copied));
+		if (copied != space)
+			skb_trim(*syn_data, static_cast<u32>(copied));
 		space = copied;
 	}
 	if (space == fo.size)
