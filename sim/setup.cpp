@@ -29,8 +29,10 @@ void ip(command &c)
 			c.in = &c.space(c.take("a namespace"));
 		else if (option == "-6" || option == "-M" || option == "-B")
 			c.not_modelled(fmt::format("`ip {}'", option));
-		else if (option != "-4" && option != "-d" && option != "-s" && option != "-o" &&
-		         option != "-br" && option != "-c")
+		else if (option == "-s" || option == "-stats" || option == "-statistics")
+			c.statistics = true;
+		else if (option != "-4" && option != "-d" && option != "-o" && option != "-br" &&
+		         option != "-c")
 			c.bad(fmt::format("expected an option of ip, found \"{}\"", option));
 	}
 	if (c.eat("link"))
@@ -296,7 +298,7 @@ void ip_netns(command &c)
 			command::fails(fmt::format("Invalid netns name \"{}\"", name));
 		if (get_net_ns_by_name(name))
 			command::fails(fmt::format(
-				"Cannot create namespace file \"/var/run/netns/{}\": File exists", name));
+				"Cannot create namespace file \"/run/netns/{}\": File exists", name));
 		copy_net_ns(name);
 		return;
 	}
@@ -306,7 +308,7 @@ void ip_netns(command &c)
 		net *n = name.empty() ? nullptr : get_net_ns_by_name(name);
 		if (!n)
 			command::fails(fmt::format(
-				"Cannot remove namespace file \"/var/run/netns/{}\": No such file or directory",
+				"Cannot remove namespace file \"/run/netns/{}\": No such file or directory",
 				name));
 		// Who lives in it keeps it; its name is free.
 		n->name += " (deleted)";

@@ -9,8 +9,6 @@
 
 namespace skbwalk::sim {
 
-std::string link_text(const net_device &dev);
-
 namespace {
 
 u8 take_scope(command &c)
@@ -80,9 +78,9 @@ addr_arguments addr_words(command &c)
 	return a;
 }
 
-void show_addresses(command &c, const net_device &dev)
+void show_addresses(command &c, net_device &dev)
 {
-	c.out += link_text(dev);
+	c.out += link_text(dev, true);
 	const in_device *in = __in_dev_get_rcu(dev);
 	for (const in_ifaddr *ifa = in ? in->ifa_list : nullptr; ifa; ifa = ifa->ifa_next) {
 		c.out += fmt::format("    inet {}", ipv4_text(ifa->ifa_local));
@@ -92,7 +90,7 @@ void show_addresses(command &c, const net_device &dev)
 		if (ifa->ifa_broadcast)
 			c.out += fmt::format(" brd {}", ipv4_text(ifa->ifa_broadcast));
 		const u8 scope = ifa->ifa_scope;
-		c.out += fmt::format(" scope {}{} {}\n",
+		c.out += fmt::format(" scope {}{} {}\n       valid_lft forever preferred_lft forever\n",
 		                     scope == RT_SCOPE_HOST   ? "host"
 		                     : scope == RT_SCOPE_LINK ? "link"
 		                                              : "global",
@@ -230,7 +228,7 @@ void show_neighbours(command &c)
 		c.out += fmt::format("{} dev {}", ipv4_text(n.primary_key), n.dev->name);
 		if (n.nud_state & NUD_VALID)
 			c.out += fmt::format(" lladdr {}", mac_text(n.ha));
-		c.out += fmt::format(" {}\n", neigh_state_name(n.nud_state));
+		c.out += fmt::format(" {} \n", neigh_state_name(n.nud_state));
 	});
 }
 
@@ -266,7 +264,7 @@ void ip_addr(command &c)
 		if (c.more())
 			show_addresses(c, c.take_device("a device"));
 		else
-			for (const net_device *dev : c.in->dev_list)
+			for (net_device *dev : c.in->dev_list)
 				show_addresses(c, *dev);
 		c.done();
 	} else {

@@ -188,24 +188,26 @@ void fdb_change(command &c, bool add, u16 flags)
 	command::answer(br_fdb_add(*dev, *addr, vid, state, sticky, flags));
 }
 
-std::string fdb_line(const net_bridge &br, const net_bridge_fdb_entry &f)
+std::string fdb_line(const net_bridge &br, const net_bridge_fdb_entry &f, bool with_device)
 {
 	const net_device &dev = f.dst ? *f.dst->dev : *br.dev;
-	std::string line = fmt::format("{} dev {}", mac_text(f.key.addr), dev.name);
+	std::string line = mac_text(f.key.addr);
+	if (with_device)
+		line += fmt::format(" dev {}", dev.name);
 	if (f.key.vlan_id)
 		line += fmt::format(" vlan {}", f.key.vlan_id);
-	line += fmt::format(" master {}", br.dev->name);
+	line += fmt::format(" master {} ", br.dev->name);
 	if (f.flags & BR_FDB_STICKY)
-		line += " sticky";
+		line += "sticky ";
 	switch (fdb_to_nud(br, f)) {
 	case NUD_PERMANENT:
-		line += " permanent";
+		line += "permanent";
 		break;
 	case NUD_NOARP:
-		line += " static";
+		line += "static";
 		break;
 	case NUD_STALE:
-		line += " stale";
+		line += "stale";
 		break;
 	}
 	return line + "\n";
@@ -226,14 +228,15 @@ void fdb_show(command &c)
 		else
 			port = &c.take_device("a device");
 	}
+	// Device by device, as the kernel goes through them.
 	for (net_device *dev : c.in->dev_list) {
-		if (!netif_is_bridge_master(*dev) || (only && dev != only))
+		const net_bridge_port *p = br_port_get_rtnl(*dev);
+		net_bridge *br = netif_is_bridge_master(*dev) ? &bridge_of(*dev) : p ? p->br : nullptr;
+		if (!br || (only && br->dev != only) || (port && dev != port))
 			continue;
-		net_bridge &br = bridge_of(*dev);
-		for_each_entry(br, [&](const net_bridge_fdb_entry &f) {
-			const net_device *on = f.dst ? f.dst->dev : br.dev;
-			if ((!port || on == port) && (!vid || f.key.vlan_id == *vid))
-				c.out += fdb_line(br, f);
+		for_each_entry(*br, [&](const net_bridge_fdb_entry &f) {
+			if ((f.dst ? f.dst->dev : br->dev) == dev && (!vid || f.key.vlan_id == *vid))
+				c.out += fdb_line(*br, f, !port);
 		});
 	}
 }
@@ -259,7 +262,7 @@ void fdb_get(command &c)
 	const net_bridge_fdb_entry *f = br_fdb_find_rcu(bridge_of(*br), *addr, vid);
 	if (!f)
 		command::answer(-ENOENT, "Fdb entry not found");
-	c.out += fdb_line(bridge_of(*br), *f);
+	c.out += fdb_line(bridge_of(*br), *f, true);
 }
 
 void fdb(command &c)
@@ -343,7 +346,7 @@ void vlan_show(command &c)
 	if (c.eat("dev", 3))
 		only = &c.take_device("a device");
 	c.done();
-	c.out += "port              vlan-id\n";
+	c.out += "port              vlan-id  \n";
 	for (net_device *dev : c.in->dev_list) {
 		const net_bridge_port *p = br_port_get_rtnl(*dev);
 		net_bridge_vlan_group *vg = netif_is_bridge_master(*dev) ? br_vlan_group(bridge_of(*dev))
@@ -378,6 +381,16 @@ void vlan(command &c)
 
 // --- bridge link ---
 
+// The number of the other end's device, taken for one of this namespace, as `bridge' takes it.
+std::string other_end(const net_device &dev)
+{
+	const int iflink = dev_get_iflink(dev);
+	if (iflink == dev.ifindex)
+		return {};
+	const net_device *named = __dev_get_by_index(*dev.nd_net, iflink);
+	return "@" + (named ? named->name : fmt::format("if{}", iflink));
+}
+
 void link(command &c)
 {
 	if (c.eat("set")) {
@@ -404,9 +417,10 @@ void link(command &c)
 	c.done();
 	for (const net_device *dev : c.in->dev_list)
 		if (const net_bridge_port *p = br_port_get_rtnl(*dev); p && (!only || dev == only))
-			c.out += fmt::format("{}: {}: mtu {} master {} state {} priority {} cost {}\n",
-			                     dev->ifindex, dev->name, dev->mtu, p->br->dev->name,
-			                     state_names[p->state], p->priority, p->path_cost);
+			c.out += fmt::format(
+				"{}: {}{}: <{}> mtu {} master {} state {} priority {} cost {} \n",
+				dev->ifindex, dev->name, other_end(*dev), flags_text(*dev), dev->mtu,
+				p->br->dev->name, state_names[p->state], p->priority, p->path_cost);
 }
 
 // --- brctl ---
@@ -653,7 +667,7 @@ void brctl(command &c)
 			const int err = verb == "addif" ? br_add_if(br, *dev) : br_del_if(br, *dev);
 			if (err == -EBUSY)
 				command::fails(fmt::format(
-					"device {} is already a member of a bridge; can't enslave it to bridge {}.",
+					"device {} is already a member of a bridge; can't add it to bridge {}.",
 					name, br.dev->name));
 			if (err == -EINVAL && verb == "delif")
 				command::fails(

@@ -27,6 +27,7 @@ public:
 	std::vector<std::string> words;
 	std::size_t at = 0;
 	std::string out;
+	bool statistics = false; // -s
 
 	[[nodiscard]] bool more() const { return at < words.size(); }
 	[[nodiscard]] std::string_view peek() const
@@ -52,6 +53,10 @@ public:
 	// 0, or the tool's message for -errno; what the kernel said besides goes first.
 	static void answer(int err, const char *said = nullptr);
 };
+
+// As `ip' and `bridge' print them.
+[[nodiscard]] std::string flags_text(const net_device &dev);
+[[nodiscard]] std::string link_text(net_device &dev, bool of_addresses);
 
 void ip_link(command &c);
 void ip_addr(command &c);

@@ -56,7 +56,7 @@ std::string statistics(const net &space)
 	const ip_conntrack_stat &s = space.ct->stat;
 	return fmt::format(
 		"cpu=0   \tfound={} invalid={} insert={} insert_failed={} drop={} early_drop={} error={} "
-		"search_restart={} clash_resolve={} chaintoolong={}\n",
+		"search_restart={} clash_resolve={} chaintoolong={} \n",
 		s.found, s.invalid, s.insert, s.insert_failed, s.drop, s.early_drop, s.error,
 		s.search_restart, s.clash_resolve, s.chaintoolong);
 }
@@ -103,9 +103,11 @@ void conntrack(command &c)
 		c.out += fmt::format("{}\n", nf_conntrack_count(*c.in));
 	} else if (what == "-F") {
 		nf_conntrack_cleanup_net(*c.in);
+		c.out += "conntrack v1.4.7 (conntrack-tools): connection tracking table has been emptied.\n";
 	} else if (what == "-S") {
 		c.out += statistics(*c.in);
 	} else {
+		u32 shown = 0;
 		for (const hlist_nulls_head &head : nf_conntrack_of_host().hash)
 			for (std::uintptr_t link = hlist_nulls_first(head); !is_a_nulls(link);
 			     link = hlist_nulls_next(nulls_entry(link))) {
@@ -113,9 +115,13 @@ void conntrack(command &c)
 				const nf_conn &ct = nf_ct_tuplehash_to_ctrack(h);
 				if (NF_CT_DIRECTION(h) == IP_CT_DIR_ORIGINAL &&
 				    net_eq(nf_ct_net(ct), *c.in) && !nf_ct_is_expired(ct) &&
-				    (!proto || *proto == nf_ct_protonum(ct)))
+				    (!proto || *proto == nf_ct_protonum(ct))) {
 					c.out += connection_text(ct);
+					++shown;
+				}
 			}
+		c.out += fmt::format("conntrack v1.4.7 (conntrack-tools): {} flow entries have been shown.\n",
+		                     shown);
 	}
 }
 

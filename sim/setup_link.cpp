@@ -2,6 +2,8 @@
 //
 // ip link: devices come (veth pairs, bridges), change and go. What one command changes is done in the order
 // of the kernel's do_setlink: namespace, address, MTU, name, queue length, flags.
+#include <algorithm>
+#include <array>
 #include <optional>
 
 #include <fmt/format.h>
@@ -14,6 +16,12 @@
 namespace skbwalk::sim {
 
 namespace {
+
+// As a configuration sees them (rtnl_dev_get_flags): not promiscuous because others want it so.
+u32 own_flags(const net_device &dev)
+{
+	return (dev.flags & ~(IFF_PROMISC | IFF_ALLMULTI)) | (dev.gflags & (IFF_PROMISC | IFF_ALLMULTI));
+}
 
 struct link_change {
 	std::optional<std::string> netns;
@@ -87,7 +95,7 @@ void apply(net_device &dev, const link_change &change)
 		command::answer(dev_qdisc_change_tx_queue_len(dev));
 	}
 	if (change.set || change.clear)
-		command::answer(dev_change_flags(dev, (dev.flags | change.set) & ~change.clear));
+		command::answer(dev_change_flags(dev, (own_flags(dev) | change.set) & ~change.clear));
 }
 
 void check_name(command &c, const std::string &name)
@@ -229,6 +237,22 @@ void del(command &c)
 	netdev_run_todo();
 }
 
+// Where the other end is: by the namespace's name, or by the number that this one knows it by.
+std::string namespace_text(const net_device &dev, const net &other)
+{
+	if (!other.name.empty())
+		return fmt::format(" link-netns {}", other.name);
+	std::vector<const net *> known;
+	for (const net_device *d : dev.nd_net->dev_list)
+		if (const net_device *peer = d->link_kind == "veth" ? veth_peer_dev(*d) : nullptr;
+		    peer && peer->nd_net != dev.nd_net &&
+		    std::ranges::find(known, peer->nd_net) == known.end())
+			known.push_back(peer->nd_net);
+	return fmt::format(" link-netnsid {}", std::ranges::find(known, &other) - known.begin());
+}
+
+} // namespace
+
 std::string flags_text(const net_device &dev)
 {
 	struct {
@@ -248,18 +272,52 @@ std::string flags_text(const net_device &dev)
 	return out;
 }
 
-} // namespace
-
-std::string link_text(const net_device &dev)
+std::string link_text(net_device &dev, bool of_addresses)
 {
-	std::string name = dev.name;
-	if (const net_device *peer = dev.link_kind == "veth" ? veth_peer_dev(dev) : nullptr)
+	std::string name = dev.name, at;
+	if (const net_device *peer = dev.link_kind == "veth" ? veth_peer_dev(dev) : nullptr) {
 		name += peer->nd_net == dev.nd_net ? "@" + peer->name : fmt::format("@if{}", peer->ifindex);
-	const std::string master = dev.master ? fmt::format(" master {}", dev.master->name) : "";
-	return fmt::format("{}: {}: <{}> mtu {}{} state {}\n    link/{} {} brd {}\n", dev.ifindex, name,
-	                   flags_text(dev), dev.mtu, master, operstate_name(dev.operstate),
+		if (peer->nd_net != dev.nd_net)
+			at = namespace_text(dev, *peer->nd_net);
+	}
+	return fmt::format("{}: {}: <{}> mtu {} qdisc {} {}state {} {}group default qlen {}\n"
+	                   "    link/{} {} brd {}{}\n",
+	                   dev.ifindex, name, flags_text(dev), dev.mtu,
+	                   dev.qdisc ? dev.qdisc->ops->id : "noop",
+	                   dev.master ? fmt::format("master {} ", dev.master->name) : "",
+	                   operstate_name(netif_running(dev) ? dev.operstate : u8{IF_OPER_DOWN}),
+	                   of_addresses ? "" : "mode DEFAULT ", dev.tx_queue_len,
 	                   dev.flags & IFF_LOOPBACK ? "loopback" : "ether", mac_text(dev.dev_addr),
-	                   mac_text(dev.broadcast));
+	                   mac_text(dev.broadcast), at);
+}
+
+std::string statistics_text(net_device &dev)
+{
+	const rtnl_link_stats64 s = dev_get_stats(dev);
+	struct column {
+		std::string_view rx_name, tx_name;
+		u64 rx, tx;
+		int width;
+	};
+	std::array<column, 6> columns{{{"bytes", "bytes", s.rx_bytes, s.tx_bytes, 10},
+	                               {"packets", "packets", s.rx_packets, s.tx_packets, 7},
+	                               {"errors", "errors", s.rx_errors, s.tx_errors, 6},
+	                               {"dropped", "dropped", s.rx_dropped, s.tx_dropped, 7},
+	                               {"missed", "carrier", 0, 0, 7},
+	                               {"mcast", "collsns", s.multicast, 0, 7}}};
+	std::string rx_names, rx, tx_names, tx;
+	for (column &c : columns) {
+		for (const u64 value : {c.rx, c.tx})
+			c.width = std::max(c.width, static_cast<int>(fmt::format("{}", value).size()));
+		const int of_name = &c == columns.data() ? c.width - 4 : c.width;
+		rx_names += fmt::format("{:>{}} ", c.rx_name, of_name);
+		tx_names += fmt::format("{:>{}} ", c.tx_name, of_name);
+		rx += fmt::format("{:>{}} ", c.rx, c.width);
+		tx += fmt::format("{:>{}} ", c.tx, c.width);
+	}
+	const std::string compressed(10, ' '); // a column that shows only where something was
+	return fmt::format("    RX: {}{}\n    {}\n    TX: {}{}\n    {}\n", rx_names, compressed, rx, tx_names,
+	                   compressed, tx);
 }
 
 void ip_link(command &c)
@@ -271,22 +329,27 @@ void ip_link(command &c)
 	} else if (c.eat("delete") || c.eat("del")) {
 		del(c);
 	} else if (!c.more() || c.eat("show") || c.eat("list") || c.eat("ls")) {
-		if (c.eat("type", 4)) {
-			const std::string kind = c.take("a type");
-			for (const net_device *dev : c.in->dev_list)
-				if (kind == "bridge_slave" ? netif_is_bridge_port(*dev)
-				                           : dev->link_kind == kind)
-					c.out += link_text(*dev);
-			c.done();
-			return;
+		const net_device *only = nullptr, *master = nullptr;
+		std::optional<std::string> kind;
+		while (c.more()) {
+			if (c.eat("type", 4))
+				kind = c.take("a type");
+			else if (c.eat("master", 6))
+				master = &c.take_device("a device");
+			else {
+				static_cast<void>(c.eat("dev", 3));
+				only = &c.take_device("a device");
+			}
 		}
-		static_cast<void>(c.eat("dev", 3));
-		if (c.more())
-			c.out += link_text(c.take_device("a device"));
-		else
-			for (const net_device *dev : c.in->dev_list)
-				c.out += link_text(*dev);
-		c.done();
+		for (net_device *dev : c.in->dev_list) {
+			const bool is_kind = !kind || (*kind == "bridge_slave" ? netif_is_bridge_port(*dev)
+			                                                       : dev->link_kind == *kind);
+			if (!is_kind || (only && dev != only) || (master && dev->master != master))
+				continue;
+			c.out += link_text(*dev, false);
+			if (c.statistics)
+				c.out += statistics_text(*dev);
+		}
 	} else {
 		c.not_modelled(fmt::format("`ip link {}'", c.peek()));
 	}

@@ -247,7 +247,7 @@ void route_line(const fib_rt_info &fri, void *arg)
 		line += fmt::format(" mtu {}", mtu);
 	if (fib_info_nhc(fi, 0).nhc_flags & RTNH_F_LINKDOWN)
 		line += " linkdown";
-	to.out += line + "\n";
+	to.out += line + " \n";
 	if (fib_info_num_path(fi) > 1) {
 		for (int i = 0; i < fib_info_num_path(fi); ++i) {
 			std::string hop;
@@ -312,8 +312,8 @@ void get(command &c)
 	c.out += ipv4_text(wanted);
 	if (rt.rt_gw_family)
 		c.out += fmt::format(" via {}", ipv4_text(rt.rt_gw4));
-	c.out += fmt::format(" dev {} src {} uid 0 \n    cache{}\n", rt.dev->name, ipv4_text(fl4.saddr),
-	                     rt.rt_type == RTN_LOCAL ? " <local>" : "");
+	c.out += fmt::format(" dev {} src {} uid 0 \n    cache {}\n", rt.dev->name, ipv4_text(fl4.saddr),
+	                     rt.rt_type == RTN_LOCAL ? "<local> " : "");
 	dst_release(found.rt);
 }
 

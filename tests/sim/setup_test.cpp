@@ -63,7 +63,7 @@ TEST_F(setup, veth_pair_between_namespaces_is_up_and_routed)
 	wire();
 	EXPECT_THAT(run("ip -n c link show vc"), HasSubstr("UP,LOWER_UP"));
 	EXPECT_THAT(run("ip -n c addr show dev vc"), HasSubstr("inet 10.1.0.1/24 scope global vc"));
-	EXPECT_EQ(run("ip -n c route"), "10.1.0.0/24 dev vc proto kernel scope link src 10.1.0.1\n");
+	EXPECT_EQ(run("ip -n c route"), "10.1.0.0/24 dev vc proto kernel scope link src 10.1.0.1 \n");
 	EXPECT_THAT(run("ip -n c route get 10.1.0.2"), HasSubstr("10.1.0.2 dev vc src 10.1.0.1"));
 	EXPECT_EQ(run("ip netns"), "c\ns\n");
 	EXPECT_EQ(run("ip route"), "") << "the initial namespace has none of it";
@@ -101,10 +101,10 @@ TEST_F(setup, routes_are_added_replaced_and_deleted)
 	run("ip -n c route add default via 10.1.0.2");
 	run("ip -n c route add 10.9.0.0/16 via 10.1.0.2 metric 5 mtu 1300");
 	EXPECT_THAT(run("ip -n c route"),
-	            testing::AllOf(HasSubstr("default via 10.1.0.2 dev vc\n"),
-	                           HasSubstr("10.9.0.0/16 via 10.1.0.2 dev vc metric 5 mtu 1300\n")));
+	            testing::AllOf(HasSubstr("default via 10.1.0.2 dev vc \n"),
+	                           HasSubstr("10.9.0.0/16 via 10.1.0.2 dev vc metric 5 mtu 1300 \n")));
 	run("ip -n c route replace default dev vc");
-	EXPECT_THAT(run("ip -n c route"), HasSubstr("default dev vc scope link\n"));
+	EXPECT_THAT(run("ip -n c route"), HasSubstr("default dev vc scope link \n"));
 	run("ip -n c route del default");
 	EXPECT_THAT(run("ip -n c route"), testing::Not(HasSubstr("default")));
 	run("ip -n c route add blackhole 10.8.0.0/16");
@@ -156,10 +156,9 @@ TEST_F(setup, features_follow_ethtool)
 TEST_F(setup, failures_are_the_tools_own)
 {
 	wire();
-	EXPECT_EQ(failure("ip netns add c"),
-	          "Cannot create namespace file \"/var/run/netns/c\": File exists");
+	EXPECT_EQ(failure("ip netns add c"), "Cannot create namespace file \"/run/netns/c\": File exists");
 	EXPECT_EQ(failure("ip netns del x"),
-	          "Cannot remove namespace file \"/var/run/netns/x\": No such file or directory");
+	          "Cannot remove namespace file \"/run/netns/x\": No such file or directory");
 	EXPECT_EQ(failure("ip -n x link"), "Cannot open network namespace \"x\": No such file or directory");
 	EXPECT_EQ(failure("ip link set nope up"), "Cannot find device \"nope\"");
 	EXPECT_EQ(failure("ip link del lo"), "RTNETLINK answers: Operation not supported");
