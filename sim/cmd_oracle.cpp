@@ -15,6 +15,7 @@
 #include "sim/oracle_plan.h"
 #include "sim/oracle_random.h"
 #include "sim/profile.h"
+#include "stack/ipv4/tcp.h"
 
 namespace skbwalk::sim {
 
@@ -46,6 +47,15 @@ std::vector<scenario> load(const oracle_args &args)
 	if (out.empty())
 		throw wrong_request("oracle: expected a scenario");
 	return out;
+}
+
+bool uses_md5(const scenario &s)
+{
+	const auto sets = [](const step &one) {
+		return one.call == call_kind::setsockopt && one.level == SOL_TCP &&
+		       (one.option == TCP_MD5SIG || one.option == TCP_MD5SIG_EXT);
+	};
+	return std::ranges::any_of(s.warmup, sets) || std::ranges::any_of(s.steps, sets);
 }
 
 bool has_phase(const scenario &s, const std::string &phase)
@@ -163,9 +173,11 @@ int play(oracle_args args)
 	boot.records = args.calls;
 	for (const scenario &s : scenarios)
 		boot.plans.push_back({&s, variants});
-	// Those that want more modules come last: a module stays, and could hook into what the others do.
-	std::ranges::stable_sort(boot.plans, {},
-	                         [](const played_plan &p) { return modules_for(*p.what).size(); });
+	// Those that want more modules come last: a module stays, and could hook into what the others do. So
+	// does the static key that the first key for TCP's MD5 option turns on.
+	std::ranges::stable_sort(boot.plans, {}, [](const played_plan &p) {
+		return std::pair{uses_md5(*p.what), modules_for(*p.what).size()};
+	});
 
 	const boot_result machine = !args.from.empty() ? boot_result{"captures of " + args.from.string(), {}}
 	                            : args.host        ? play_on_this_host(boot)

@@ -165,6 +165,7 @@ void add_oracle_options(CLI::App &app, oracle_args &a)
 		->check(CLI::Range(1U, 10'000U));
 	app.add_option("--seed", a.seed, "of the random scenarios (1)");
 	app.add_flag("--packets", a.packets, "compare packets too, in a run of their own");
+	app.add_flag("--texts", a.texts, "compare what commands between steps print, too");
 	app.add_flag("!--no-calls", a.calls, "results alone, in one run that needs no tracer");
 	app.add_option("--cache", a.cache, "of packages (XDG_CACHE_HOME/skbwalk)");
 	app.add_option("--profile", a.profile, "what the model shows as (linux-6.1)");

@@ -26,6 +26,7 @@ struct oracle_args {
 	double at_least = 98; // pooled F1, in percent
 	bool host = false;    // this machine's own kernel
 	bool packets = false; // compare them too
+	bool texts = false;   // and what commands between steps print
 	bool calls = true;    // record them; else results alone, which needs no tracer
 	bool colour = false;
 	u32 seconds_max = 0;

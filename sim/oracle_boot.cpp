@@ -42,10 +42,13 @@ const std::vector<tool> &tools()
 {
 	static const std::vector<tool> all = {
 		{"bridge", {}, {"bridge"}}, // of iproute2
+		{"arptables", {"arptables"}, {"arptables-legacy"}},
 		{"brctl", {"bridge-utils"}, {"brctl"}},
 		{"conntrack", {"conntrack", "libnetfilter-conntrack3", "libnfnetlink0"}, {"conntrack"}},
+		{"dmesg", {"util-linux", "libtinfo6"}, {"dmesg"}},
 		{"ethtool", {"ethtool"}, {"ethtool"}},
 		{"iptables", {"iptables", "libip4tc2", "libip6tc2"}, {"xtables-legacy-multi"}},
+		{"iptables-save", {"iptables", "libip4tc2", "libip6tc2"}, {"xtables-legacy-multi"}},
 	};
 	return all;
 }
@@ -114,8 +117,11 @@ public:
 					add_program("usr/sbin/" + program, program);
 		if (tree_.has("usr/sbin/xtables-legacy-multi")) {
 			tree_.add_link("usr/sbin/iptables", "xtables-legacy-multi");
+			tree_.add_link("usr/sbin/iptables-save", "xtables-legacy-multi");
 			add_folder_of_libraries("usr/lib/x86_64-linux-gnu/xtables");
 		}
+		if (tree_.has("usr/sbin/arptables-legacy"))
+			tree_.add_link("usr/sbin/arptables", "arptables-legacy");
 		// What a scenario's commands name is loaded before it is played.
 		tree_.add_text("usr/sbin/modprobe",
 		               "#!/bin/busybox sh\n"
@@ -274,7 +280,8 @@ private:
 			"mount -t tracefs tracefs /sys/kernel/tracing\n"
 			"mount -t tmpfs run /run\n"
 			"echo oracle: up\n"
-			"sysctl -qw net.core.devconf_inherit_init_net=1 net.core.default_qdisc=fq_codel\n";
+			"sysctl -qw net.core.devconf_inherit_init_net=1 net.core.default_qdisc=fq_codel\n"
+			"sysctl -qw net.netfilter.nf_log_all_netns=1\n";
 		if (args_.later_ms)
 			out += fmt::format("usleep {}000\n", args_.later_ms);
 		for (const played_plan &p : args_.plans) {
@@ -350,12 +357,14 @@ std::vector<std::string> modules_for(const scenario &s)
 		{"fq", {"sch_fq"}},
 		{"tbf", {"sch_tbf"}},
 		{"dummy", {"dummy"}},
-		{"conntrack", {"nf_conntrack"}},
+		{"conntrack", {"nf_conntrack", "nf_conntrack_netlink"}},
+		{"arptables", {"arp_tables", "arptable_filter", "arpt_mangle"}},
 		// A table registers its hooks when a namespace first asks for it, so all can be there.
 		{"iptables",
 	         {"iptable_filter", "iptable_mangle", "iptable_raw", "iptable_nat", "xt_addrtype",
 	          "xt_comment", "xt_conntrack", "xt_limit", "xt_mac", "xt_mark", "xt_MASQUERADE",
 	          "xt_multiport", "xt_nat", "xt_REDIRECT", "xt_tcpudp", "ipt_REJECT"}},
+		{"LOG", {"xt_LOG", "nf_log_syslog"}},
 	};
 	std::vector<std::string> out = {"veth"};
 	for (const auto &[word, names] : by_word)

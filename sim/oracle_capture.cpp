@@ -8,8 +8,11 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <sstream>
 
 #include <fmt/format.h>
+
+#include "sim/oracle_boot.h"
 
 namespace skbwalk::sim {
 
@@ -99,9 +102,24 @@ std::vector<node> nested(const text_tree &tree, const std::map<std::string, std:
 	return roots;
 }
 
+// What a recording can have: the model's trees have more.
+bool is_recorded(std::string_view name)
+{
+	static const std::set<std::string, std::less<>> recorded = [] {
+		std::istringstream in{recorded_functions()};
+		std::set<std::string, std::less<>> out;
+		for (std::string line; std::getline(in, line);)
+			out.insert(line);
+		return out;
+	}();
+	return recorded.contains(name);
+}
+
 std::set<std::string_view> names_in(const node &n)
 {
-	std::set<std::string_view> out = {n.call->name};
+	std::set<std::string_view> out;
+	if (is_recorded(n.call->name))
+		out.insert(n.call->name);
 	for (const node &c : n.children)
 		out.merge(names_in(c));
 	return out;
@@ -132,13 +150,40 @@ bool is_idle_noise(const node &n)
 	                                                 "prepare_to_wait_event",
 	                                                 "run_rebalance_domains",
 	                                                 "prepare_to_wait_exclusive",
-	                                                 "exit_to_user_mode_prepare"};
+	                                                 "exit_to_user_mode_prepare",
+	                                                 "ksoftirqd_should_run"};
 	return std::ranges::includes(noise, names_in(n));
+}
+
+// A worker's that is nobody's: what each table of neighbours has every few seconds, or a hash table of which
+// no function but that it locks a chain is recorded, that takes another size.
+bool is_periodic_work(const node &n)
+{
+	static const std::set<std::string_view> work = {"neigh_managed_work", "neigh_periodic_work",
+	                                                "__local_bh_enable_ip", "do_softirq"};
+	return n.task.starts_with("kworker") && std::ranges::includes(work, names_in(n));
+}
+
+// Timers of which nothing is recorded but that they ran, and TCP's of 100 ms, which any tick can bring.
+void drop_timers(std::vector<node> &nodes)
+{
+	static const std::set<std::string_view> timers = {"call_timer_fn", "tcp_orphan_update",
+	                                                  "tcp_orphan_count_sum"};
+	for (node &n : nodes) {
+		if (n.call->name == "run_timer_softirq")
+			std::erase_if(n.children, [](const node &c) {
+				return c.call->name == "call_timer_fn" &&
+				       std::ranges::includes(timers, names_in(c));
+			});
+		drop_timers(n.children);
+	}
 }
 
 void drop_noise(std::vector<node> &roots)
 {
-	std::erase_if(roots, [](const node &n) { return is_players(n) || is_idle_noise(n); });
+	std::erase_if(roots,
+	              [](const node &n) { return is_players(n) || is_idle_noise(n) || is_periodic_work(n); });
+	drop_timers(roots);
 	for (node &n : roots)
 		if (n.call->name == "do_idle")
 			std::erase_if(n.children, is_idle_noise);
@@ -325,6 +370,7 @@ std::vector<capture> read_captures(std::string_view full, std::string_view softi
 		if (twin != second.sections.end()) {
 			whole = parsed(*twin, file + " (softirqs)");
 			others = nested(whole, &second.tasks);
+			drop_timers(others);
 		} else if (!softirqs.empty()) {
 			c.notes.push_back("the second run does not have this phase");
 		}

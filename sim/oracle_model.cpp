@@ -52,6 +52,9 @@ std::vector<std::string> phases_of(const scenario &s)
 	return out;
 }
 
+// As the player makes it.
+constexpr u64 command_ns = 60 * NSEC_PER_MSEC;
+
 // The first of a slot of the wheel's third level: 4096 ticks from one to the next.
 constexpr u64 ticks_alike = 4096;
 
@@ -73,8 +76,12 @@ public:
 		world w{options_};
 		{
 			runner r{w, scenario_};
+			r.commands_take(command_ns);
 			r.on_result([&out](const step &one, bool warm, long result, const call_results &got) {
 				out.got.steps[{warm, one.number}] = outcome_of(one, result, got);
+			});
+			r.on_printed([&out](const step &one, bool warm, const std::string &text) {
+				out.got.printed[{warm, one.number}] = text;
 			});
 			r.set_up(later_ns_);
 			std::optional<packet_tap> tap;

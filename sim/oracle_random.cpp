@@ -2,8 +2,8 @@
 //
 // One task holds all sockets, so that nothing depends on who is scheduled when; what could block for ever is
 // asked not to. In a third of the scenarios a second task has a listener of its own and waits on it, on what
-// it accepts, or in poll and epoll, for a limited time. A quarter of the scenarios takes a link down and up
-// again.
+// it accepts, or in poll and epoll, for a limited time. Half of the scenarios have a fault at a link for some
+// calls, a quarter of these a second one: only such as do the same on both sides, so nothing that is drawn.
 #include "sim/oracle_random.h"
 
 #include <algorithm>
@@ -23,7 +23,8 @@ constexpr u32 ports = 3, first_port = 8000, sockets_max = 8, waiters_port = 8100
 constexpr u32 sizes[] = {1, 2, 10, 100, 536, 1000, 1447, 1448, 1449, 2896, 5000, 16384, 32741, 65483};
 constexpr u32 read_sizes[] = {0, 1, 10, 100, 1000, 4096, 65536, 200000};
 constexpr u32 pauses_ms[] = {1, 5, 45, 100, 250, 600};
-constexpr u32 waits_ms[] = {12, 40, 120, 300};
+// Odd numbers of ticks: two ticks lie between the begins of two phases.
+constexpr u32 waits_ms[] = {12, 44, 124, 300};
 
 // An ICMP echo request, in hexadecimal.
 std::string echo_request(u16 id, u16 sequence, u32 bytes)
@@ -92,6 +93,25 @@ const std::vector<option> &options_of_tcp()
 	};
 	return all;
 }
+// What netem and others do without drawing a number.
+constexpr std::string_view disciplines[] = {"netem loss 100%",
+                                            "netem loss 100%",
+                                            "netem loss 100% ecn",
+                                            "netem delay 7ms",
+                                            "netem delay 33ms",
+                                            "netem delay 130ms",
+                                            "netem delay 33ms limit 2",
+                                            "netem duplicate 100%",
+                                            "netem delay 7ms duplicate 100%",
+                                            "netem delay 17ms reorder 100% gap 3",
+                                            "netem delay 70ms reorder 100% gap 2",
+                                            "netem rate 1mbit",
+                                            "netem delay 3ms rate 10mbit limit 4",
+                                            "netem slot 20ms",
+                                            "pfifo limit 2",
+                                            "tbf rate 2mbit burst 10kb limit 20kb"};
+constexpr u32 mtus[] = {68, 576, 1000, 1280, 1499, 4000, 9000};
+
 constexpr std::string_view asked[] = {"SO_ERROR",     "SO_TYPE",       "SO_SNDBUF",        "SO_RCVBUF",
                                       "SO_RCVLOWAT",  "SO_ACCEPTCONN", "SO_KEEPALIVE",     "SO_REUSEADDR",
                                       "IP_TTL",       "IP_TOS",        "IP_MTU",           "TCP_MAXSEG",
@@ -122,11 +142,19 @@ public:
 		if (!chance(4))
 			accept();
 		const u32 calls = 8 + random_.below(20);
-		const bool link_fails = !net_.link.empty() && chance(4);
-		const u32 down_at = random_.below(calls), up_at = down_at + 1 + random_.below(6);
+		std::vector<fault> faults;
+		for (u32 n = chance(2) ? 1 + chance(4) : 0; n; --n) {
+			fault f = some_fault(calls);
+			if (faults.empty() || faults.front().where != f.where)
+				faults.push_back(std::move(f));
+		}
 		for (u32 i = 0; i < calls; ++i) {
-			if (link_fails && (i == down_at || i == up_at))
-				run(fmt::format("{} {}", net_.link, i == down_at ? "down" : "up"));
+			for (const fault &f : faults) {
+				if (i == f.from)
+					run(f.begin);
+				if (i == f.to && !f.end.empty())
+					mend(f);
+			}
 			if (waits && chance(4))
 				waiter();
 			one_call();
@@ -176,6 +204,71 @@ private:
 	}
 	void run(const std::string &command) { unrecorded(fmt::format("\"run\": \"{}\"", command)); }
 	void pause(u32 ms) { unrecorded(fmt::format("\"call\": \"sleep\", \"ms\": {}", ms)); }
+
+	// ---- faults at a link
+
+	struct fault {
+		std::string_view where;
+		u32 from, to; // calls
+		std::string begin, end;
+		bool holds = false; // packets back, some of them until it ends
+	};
+
+	void mend(const fault &f)
+	{
+		// A command takes milliseconds, in a model none: what is on its way must not depend on it.
+		if (f.holds)
+			pause(250);
+		run(f.end);
+	}
+
+	fault some_fault(u32 calls)
+	{
+		const link_end at = pick(net_.ends);
+		const u32 from = random_.below(calls);
+		fault f{at.dev, from, from + 1 + random_.below(8), {}, {}};
+		const std::string ip = at.netns.empty() ? "ip" : fmt::format("ip -n {}", at.netns);
+		const std::string in = at.netns.empty() ? "" : fmt::format("ip netns exec {} ", at.netns);
+		const auto set = [&](const std::string &begin, const std::string &end) {
+			f.begin = fmt::format("{} {}", ip, begin);
+			f.end = fmt::format("{} {}", ip, end);
+		};
+		switch (random_.below(at.neighbour.empty() ? 6 : 10)) {
+		case 0:
+			set(fmt::format("link set {} down", at.dev), fmt::format("link set {} up", at.dev));
+			break;
+		case 1:
+			set(fmt::format("link set {} mtu {}", at.dev, pick(mtus)),
+			    fmt::format("link set {} mtu {}", at.dev, at.dev == "lo" ? 65536 : 1500));
+			break;
+		case 6: // a neighbour that does not hear
+			set(fmt::format("neigh replace {} lladdr 02:00:00:00:00:ff dev {} nud permanent",
+			                at.neighbour, at.dev),
+			    fmt::format("neigh del {} dev {}", at.neighbour, at.dev));
+			break;
+		case 7: // one that is not known
+			f.begin = fmt::format("{} neigh flush dev {}", ip, at.dev);
+			break;
+		case 8:
+			set(fmt::format("link set {} arp off", at.dev),
+			    fmt::format("link set {} arp on", at.dev));
+			break;
+		case 9: {
+			static constexpr std::string_view kinds[] = {"blackhole", "unreachable", "prohibit"};
+			const std::string route = fmt::format("{} {}/32", pick(kinds),
+			                                      chance(2) ? net_.address : net_.client_address);
+			set("route add " + route, "route del " + route);
+			f.where = "a route";
+			break;
+		}
+		default:
+			f.begin = fmt::format("{}tc qdisc replace dev {} root {}", in, at.dev,
+			                      pick(disciplines));
+			f.end = fmt::format("{}tc qdisc del dev {} root", in, at.dev);
+			f.holds = true;
+		}
+		return f;
+	}
 
 	void look_at_states()
 	{

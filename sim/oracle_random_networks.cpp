@@ -65,12 +65,18 @@ const lines translates = {
 	"ip netns exec r iptables -A FORWARD -i ra -m conntrack --ctstate NEW -j ACCEPT",
 	"ip netns exec r iptables -t nat -A POSTROUTING -o rb -j MASQUERADE"};
 
+const std::vector<link_end> ends_of_pair = {{"c", "vc", "10.1.0.2"}, {"s", "vs", "10.1.0.1"}};
+const std::vector<link_end> ends_of_router = {
+	{"c", "va", "10.0.1.1"}, {"r", "ra", "10.0.1.2"}, {"r", "rb", "10.0.2.2"}, {"s", "vb", "10.0.2.1"}};
+const std::vector<link_end> ends_of_bridge = {
+	{"c", "vc", "10.2.0.2"}, {"s", "vs", "10.2.0.1"}, {"", "bc", ""}, {"", "bs", ""}};
+
 } // namespace
 
 std::span<const random_network> random_networks()
 {
 	static const std::vector<random_network> all = {
-		{"loopback", {"ip link set lo up"}, "", "", "127.0.0.1", "127.0.0.1", ""},
+		{"loopback", {"ip link set lo up"}, "", "", "127.0.0.1", "127.0.0.1", {{"", "lo", ""}}},
 		{"veth",
 	         {"ip link add v1 type veth peer name v2", "ip addr add 10.3.0.1/24 dev v1",
 	          "ip addr add 10.3.0.2/24 dev v2", "ip link set lo up", "ip link set v1 up",
@@ -79,12 +85,13 @@ std::span<const random_network> random_networks()
 	         "",
 	         "10.3.0.1",
 	         "10.3.0.2",
-	         ""},
-		{"namespaces", pair_of_namespaces, "c", "s", "10.1.0.1", "10.1.0.2", "ip -n s link set vs"},
-		{"router", router, "c", "s", "10.0.1.2", "10.0.2.2", "ip -n r link set ra"},
-		{"bridge", bridge, "c", "s", "10.2.0.1", "10.2.0.2", "ip link set bs"},
-		{"bridge with filters", bridge + bridge_filters, "c", "s", "10.2.0.1", "10.2.0.2", ""},
-		{"router with NAT", router + translates, "c", "s", "10.0.1.2", "10.0.2.2", ""},
+	         {{"", "lo", ""}}},
+		{"namespaces", pair_of_namespaces, "c", "s", "10.1.0.1", "10.1.0.2", ends_of_pair},
+		{"router", router, "c", "s", "10.0.1.2", "10.0.2.2", ends_of_router},
+		{"bridge", bridge, "c", "s", "10.2.0.1", "10.2.0.2", ends_of_bridge},
+		{"bridge with filters", bridge + bridge_filters, "c", "s", "10.2.0.1", "10.2.0.2",
+	         ends_of_bridge},
+		{"router with NAT", router + translates, "c", "s", "10.0.1.2", "10.0.2.2", ends_of_router},
 	};
 	return all;
 }

@@ -73,6 +73,11 @@ public:
 			if (told.insert(line.substr(line.find(": "))).second)
 				results_.push_back(fmt::format("{}: {}", name, line));
 		}
+		if (args_.texts)
+			for (const std::string &line :
+			     text_differences(*p.what, looked ? p.kernel_looked : p.kernel_got,
+			                      looked ? p.model_looked : p.model.got))
+				texts_.push_back(fmt::format("{}: {}", name, line));
 		if (args_.packets)
 			for (const std::string &line : packet_differences(p.kernel_looked, p.model_looked))
 				packets_.push_back(fmt::format("{}: {}", name, line));
@@ -100,12 +105,16 @@ public:
 			out += fmt::format("packets: {}\n",
 			                   packets_.empty() ? "all equal"
 			                                    : fmt::format("{} differ", packets_.size()));
-		for (const auto *list : {&results_, &packets_, &notes_})
+		if (args_.texts)
+			out += fmt::format("texts: {}\n", texts_.empty()
+			                                          ? "all equal"
+			                                          : fmt::format("{} differ", texts_.size()));
+		for (const auto *list : {&results_, &packets_, &texts_, &notes_})
 			for (const std::string &line : *list)
 				out += fmt::format("  {}\n", line);
 		return out + diffs_;
 	}
-	[[nodiscard]] bool packets_differ() const { return !packets_.empty(); }
+	[[nodiscard]] std::size_t others_differ() const { return packets_.size() + texts_.size(); }
 
 private:
 	void compare(const std::string &name, const text_tree &kernel, const text_tree &model, bool show)
@@ -131,7 +140,7 @@ private:
 	oracle_score &score_;
 	function_scope scope_{""};
 	std::string table_, diffs_;
-	std::vector<std::string> results_, packets_, notes_;
+	std::vector<std::string> results_, packets_, texts_, notes_;
 	std::size_t differ_ = 0; // results, with those that are not told again
 };
 
@@ -143,7 +152,7 @@ std::string oracle_report(const std::vector<played_scenario> &played, const orac
 	report r{args, score};
 	for (const played_scenario &p : played)
 		r.add(p);
-	score.calls_differ += r.packets_differ();
+	score.calls_differ += r.others_differ();
 	return r.text();
 }
 

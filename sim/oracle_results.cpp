@@ -216,6 +216,8 @@ outcomes read_outcomes(std::string_view text, const std::string &file)
 		} else if (l.at(0) == "lost" && l.size() == 3) {
 			out.notes.push_back(
 				fmt::format("{} packets of namespace {} were not seen", l.at(2), l.at(1)));
+		} else if (l.at(0) == "printed" && l.size() == 4) {
+			out.printed[{l.at(1) == "warm", l.number<u32>(2)}] = l.bytes(3);
 		} else if ((l.at(0) == "warm" || l.at(0) == "step") && l.size() == 11) {
 			out.steps[{l.at(0) == "warm", l.number<u32>(1)}] = outcome_of(l);
 		} else {
@@ -242,6 +244,34 @@ std::vector<std::string> differences(const scenario &s, const outcomes &kernel, 
 		            difference(one, find(kernel), find(model), raw.contains({one.task, one.fd}));
 		    !d.empty())
 			out.push_back(fmt::format("{}: {}: {}", one.where, one.text(), d));
+	};
+	for (const step &w : s.warmup)
+		look(w, true);
+	for (const step &one : s.steps)
+		look(one, false);
+	return out;
+}
+
+std::vector<std::string> text_differences(const scenario &s, const outcomes &kernel, const outcomes &model)
+{
+	std::vector<std::string> out;
+	const auto look = [&](const step &one, bool warm) {
+		if (one.call != call_kind::run)
+			return;
+		const auto lines_of = [&](const outcomes &o) {
+			const auto it = o.printed.find({warm, one.number});
+			return split(it == o.printed.end() ? std::string_view{} : it->second, '\n');
+		};
+		const std::vector<std::string_view> real = lines_of(kernel), ours = lines_of(model);
+		const auto [a, b] = std::ranges::mismatch(real, ours);
+		if (a == real.end() && b == ours.end())
+			return;
+		const auto text = [](const auto &at, const auto &lines) {
+			return at == lines.end() ? std::string{"nothing more"} : fmt::format("\"{}\"", *at);
+		};
+		out.push_back(fmt::format("{}: `{}`: line {}: kernel: {}, model: {}", one.where,
+		                          one.command.run, a - real.begin() + 1, text(a, real),
+		                          text(b, ours)));
 	};
 	for (const step &w : s.warmup)
 		look(w, true);

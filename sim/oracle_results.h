@@ -31,7 +31,8 @@ struct frame { // as it went by
 };
 
 struct outcomes {
-	std::map<std::pair<bool, u32>, step_outcome> steps; // by (is a warm-up, number)
+	std::map<std::pair<bool, u32>, step_outcome> steps;  // by (is a warm-up, number)
+	std::map<std::pair<bool, u32>, std::string> printed; // by commands between steps
 	std::vector<frame> frames;
 	u64 end_ns = 0; // when it was over, by the frames' clock
 	u64 tick = 0;   // jiffies when the first step began; 0: not known
@@ -47,5 +48,9 @@ constexpr std::size_t outcome_head_bytes = 256;
 // A line for each step that gave something else.
 [[nodiscard]] std::vector<std::string> differences(const scenario &s, const outcomes &kernel,
                                                    const outcomes &model);
+
+// The same of what commands between steps printed: the first line that differs of each.
+[[nodiscard]] std::vector<std::string> text_differences(const scenario &s, const outcomes &kernel,
+                                                        const outcomes &model);
 
 } // namespace skbwalk::sim

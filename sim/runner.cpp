@@ -67,13 +67,14 @@ program &runner::program_of(std::string_view task) const
 
 // ---- set-up ---------------------------------------------------------------------------------------------
 
-void runner::run_line(const setup_line &line)
+std::string runner::run_line(const setup_line &line)
 {
 	host &h = line.host.empty() ? *world_.hosts().front() : *world_.find_host(line.host);
 	if (h.cpus.size() > 1)
 		world_.come_out(h);
+	std::string out;
 	try {
-		const std::string out = run_command(h, line.run);
+		out = run_command(h, line.run);
 		if (!out.empty())
 			commands_text_ += fmt::format("# {}\n{}", line.run, out);
 		if (line.prints && out.find(*line.prints) == std::string::npos)
@@ -90,11 +91,12 @@ void runner::run_line(const setup_line &line)
 			fail(fmt::format("{}: `{}`: expected it to fail with \"{}\", it failed with \"{}\"",
 			                 line.where, line.run, *line.fails, message));
 		commands_text_ += fmt::format("# {}\n{}\n", line.run, message);
-		return;
+		return message + "\n";
 	}
 	if (line.fails)
 		fail(fmt::format("{}: `{}`: expected it to fail with \"{}\", it succeeded", line.where,
 		                 line.run, *line.fails));
+	return out;
 }
 
 // What init does before anything else.
@@ -142,7 +144,7 @@ void runner::set_up(u64 later_ns)
 	lay_wires();
 	world_.run_until(world_.now_ns() + uptime_ns + later_ns);
 	for (const setup_line &line : scenario_.setup) {
-		run_line(line);
+		static_cast<void>(run_line(line));
 		world_.run_until(present() + setup_line_ns);
 	}
 	world_.run_until(present() + settle_ns);
@@ -355,11 +357,13 @@ bool runner::start_one()
 	if (s.call == call_kind::run) {
 		if (trace::recorder *r = world_.recorder())
 			r->stop();
-		run_line(s.command);
+		const std::string printed = run_line(s.command);
+		if (printed_watcher_)
+			printed_watcher_(s, next_ <= warmups_, printed);
 		if (trace::recorder *r = world_.recorder(); r && in_phase_)
 			r->start();
 		before_done_ = true;
-		wait_until(present() + setup_line_ns);
+		wait_until(present() + command_ns_);
 		return false;
 	}
 	program &p = program_of(s.task);

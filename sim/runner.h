@@ -51,11 +51,18 @@ public:
 	using result_watcher =
 		std::function<void(const step &s, bool warm, long result, const call_results &got)>;
 	void on_result(result_watcher w) { result_watcher_ = std::move(w); }
+	// What a command between steps printed.
+	void on_printed(std::function<void(const step &s, bool warm, const std::string &text)> w)
+	{
+		printed_watcher_ = std::move(w);
+	}
 	void on_steps_begin(std::function<void()> w) { begin_watcher_ = std::move(w); }
 
 	// Hosts and set-up; afterwards devices can be named. The set-up begins `later_ns` later after the
 	// boot than it would.
 	void set_up(u64 later_ns = 0);
+	// How long a command between steps takes.
+	void commands_take(u64 ns) { command_ns_ = ns; }
 	// All steps, then the expectations on state that are left to the end.
 	[[nodiscard]] run_report run();
 	// Ends the tasks; the destructor does it too.
@@ -74,7 +81,7 @@ private:
 		std::vector<std::string> tcp;
 	};
 
-	void run_line(const setup_line &line);
+	std::string run_line(const setup_line &line); // what it printed
 	void load_policy(host &h) const;
 	void plug_devices();
 	void lay_wires();
@@ -114,6 +121,7 @@ private:
 	const bool any_phase_;
 	const volatile std::sig_atomic_t *stop_ = nullptr;
 	result_watcher result_watcher_;
+	std::function<void(const step &s, bool warm, const std::string &text)> printed_watcher_;
 	std::function<void()> begin_watcher_;
 	run_report report_;
 	std::string commands_text_;
@@ -130,6 +138,7 @@ private:
 	bool phase_aligned_ = false;
 	std::string phase_;
 	bool waiting_ = false;
+	u64 command_ns_ = NSEC_PER_MSEC;
 	u64 progress_ns_ = 0;
 	std::vector<std::unique_ptr<irq_device>> devices_;
 	std::vector<std::shared_ptr<wire>> wires_;

@@ -23,6 +23,7 @@
 #include <ctime>
 #include <dirent.h>
 #include <fcntl.h>
+#include <map>
 #include <poll.h>
 #include <sched.h>
 #include <string_view>
@@ -46,6 +47,8 @@ namespace {
 constexpr std::int64_t ns_per_ms = 1'000'000;
 // After the set-up, as in the model: by then every change of a carrier is told.
 constexpr std::int64_t settle_ns = 2148 * ns_per_ms;
+// A command between steps, in the model too: by then what its process left behind is freed.
+constexpr std::int64_t command_ns = 60 * ns_per_ms;
 constexpr std::int64_t patience_ns = 30'000 * ns_per_ms; // for a step that must return
 constexpr int look_ms = 3;                               // how often a task is looked at, whether it sleeps
 constexpr int looks_asleep = 2;                          // so often in a row it must be found asleep
@@ -73,24 +76,47 @@ unsigned long long jiffies_now()
 	return out;
 }
 
-bool run_command(const command &c)
+// What it printed (first the output, then the errors) where somebody asks. False where it fails and must not,
+// or the reverse.
+bool run_command(const command &c, std::string *printed = nullptr)
 {
 	std::vector<char *> words;
 	for (const std::string &w : c.words)
 		words.push_back(const_cast<char *>(w.c_str()));
 	words.push_back(nullptr);
+	int out[2];
+	const int errors = printed ? memfd_create("errors", MFD_CLOEXEC) : -1;
+	if (printed && (pipe2(out, O_CLOEXEC) || errors < 0))
+		die_errno("pipe");
 	const pid_t pid = fork();
 	if (!pid) {
-		if (c.fails)
+		if (c.fails && !printed)
 			static_cast<void>(!freopen("/dev/null", "w", stderr));
-		static_cast<void>(!freopen("/dev/null", "w", stdout));
+		if (!printed)
+			static_cast<void>(!freopen("/dev/null", "w", stdout));
+		else if (dup2(out[1], STDOUT_FILENO) < 0 || dup2(errors, STDERR_FILENO) < 0)
+			die_errno("dup2");
 		execvp(words[0], words.data());
 		say(c.words[0] + ": " + std::strerror(errno));
 		std::_Exit(127);
 	}
 	int status = 0;
+	const auto take = [printed](int from) {
+		char part[4096];
+		for (ssize_t n; (n = read(from, part, sizeof(part))) > 0;)
+			printed->append(part, static_cast<std::size_t>(n));
+		close(from);
+	};
+	if (printed) {
+		close(out[1]);
+		take(out[0]);
+	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		die_errno(c.words[0]);
+	if (printed) {
+		lseek(errors, 0, SEEK_SET);
+		take(errors);
+	}
 	return (status != 0) == c.fails;
 }
 
@@ -130,8 +156,9 @@ void stay_on_one_cpu()
 		die_errno("sched_setaffinity");
 }
 
-// ksoftirqd of each cpu, to which an interrupt leaves what it does not finish itself.
-std::vector<std::pair<pid_t, std::string>> softirq_threads()
+// ksoftirqd of each cpu, to which an interrupt leaves what it does not finish itself, and the workers of work
+// queues, each under its cpu's name: which of them has what is to be done is chance.
+std::vector<std::pair<pid_t, std::string>> kernel_threads()
 {
 	std::vector<std::pair<pid_t, std::string>> out;
 	DIR *const proc = opendir("/proc");
@@ -141,9 +168,10 @@ std::vector<std::pair<pid_t, std::string>> softirq_threads()
 		std::FILE *const in =
 			pid > 0 ? std::fopen(("/proc/" + std::to_string(pid) + "/comm").c_str(), "re")
 				: nullptr;
-		if (in && std::fscanf(in, "%63s", name) == 1 &&
-		    std::string_view{name}.starts_with("ksoftirqd/"))
-			out.emplace_back(pid, name);
+		if (in && std::fscanf(in, "%63s", name) == 1)
+			if (const std::string_view all = name;
+			    all.starts_with("ksoftirqd/") || all.starts_with("kworker/"))
+				out.emplace_back(pid, all.substr(0, all.find(':')));
 		if (in)
 			std::fclose(in);
 	}
@@ -198,7 +226,7 @@ public:
 			std::vector<pid_t> pids;
 			for (const actor &a : tasks_)
 				pids.push_back(a.pid);
-			for (const auto &[pid, name] : softirq_threads())
+			for (const auto &[pid, name] : kernel_threads())
 				pids.push_back(pid);
 			trace_.arm(pids, softirqs_);
 		}
@@ -212,7 +240,7 @@ public:
 			for (std::size_t t = 0; t < tasks_.size(); ++t)
 				trailer += "# pid " + std::to_string(tasks_[t].pid) + " " +
 				           plan_.tasks[t].name + "\n";
-			for (const auto &[pid, name] : softirq_threads())
+			for (const auto &[pid, name] : kernel_threads())
 				trailer += "# pid " + std::to_string(pid) + " " + name + "\n";
 			trace_.save(stem_ + ".trace", trailer);
 			trace_.disarm();
@@ -390,7 +418,7 @@ private:
 				packets_.drop();
 			}
 			if (is_run(s)) {
-				command_between(s);
+				command_between(s, i);
 				results_[i].state = result::over;
 				before = -1;
 				++i;
@@ -448,14 +476,17 @@ private:
 		return from < plan_.steps.size() && plan_.steps[from].phase == phase;
 	}
 
-	void command_between(const step &s)
+	void command_between(const step &s, std::size_t at)
 	{
 		const bool inside = records_ && !s.phase.empty();
 		if (inside)
 			trace_.off();
-		if (!run_command(s.run)) {
+		const std::int64_t begin = now_ns();
+		const bool as_told = run_command(s.run, &printed_[at]);
+		sleep_ns(begin + command_ns - now_ns());
+		if (!as_told) {
 			say("step " + s.number + ": `" + text_of(s.run) + "' " +
-			    (s.run.fails ? "succeeds" : "fails"));
+			    (s.run.fails ? "succeeds" : "fails") + ": " + printed_[at]);
 			fine_ = false;
 		}
 		if (inside)
@@ -470,8 +501,13 @@ private:
 		for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
 			const step &s = plan_.steps[i];
 			const result &r = results_[i];
-			if (is_run(s))
+			if (is_run(s)) {
+				const std::string &text = printed_[i];
+				std::fprintf(out, "printed\t%s\t%s\t%s\n", s.warm ? "warm" : "step",
+				             s.number.c_str(),
+				             text.empty() ? "-" : hex(text.data(), text.size()).c_str());
 				continue;
+			}
 			std::string events;
 			for (std::uint32_t e = 0; e < r.nr_events; ++e)
 				events +=
@@ -504,6 +540,7 @@ private:
 	bool records_, softirqs_, packets_wanted_;
 	namespaces spaces_;
 	packet_log packets_;
+	std::map<std::size_t, std::string> printed_; // by the commands between steps
 	std::vector<actor> tasks_;
 	shared_state *shared_ = nullptr;
 	result *results_ = nullptr;
