@@ -86,9 +86,16 @@ std::vector<std::string> shut_down(host &h, const std::function<void(u64)> &wait
 
 trace::object_ids trace_ids()
 {
-	return {.skb = [](const sk_buff *skb) { return skb->trace_id; },
-	        .sk = [](const sock *sk) { return sk->trace_id; },
-	        .dev = [](const net_device *dev) { return dev->trace_id; }};
+	const auto offset_of = []<class T>(u32 T::*member) {
+		alignas(T) static char probe[sizeof(T)];
+		const auto *in = reinterpret_cast<const T *>(probe);
+
+		return static_cast<u32>(reinterpret_cast<const char *>(&(in->*member)) - probe);
+	};
+
+	return {.skb = offset_of(&sk_buff::trace_id),
+	        .sk = offset_of(&sock::trace_id),
+	        .dev = offset_of(&net_device::trace_id)};
 }
 
 } // namespace skbwalk::sim

@@ -17,7 +17,8 @@
 
 namespace skbwalk {
 struct context;
-}
+struct task_struct;
+} // namespace skbwalk
 
 namespace skbwalk::trace {
 
@@ -59,11 +60,11 @@ struct record {
 };
 static_assert(sizeof(record) == 32);
 
-// How an object's id is read; the room that owns the types fills this in.
+// Where in an object its id lies, a u32; the room that owns the types fills this in.
 struct object_ids {
-	u32 (*skb)(const sk_buff *) = nullptr;
-	u32 (*sk)(const sock *) = nullptr;
-	u32 (*dev)(const net_device *) = nullptr;
+	u32 skb = 0;
+	u32 sk = 0;
+	u32 dev = 0;
 };
 
 // Called at every function's entry (and return) while its kind is armed: probes, breakpoints, interrupt
@@ -97,7 +98,7 @@ public:
 	// Marks are written whether recording or not, never into a ring that is full.
 	void mark(record_kind kind, u64 time_ns, std::string_view text);
 
-	[[nodiscard]] std::size_t size() const { return wrapped_ ? ring_.size() : next_; }
+	[[nodiscard]] std::size_t size() const { return wrapped_ ? ring_.size() : used(); }
 	// In the order of recording, the oldest that is left first.
 	[[nodiscard]] const record &at(std::size_t i) const;
 	[[nodiscard]] u64 lost() const { return lost_; }
@@ -112,22 +113,29 @@ public:
 	// From enter() and leave().
 	void entered(const context &c, const site &s, const objects &o, u16 depth);
 	void left(const context &c, const site &s, u16 depth);
+	void call_entered(const site &s, const objects &o);
+	void call_left(const site &s);
 	// A remark of the code that runs, about these objects. The same text is kept once.
 	void noted(const context &c, const std::string &text, const objects &o, u16 depth);
 
 private:
+	static constexpr std::size_t tasks_max = 4096;
 	struct task_entry {
 		char comm[16];
 		int pid;
 	};
 
-	record *next();
+	[[nodiscard]] std::size_t used() const { return static_cast<std::size_t>(next_ - ring_.data()); }
+	[[nodiscard]] bool next_round();                      // the ring is full: false when it stays so
+	[[nodiscard]] bool next_slowly(const task_struct *t); // another task, or the ring is full
 	record *next_call(const context &c, record_kind kind, u32 what, u16 depth);
 
 	std::vector<record> ring_;
-	std::size_t next_ = 0;
+	record *next_;
+	record *end_;
 	bool wrapped_ = false;
 	bool recording_ = false;
+	u16 last_task_ = idle_task; // whose name is known
 	when_full policy_;
 	object_ids ids_;
 	u64 lost_ = 0;

@@ -5,7 +5,10 @@
 // when recording starts goes on at its own depth. Also the list of sites that the linker makes.
 #include "stack/trace/trace.h"
 
+#include <bit>
 #include <cassert>
+#include <cstddef>
+#include <cstring>
 #include <set>
 
 #include "stack/kernel/context.h"
@@ -32,20 +35,155 @@ constexpr u32 inline_bit = 1U << 31;
 // At the time of a return the task may run on another cpu than at the call.
 u16 &depth_of(const context &c) { return c.task ? c.task->depth : c.cpu->idle_depth; }
 
+run_context context_of(const cpu &c)
+{
+	static_assert(static_cast<u8>(run_context::task) == 0 && static_cast<u8>(run_context::softirq) == 1);
+	return c.hardirq_nesting ? run_context::hardirq : static_cast<run_context>(u8{c.serving_softirq});
+}
+
+// What the linker has put in order counts, in sites; where an inline function's site lies, the linker
+// decides.
+inline std::intptr_t distance_of(const site &s)
+{
+	static_assert(sizeof(site) == 32);
+	return (reinterpret_cast<std::intptr_t>(&s) -
+	        reinterpret_cast<std::intptr_t>(__start_skbwalk_sites)) >>
+	       5;
+}
+
+inline u32 id_of(const site &s)
+{
+	const bool in_section = &s >= __start_skbwalk_sites && &s < __stop_skbwalk_sites;
+
+	return static_cast<u32>(distance_of(s)) | (in_section ? 0 : inline_bit);
+}
+
+inline u32 id_at(const void *object, u32 offset)
+{
+	return object ? *reinterpret_cast<const u32 *>(static_cast<const std::byte *>(object) + offset) : 0;
+}
+
 } // namespace
 
-void enter(const site &s, const objects &o)
+// ---- the recorder's part of each call, in this file so that it is one function
+// ------------------------------
+
+// The next record, but for the ids of objects; null: the ring is full.
+inline record *recorder::next_call(const context &c, record_kind kind, u32 what, u16 depth)
 {
-	const context &c = current;
+	const cpu &on = *c.cpu;
+	const u16 task = c.task ? c.task->id : idle_task;
+
+	if (__builtin_expect(next_ == end_ || task != last_task_, 0) && !next_slowly(c.task))
+		return nullptr;
+	record &r = *next_++;
+	// Small fields go into memory together, as words: so many stores would be most of the work.
+	static_assert(offsetof(record, site) == 8 && offsetof(record, depth) == 12 &&
+	              offsetof(record, task) == 14 && offsetof(record, host) == 16 &&
+	              offsetof(record, cpu) == 17 && offsetof(record, context) == 18 &&
+	              offsetof(record, kind) == 19 && std::endian::native == std::endian::little);
+	const u64 which = what | u64{depth} << 32 | u64{task} << 48;
+	const u32 where = static_cast<u8>(c.host->id) | u32{static_cast<u8>(on.id)} << 8 |
+	                  static_cast<u32>(context_of(on)) << 16 | static_cast<u32>(kind) << 24;
+
+	lost_ += wrapped_;
+	r.time_ns = on.now_ns;
+	std::memcpy(&r.site, &which, sizeof(which));
+	std::memcpy(&r.host, &where, sizeof(where));
+	return &r;
+}
+
+inline void recorder::entered(const context &c, const site &s, const objects &o, u16 depth)
+{
+	record *r = next_call(c, record_kind::enter, id_of(s), depth);
+
+	if (!r)
+		return;
+	r->skb = id_at(o.skb, ids_.skb);
+	r->sk = id_at(o.sk, ids_.sk);
+	r->dev = id_at(o.dev, ids_.dev);
+}
+
+inline void recorder::left(const context &c, const site &s, u16 depth)
+{
+	if (record *r = next_call(c, record_kind::leave, id_of(s), depth))
+		r->skb = r->sk = r->dev = 0;
+}
+
+// A remark. The same text is kept once.
+void recorder::noted(const context &c, const std::string &text, const objects &o, u16 depth)
+{
+	if (!recording_)
+		return;
+	const auto [known, is_new] = noted_.try_emplace(text, static_cast<u32>(texts_.size()));
+	if (is_new)
+		texts_.push_back(text);
+	record *r = next_call(c, record_kind::note, known->second, depth);
+	if (!r)
+		return;
+	r->skb = id_at(o.skb, ids_.skb);
+	r->sk = 0;
+	r->dev = id_at(o.dev, ids_.dev);
+}
+
+[[gnu::noinline]] void recorder::call_entered(const site &s, const objects &o)
+{
+	for (const hook &h : hooks)
+		if (h.entered && is_armed(h.who))
+			h.entered(h.arg, s, o);
+}
+
+[[gnu::noinline]] void recorder::call_left(const site &s)
+{
+	for (const hook &h : hooks)
+		if (h.left && is_armed(h.who))
+			h.left(h.arg, s);
+}
+
+// All but recording: hooks, and what the host does at functions' entries.
+[[gnu::noinline]] static void entered_besides(recorder *r, const site &s, const sk_buff *skb, const sock *sk,
+                                              const net_device *dev)
+{
+	if (r)
+		r->call_entered(s, {skb, sk, dev});
+	if (current.host->points)
+		function_point(s);
+}
+
+// Depth is kept where there is a recorder.
+void enter(const site &s, const sk_buff *skb, const sock *sk, const net_device *dev)
+{
+	const context c = current;
 
 	if (!c.cpu)
 		return;
+	recorder *const r = c.host->recorder;
+
+	if (r) {
+		const u16 depth = depth_of(c)++;
+
+		if (r->recording())
+			r->entered(c, s, {skb, sk, dev}, depth);
+	}
+	if (__builtin_expect((r && !r->hooks.empty()) || c.host->points, 0))
+		entered_besides(r, s, skb, sk, dev);
+}
+
+void leave(const site &s)
+{
+	const context c = current;
+
+	if (!c.cpu || !c.host->recorder)
+		return;
+	recorder &r = *c.host->recorder;
 	u16 &depth = depth_of(c);
-	const u16 at = depth++;
-	if (recorder *r = c.host->recorder)
-		r->entered(c, s, o, at);
-	if (c.host->points)
-		function_point(s);
+
+	assert(depth != 0);
+	--depth;
+	if (r.recording())
+		r.left(c, s, depth);
+	if (__builtin_expect(!r.hooks.empty(), 0))
+		r.call_left(s);
 }
 
 void note(const std::string &text, const objects &o)
@@ -56,19 +194,6 @@ void note(const std::string &text, const objects &o)
 		return;
 	if (recorder *r = c.host->recorder)
 		r->noted(c, text, o, depth_of(c));
-}
-
-void leave(const site &s)
-{
-	const context &c = current;
-
-	if (!c.cpu)
-		return;
-	u16 &depth = depth_of(c);
-	assert(depth != 0);
-	--depth;
-	if (recorder *r = c.host->recorder)
-		r->left(c, s, depth);
 }
 
 void arm(armed_by who) { __atomic_fetch_add(&armed, static_cast<u32>(who), __ATOMIC_RELAXED); }
@@ -86,16 +211,8 @@ bool is_armed(armed_by who)
 
 u32 site_id(const site &s)
 {
-	// Where an inline function's site lies, the linker decides: its distance from the section counts, in
-	// sites.
-	const auto distance = (reinterpret_cast<std::intptr_t>(&s) -
-	                       reinterpret_cast<std::intptr_t>(__start_skbwalk_sites)) /
-	                      static_cast<std::intptr_t>(sizeof(site));
-
-	if (s.kind == site_kind::header_inline)
-		return static_cast<u32>(distance) | inline_bit;
-	assert(&s >= __start_skbwalk_sites && &s < __stop_skbwalk_sites);
-	return static_cast<u32>(distance);
+	assert((s.kind == site_kind::header_inline) == ((id_of(s) & inline_bit) != 0));
+	return id_of(s);
 }
 
 const site &site_of(u32 id)
