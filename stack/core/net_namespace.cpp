@@ -58,16 +58,21 @@ static int setup_net(net &net)
 	return 0;
 }
 
+// not traced: the kernel has it from the start
+[[gnu::noinline, gnu::cold]] static void make_init_net(namespaces &s)
+{
+	assert(!s.over);
+	s.nets.push_back(std::make_unique<net>());
+	preinit_net(*s.nets.front());
+}
+
 net &init_net()
 {
 	TRACE_INLINE();
 	namespaces &s = *spaces;
 
-	if (s.nets.empty()) {
-		assert(!s.over);
-		s.nets.push_back(std::make_unique<net>());
-		preinit_net(*s.nets.front());
-	}
+	if (__builtin_expect(s.nets.empty(), 0))
+		make_init_net(s);
 	return *s.nets.front();
 }
 

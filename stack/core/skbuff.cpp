@@ -654,43 +654,14 @@ void __copy_skb_header(sk_buff &to, const sk_buff &from)
 	nf_conntrack_get(skb_nfct(from));
 	to.queue_mapping = from.queue_mapping;
 
-	to.pkt_type = from.pkt_type;
-	to.ignore_df = from.ignore_df;
-	to.nf_trace = from.nf_trace;
-	to.ip_summed = from.ip_summed;
-	to.ooo_okay = from.ooo_okay;
-	to.l4_hash = from.l4_hash;
-	to.sw_hash = from.sw_hash;
-	to.wifi_acked = from.wifi_acked;
-	to.no_fcs = from.no_fcs;
-	to.encapsulation = from.encapsulation;
-	to.csum_valid = from.csum_valid;
-	to.csum_complete_sw = from.csum_complete_sw;
-	to.csum_level = from.csum_level;
-	to.dst_pending_confirm = from.dst_pending_confirm;
-	to.redirected = from.redirected;
-	to.decrypted = from.decrypted;
-	to.offload_fwd_mark = from.offload_fwd_mark;
+	// What lies between these two is what a copy takes along as it is: bits, checksum, marks, headers.
+	const auto of = [](auto &skb) { return reinterpret_cast<u8 *>(const_cast<sk_buff *>(&skb)); };
+	const auto begins = &from.active_extensions + 1 - of(from);
+	const auto ends = reinterpret_cast<const u8 *>(&from.tail) - of(from);
+
+	std::memcpy(of(to) + begins, of(from) + begins, static_cast<std::size_t>(ends - begins));
 	to.slow_gro = from.slow_gro || from._skb_refdst;
-	to.mono_delivery_time = from.mono_delivery_time;
-	to.tc_at_ingress = from.tc_at_ingress;
-	to.csum_start = from.csum_start;
-	to.csum_offset = from.csum_offset;
-	to.csum = from.csum;
-	to.priority = from.priority;
-	to.skb_iif = from.skb_iif;
-	to.hash = from.hash;
-	to.vlan_proto = from.vlan_proto;
-	to.vlan_tci = from.vlan_tci;
-	to.vlan_present = from.vlan_present;
-	to.napi_id = from.napi_id;
 	to.alloc_cpu = from.alloc_cpu;
-	to.secmark = from.secmark;
-	to.mark = from.mark;
-	to.transport_header = from.transport_header;
-	to.network_header = from.network_header;
-	to.mac_header = from.mac_header;
-	to.protocol = from.protocol;
 }
 
 static skb_ptr __skb_clone(sk_buff *n, sk_buff &skb)

@@ -100,6 +100,7 @@ struct sk_buff {
 	u8 head_frag : 1 = 0;
 	u8 pp_recycle : 1 = 0;
 	u8 active_extensions = 0;
+	// From here to `protocol` a copy takes everything along as it is (__copy_skb_header).
 	u8 pkt_type : 3 = 0;
 	u8 ignore_df : 1 = 0;
 	u8 nf_trace : 1 = 0;

@@ -220,9 +220,6 @@ void wait_for_lock(const spinlock_t &lock)
 cpu *next_owner(const spinlock_t &lock)
 {
 	cpu &c = *current.cpu;
-
-	if (!c.on.state->spinning)
-		return nullptr;
 	cpu *first = nullptr;
 
 	for (const auto &other : c.on.cpus)

@@ -43,7 +43,7 @@ void run_others();
 // The lock belongs to another cpu: waits until that one hands it over. A circle of cpus that wait for each
 // other is reported, and the run ends.
 void wait_for_lock(const spinlock_t &lock);
-// `lock` is given up: to the first that waits for it, or null.
+// `lock` is given up while cpus wait for locks: to the first that waits for it, or null.
 cpu *next_owner(const spinlock_t &lock);
 
 // Runs fn as what interrupts the idle task; on a stack of the cpu's own if that may be left.

@@ -147,8 +147,6 @@ void kworker_body();
 void take_timer_interrupt(); // the cpu comes to sysvec_apic_timer_interrupt, and back
 // What the cpu does with a vector that its local APIC gives it: interrupts are disabled.
 void idt_entry(u8 vector);
-// Takes what the current cpu's local APIC holds; interrupts are enabled.
-void take_interrupts();
 void take_an_interrupt(); // the one of the highest priority
 // Program the platform for the next event, if the cpu is not in the kernel.
 void cpu_program_timer(cpu &c);

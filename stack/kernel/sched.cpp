@@ -342,14 +342,10 @@ void cpu_run(cpu &c)
 bool cpu_has_work(const cpu &c) { return c.left_on ? !c.spins_on : !list_empty(c.runqueue); }
 
 // not traced: a place, not a function
-void interrupt_point()
+void interrupt_comes()
 {
 	cpu &c = *current.cpu;
 
-	if (__builtin_expect(c.now_ns < c.next_event_ns && c.now_ns < c.run_until_ns &&
-	                             c.now_ns < c.on.device_event_ns && !c.interrupt_waits,
-	                     1))
-		return;
 	if (c.irqs_off)
 		return;
 	if (c.now_ns >= c.on.device_event_ns)

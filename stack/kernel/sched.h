@@ -144,7 +144,16 @@ void might_sleep(); // voluntary preemption: __cond_resched, where sleeping is a
 // A place where a hard interrupt may come, if interrupts are enabled: what devices do by now is done, and
 // their interrupts come, in a softirq too; this cpu's due timer interrupt is taken, and when run_until_ns is
 // reached the world gets its turn (cpu_run returns; the next cpu_run goes on from here).
-void interrupt_point();
+void interrupt_comes(); // interrupt_point's rest: something is due
+inline void interrupt_point()
+{
+	const cpu &c = *current.cpu;
+
+	if (__builtin_expect(c.now_ns >= c.next_event_ns || c.now_ns >= c.run_until_ns ||
+	                             c.now_ns >= c.on.device_event_ns || c.interrupt_waits,
+	                     0))
+		interrupt_comes();
+}
 void kick_process(task_struct &t);
 
 // --- called by the world ---

@@ -31,7 +31,7 @@ inline void release(spinlock_t &lock)
 	cpu &c = *current.cpu;
 
 	assert(lock.owner == &c && "spin lock released that is not held");
-	cpu *const next = next_owner(lock);
+	cpu *const next = __builtin_expect(c.on.state->spinning, 0) ? next_owner(lock) : nullptr;
 
 	lock.owner = next;
 	if (next)
@@ -147,39 +147,5 @@ void _raw_write_unlock_bh(rwlock_t &lock)
 	release(lock);
 	__local_bh_enable_ip();
 }
-
-// not traced: one instruction, inlined everywhere
-unsigned long local_irq_save()
-{
-	const bool were_off = current.cpu->irqs_off;
-
-	current.cpu->irqs_off = true;
-	return were_off;
-}
-
-// not traced: one instruction, inlined everywhere
-void local_irq_restore(unsigned long flags)
-{
-	if (flags)
-		current.cpu->irqs_off = true;
-	else
-		local_irq_enable();
-}
-
-// not traced: one instruction, inlined everywhere
-void local_irq_disable() { current.cpu->irqs_off = true; }
-
-// not traced: one instruction, inlined everywhere
-void local_irq_enable()
-{
-	cpu &c = *current.cpu;
-
-	c.irqs_off = false;
-	if (__builtin_expect(c.interrupt_waits, 0))
-		take_interrupts();
-}
-
-// not traced: one instruction, inlined everywhere
-bool irqs_disabled() { return current.cpu->irqs_off; }
 
 } // namespace skbwalk

@@ -5,7 +5,7 @@
 // one held assert.
 #pragma once
 
-#include "stack/kernel/context.h"
+#include "stack/kernel/sched.h"
 #include "stack/trace/trace.h"
 
 namespace skbwalk {
@@ -55,10 +55,35 @@ inline void spin_unlock_bh(spinlock_t &l)
 inline bool spin_is_locked(const spinlock_t &l) { return l.owner != nullptr; }
 
 // local_irq_save and friends: inline in the kernel and so not traced.
-[[nodiscard]] unsigned long local_irq_save();
-void local_irq_restore(unsigned long flags);
-void local_irq_disable();
-void local_irq_enable();
-bool irqs_disabled();
+// not traced: one instruction, inlined everywhere
+inline bool irqs_disabled() { return current.cpu->irqs_off; }
+// not traced: one instruction, inlined everywhere
+inline void local_irq_disable() { current.cpu->irqs_off = true; }
+void take_interrupts(); // what the current cpu's local APIC holds; interrupts are enabled
+// not traced: one instruction, inlined everywhere
+inline void local_irq_enable()
+{
+	cpu &c = *current.cpu;
+
+	c.irqs_off = false;
+	if (__builtin_expect(c.interrupt_waits, 0))
+		take_interrupts();
+}
+// not traced: one instruction, inlined everywhere
+[[nodiscard]] inline unsigned long local_irq_save()
+{
+	const bool were_off = current.cpu->irqs_off;
+
+	current.cpu->irqs_off = true;
+	return were_off;
+}
+// not traced: one instruction, inlined everywhere
+inline void local_irq_restore(unsigned long flags)
+{
+	if (flags)
+		current.cpu->irqs_off = true;
+	else
+		local_irq_enable();
+}
 
 } // namespace skbwalk

@@ -10,21 +10,6 @@
 
 namespace skbwalk {
 
-namespace {
-
-u64 since_boot()
-{
-	const u64 now = current.cpu->now_ns;
-	const u64 boot = current.host->boot_ns;
-
-	return now > boot ? now - boot : 0;
-}
-
-} // namespace
-
-// not traced: a variable in the kernel
-u32 jiffies() { return INITIAL_JIFFIES + static_cast<u32>(since_boot() / TICK_NSEC); }
-
 u32 jiffies_to_clock_t(u32 j)
 {
 	TRACE();
@@ -36,7 +21,7 @@ u32 jiffies_to_clock_t(u32 j)
 ktime_t ktime_get()
 {
 	TRACE();
-	return static_cast<ktime_t>(since_boot());
+	return static_cast<ktime_t>(ns_since_boot());
 }
 
 u64 ktime_get_real_ns() { return ktime_get_with_offset(); }
@@ -54,7 +39,7 @@ u64 tcp_clock_ns() { return ktime_get_ns(); }
 s64 ktime_get_seconds()
 {
 	TRACE();
-	return static_cast<s64>(since_boot() / TICK_NSEC * TICK_NSEC / NSEC_PER_SEC);
+	return static_cast<s64>(ns_since_boot() / TICK_NSEC * TICK_NSEC / NSEC_PER_SEC);
 }
 
 s64 ktime_get_real_seconds()
@@ -66,7 +51,7 @@ s64 ktime_get_real_seconds()
 void ktime_get_ts64(timespec64 &ts)
 {
 	TRACE();
-	const u64 now = since_boot();
+	const u64 now = ns_since_boot();
 
 	ts = {static_cast<s64>(now / NSEC_PER_SEC), static_cast<s64>(now % NSEC_PER_SEC)};
 }
@@ -100,7 +85,7 @@ timespec64 timespec64_add_safe(const timespec64 &lhs, const timespec64 &rhs)
 }
 
 // not traced: notrace in the kernel
-ktime_t sched_clock() { return static_cast<ktime_t>(since_boot()); }
+ktime_t sched_clock() { return static_cast<ktime_t>(ns_since_boot()); }
 
 u32 __usecs_to_jiffies(u32 u)
 {

@@ -15,7 +15,16 @@ using ktime_t = s64;
 
 // The boot value INITIAL_JIFFIES of the kernel (five minutes before the 32-bit wrap) is kept.
 constexpr u32 INITIAL_JIFFIES = static_cast<u32>(-300 * static_cast<int>(HZ));
-u32 jiffies(); // the kernel's `jiffies`: of the last tick boundary that passed on this cpu's clock
+inline u64 ns_since_boot()
+{
+	const u64 now = current.cpu->now_ns;
+	const u64 boot = current.host->boot_ns;
+
+	return now > boot ? now - boot : 0;
+}
+// The kernel's `jiffies`: of the last tick boundary that passed on this cpu's clock.
+// not traced: a variable in the kernel
+inline u32 jiffies() { return INITIAL_JIFFIES + static_cast<u32>(ns_since_boot() / TICK_NSEC); }
 inline u32 tcp_jiffies32() { return jiffies(); }
 constexpr bool time_after(u32 a, u32 b) { return static_cast<s32>(b - a) < 0; }
 constexpr bool time_before(u32 a, u32 b) { return time_after(b, a); }
