@@ -40,8 +40,8 @@ std::optional<u64> parse_rate(std::string_view text)
 
 link::link(world &w, std::string name, const link_options &options)
 	: world_(w), name_(std::move(name)),
-	  options_(options), ends_{direction{w.random(name_.c_str(), a), {}, nullptr, 0, 0, {}},
-                                   direction{w.random(name_.c_str(), b), {}, nullptr, 0, 0, {}}}
+	  options_(options), ends_{direction{w.random(name_.c_str(), a), {}, nullptr, 0, {}, {}},
+                                   direction{w.random(name_.c_str(), b), {}, nullptr, 0, {}, {}}}
 {}
 
 u64 link::wire_ns(std::size_t bytes) const
@@ -52,31 +52,40 @@ u64 link::wire_ns(std::size_t bytes) const
 	return bits * NSEC_PER_SEC / options_.bits_per_second;
 }
 
-void link::arrive(void *arg)
+link::arrival &link::new_arrival(end from, std::span<const std::byte> bytes)
 {
-	const auto self = static_cast<arrival *>(arg)->self;
-	link &over = self->over;
-	const end from = self->from;
-	frame bytes = std::move(self->bytes);
+	if (unused_.empty()) {
+		arrivals_.push_back(std::make_unique<arrival>());
+		unused_.push_back(arrivals_.back().get());
+	}
+	arrival &made = *unused_.back();
 
-	over.on_the_way_.erase(self);
-	++over.ends_[from].counters.delivered;
-	for (const watcher &w : over.watchers_)
-		w(from, bytes);
-	if (const auto &receive = over.ends_[from == a ? b : a].receive)
-		receive(std::move(bytes));
+	unused_.pop_back();
+	made.over = this;
+	made.from = from;
+	made.bytes.assign(bytes.begin(), bytes.end());
+	return made;
 }
 
-void link::deliver(end from, frame bytes, u64 when_ns)
+void link::arrive(void *arg)
 {
-	host *const to = ends_[from == a ? b : a].at_host;
-	const auto at = on_the_way_.emplace(on_the_way_.end(), arrival{*this, from, std::move(bytes), {}});
+	arrival &what = *static_cast<arrival *>(arg);
+	link &over = *what.over;
 
-	at->self = at;
-	if (to)
-		world_.at_device(*to, when_ns, arrive, &*at);
+	++over.ends_[what.from].counters.delivered;
+	for (const watcher &w : over.watchers_)
+		w(what.from, what.bytes);
+	if (const auto &receive = over.ends_[what.from == a ? b : a].receive)
+		receive(what.bytes);
+	over.unused_.push_back(&what);
+}
+
+void link::deliver(arrival &what, u64 when_ns)
+{
+	if (host *const to = ends_[what.from == a ? b : a].at_host)
+		world_.at_device(*to, when_ns, arrive, &what);
 	else
-		world_.at(when_ns, arrive, &*at);
+		world_.at(when_ns, arrive, &what);
 }
 
 bool link::send(end at, std::span<const std::byte> bytes)
@@ -84,16 +93,16 @@ bool link::send(end at, std::span<const std::byte> bytes)
 	direction &d = ends_[at];
 	const u64 now_ns = current.cpu ? std::max(world_.now_ns(), current.cpu->now_ns) : world_.now_ns();
 
-	if (d.queued >= options_.queue_packets_max) {
+	while (!d.leaves_ns.empty() && d.leaves_ns.front() <= now_ns)
+		d.leaves_ns.pop_front();
+	if (d.leaves_ns.size() >= options_.queue_packets_max) {
 		++d.counters.queue_drops;
 		return false;
 	}
 	++d.counters.sent;
 	d.free_ns = std::max(d.free_ns, now_ns) + wire_ns(bytes.size());
-	if (options_.bits_per_second) {
-		++d.queued;
-		world_.call_at(d.free_ns, [&d] { --d.queued; });
-	}
+	if (options_.bits_per_second)
+		d.leaves_ns.push_back(d.free_ns);
 
 	const bool lost = d.random.unit() < options_.loss;
 	const bool duplicated = d.random.unit() < options_.duplicate;
@@ -107,10 +116,10 @@ bool link::send(end at, std::span<const std::byte> bytes)
 		++d.counters.lost;
 		return true;
 	}
-	frame copy{bytes.begin(), bytes.end()};
-	if (corrupted && !copy.empty()) {
+	arrival &first = new_arrival(at, bytes);
+	if (corrupted && !first.bytes.empty()) {
 		++d.counters.corrupted;
-		copy[bit / 8 % copy.size()] ^= std::byte{1} << (bit % 8);
+		first.bytes[bit / 8 % first.bytes.size()] ^= std::byte{1} << (bit % 8);
 	}
 	if (reordered) {
 		++d.counters.reordered;
@@ -118,9 +127,9 @@ bool link::send(end at, std::span<const std::byte> bytes)
 	}
 	if (duplicated) {
 		++d.counters.duplicated;
-		deliver(at, copy, when_ns);
+		deliver(new_arrival(at, first.bytes), when_ns);
 	}
-	deliver(at, std::move(copy), when_ns);
+	deliver(first, when_ns);
 	return true;
 }
 

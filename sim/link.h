@@ -8,8 +8,9 @@
 
 #include <array>
 #include <cstddef>
+#include <deque>
 #include <functional>
-#include <list>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -35,7 +36,7 @@ public:
 
 	// What comes out at `at`; called in no cpu's context. With a host it is something that a device of
 	// that host does, which can interrupt what the host's cpus are at.
-	void attach(end at, std::function<void(frame)> receive, host *h = nullptr)
+	void attach(end at, std::function<void(std::span<const std::byte>)> receive, host *h = nullptr)
 	{
 		ends_[at].receive = std::move(receive);
 		ends_[at].at_host = h;
@@ -56,21 +57,23 @@ public:
 private:
 	struct direction {
 		random_stream random;
-		std::function<void(frame)> receive; // at this end
+		std::function<void(std::span<const std::byte>)> receive; // at this end
 		host *at_host = nullptr;
 		u64 free_ns = 0; // the sender at this end is busy until then
-		u32 queued = 0;
+		std::deque<u64>
+			leaves_ns;      // of what is in the queue or on its way out, when its last bit leaves
 		link_counters counters; // of what was sent from this end
 	};
 
 	[[nodiscard]] u64 wire_ns(std::size_t bytes) const;
+	// A frame on its way; used again and again.
 	struct arrival {
-		link &over;
+		link *over;
 		end from;
 		frame bytes;
-		std::list<arrival>::iterator self;
 	};
-	void deliver(end from, frame bytes, u64 when_ns);
+	[[nodiscard]] arrival &new_arrival(end from, std::span<const std::byte> bytes);
+	void deliver(arrival &what, u64 when_ns);
 	static void arrive(void *arg);
 
 	world &world_;
@@ -78,7 +81,8 @@ private:
 	link_options options_;
 	std::array<direction, 2> ends_;
 	std::vector<watcher> watchers_;
-	std::list<arrival> on_the_way_;
+	std::vector<std::unique_ptr<arrival>> arrivals_; // all that there are
+	std::vector<arrival *> unused_;
 };
 
 } // namespace skbwalk::sim

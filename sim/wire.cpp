@@ -95,7 +95,7 @@ wire::wire(world &w, const wire_description &what, const std::string &file)
 		if (made->pci.drvdata->name != e.dev)
 			fail(dev_change_name(*made->pci.drvdata, e.dev));
 		link_.attach(
-			at, [card = &made->card](frame f) { card->receive(f); }, &h);
+			at, [card = &made->card](std::span<const std::byte> f) { card->receive(f); }, &h);
 		nics_[at] = std::move(made);
 	}
 	cable(link::a);

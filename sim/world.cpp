@@ -68,19 +68,37 @@ std::vector<std::string> world::host_names() const
 // Who asks now may be a cpu that is ahead of the event that it handles.
 u64 world::present() const { return current.cpu ? std::max(now_ns_, current.cpu->now_ns) : now_ns_; }
 
-u64 world::push(event_kind kind, u64 when_ns, cpu *on, void (*fn)(void *), void *arg)
+u64 world::push(event_heap &to, event_kind kind, u64 when_ns, cpu *on, void (*fn)(void *), void *arg)
 {
-	queue_.push_back({when_ns, ++number_, kind, on, fn, arg});
-	std::push_heap(queue_.begin(), queue_.end());
+	to.push_back({when_ns, ++number_, kind, on, fn, arg});
+	std::push_heap(to.begin(), to.end());
 	// What the running cpu asks of another is due before it knew: it gives way then.
 	if (cpu *const me = current.cpu; me && on && on != me && me->on.cpus.size() > 1)
 		me->run_until_ns = std::min(me->run_until_ns, std::max(when_ns, me->now_ns + 1));
 	return number_;
 }
 
+// A host asks while it is being made, too.
+world::cpu_slot &world::slot_of(const cpu &c)
+{
+	if (slots_.size() <= c.on.id)
+		slots_.resize(c.on.id + std::size_t{1});
+	std::vector<cpu_slot> &of_host = slots_[c.on.id];
+	if (of_host.size() <= c.id)
+		of_host.resize(c.id + std::size_t{1});
+	return of_host[c.id];
+}
+
+world::event_heap &world::devices_of(const host &h)
+{
+	if (devices_.size() <= h.id)
+		devices_.resize(h.id + std::size_t{1});
+	return devices_[h.id];
+}
+
 u64 &world::counted(const event &e)
 {
-	cpu_slot &slot = slots_.at(e.on);
+	cpu_slot &slot = slot_of(*e.on);
 	return e.kind == event_kind::timer ? slot.timer_number
 	       : e.kind == event_kind::run ? slot.run_number
 	                                   : slot.interrupt_number;
@@ -90,73 +108,85 @@ bool world::is_stale(const event &e) const
 {
 	switch (e.kind) {
 	case event_kind::timer:
-		return slots_.at(e.on).timer_number != e.number;
+		return slot_of(*e.on).timer_number != e.number;
 	case event_kind::run:
-		return slots_.at(e.on).run_number != e.number;
+		return slot_of(*e.on).run_number != e.number;
 	case event_kind::interrupt:
-		return slots_.at(e.on).interrupt_number != e.number;
+		return slot_of(*e.on).interrupt_number != e.number;
 	case event_kind::device:
 	case event_kind::call:
 		break;
 	}
-	return cancelled_.contains(e.number);
+	return !cancelled_.empty() && cancelled_.contains(e.number);
 }
 
-void world::drop_stale()
+void world::drop_stale(event_heap &from)
 {
-	while (!queue_.empty() && is_stale(queue_.front())) {
-		cancelled_.erase(queue_.front().number);
-		std::pop_heap(queue_.begin(), queue_.end());
-		queue_.pop_back();
+	while (!from.empty() && is_stale(from.front())) {
+		cancelled_.erase(from.front().number);
+		std::pop_heap(from.begin(), from.end());
+		from.pop_back();
 	}
+}
+
+world::event_heap *world::next_heap()
+{
+	drop_stale(queue_);
+	event_heap *next = queue_.empty() ? nullptr : &queue_;
+	for (event_heap &heap : devices_) {
+		drop_stale(heap);
+		if (!heap.empty() && (!next || next->front() < heap.front()))
+			next = &heap;
+	}
+	return next;
 }
 
 u64 world::next_event_ns() const
 {
-	const_cast<world *>(this)->drop_stale();
-	return queue_.empty() ? ~u64{0} : queue_.front().when_ns;
+	const event_heap *next = const_cast<world *>(this)->next_heap();
+	return next ? next->front().when_ns : ~u64{0};
 }
 
 void world::arm_timer(cpu &c, u64 when_ns)
 {
-	cpu_slot &slot = slots_[&c];
+	cpu_slot &slot = slot_of(c);
 	slot.timer_number = 0;
 	if (when_ns != ~u64{0})
 		slot.timer_number =
-			push(event_kind::timer, std::max(when_ns, present()), &c, nullptr, nullptr);
+			push(queue_, event_kind::timer, std::max(when_ns, present()), &c, nullptr, nullptr);
 }
 
 void world::kick(cpu &c)
 {
-	cpu_slot &slot = slots_[&c];
+	cpu_slot &slot = slot_of(c);
 	const u64 when_ns = std::max(present(), c.now_ns);
 	if (slot.run_number && slot.run_ns <= when_ns)
 		return;
 	slot.run_ns = when_ns;
-	slot.run_number = push(event_kind::run, when_ns, &c, nullptr, nullptr);
+	slot.run_number = push(queue_, event_kind::run, when_ns, &c, nullptr, nullptr);
 }
 
 void world::interrupt(cpu &c)
 {
-	cpu_slot &slot = slots_[&c];
+	cpu_slot &slot = slot_of(c);
 	if (!slot.interrupt_number)
-		slot.interrupt_number =
-			push(event_kind::interrupt, std::max(present(), c.now_ns), &c, nullptr, nullptr);
+		slot.interrupt_number = push(queue_, event_kind::interrupt, std::max(present(), c.now_ns), &c,
+		                             nullptr, nullptr);
 }
 
 // What one of its cpus passes while it runs is handled by that cpu's interrupt_point and not by the loop.
 void world::note_device_events(host &h)
 {
-	h.device_event_ns = ~u64{0};
-	for (const event &e : queue_)
-		if (e.kind == event_kind::device && &e.on->on == &h && !is_stale(e))
-			h.device_event_ns = std::min(h.device_event_ns, e.when_ns);
+	event_heap &heap = devices_of(h);
+	drop_stale(heap);
+	h.device_event_ns = heap.empty() ? ~u64{0} : heap.front().when_ns;
 }
 
 u64 world::at_device(host &h, u64 when_ns, void (*fn)(void *), void *arg)
 {
-	const u64 id = push(event_kind::device, std::max(when_ns, present()), h.cpus[0].get(), fn, arg);
-	h.device_event_ns = std::min(h.device_event_ns, std::max(when_ns, present()));
+	when_ns = std::max(when_ns, present());
+	const u64 id = push(devices_of(h), event_kind::device, when_ns, h.cpus[0].get(), fn, arg);
+	h.device_event_ns = std::min(h.device_event_ns, when_ns);
 	return id;
 }
 
@@ -165,20 +195,14 @@ void world::devices_due(cpu &c)
 	const context before = std::exchange(current, context{});
 	const u64 now_before = now_ns_;
 	for (;;) {
-		// The queue is a heap by time and not by host; few events are in it.
-		const auto due = [&](const event &e) {
-			return e.kind == event_kind::device && &e.on->on == &c.on && e.when_ns <= c.now_ns &&
-			       !is_stale(e);
-		};
-		auto first = queue_.end();
-		for (auto e = queue_.begin(); e != queue_.end(); ++e)
-			if (due(*e) && (first == queue_.end() || *first < *e))
-				first = e;
-		if (first == queue_.end())
+		// Looked up each time: a device may make events of others.
+		event_heap &heap = devices_of(c.on);
+		drop_stale(heap);
+		if (heap.empty() || heap.front().when_ns > c.now_ns)
 			break;
-		const event e = *first;
-		queue_.erase(first);
-		std::make_heap(queue_.begin(), queue_.end());
+		const event e = heap.front();
+		std::pop_heap(heap.begin(), heap.end());
+		heap.pop_back();
 		now_ns_ = std::max(now_ns_, e.when_ns);
 		++handled_;
 		e.fn(e.arg);
@@ -190,12 +214,15 @@ void world::devices_due(cpu &c)
 
 u64 world::at(u64 when_ns, void (*fn)(void *), void *arg)
 {
-	return push(event_kind::call, std::max(when_ns, present()), nullptr, fn, arg);
+	return push(queue_, event_kind::call, std::max(when_ns, present()), nullptr, fn, arg);
 }
 
 void world::cancel(u64 id)
 {
-	const bool queued = std::ranges::any_of(queue_, [id](const event &e) { return e.number == id; });
+	const auto is_it = [id](const event &e) { return e.number == id; };
+	bool queued = std::ranges::any_of(queue_, is_it);
+	for (const event_heap &heap : devices_)
+		queued = queued || std::ranges::any_of(heap, is_it);
 	if (queued)
 		cancelled_.insert(id);
 	calls_.erase(id);
@@ -214,9 +241,10 @@ u64 world::call_at(u64 when_ns, std::function<void()> fn)
 
 void world::until_next_event(cpu &c)
 {
-	c.run_until_ns = std::min(next_event_ns(), limit_ns_);
+	const event_heap *const next = next_heap();
+	c.run_until_ns = std::min(next ? next->front().when_ns : ~u64{0}, limit_ns_);
 	// Another cpu that runs at the same time gives way to this one as this one to it: somebody must go.
-	if (!queue_.empty() && queue_.front().kind == event_kind::run && c.run_until_ns <= c.now_ns)
+	if (next && next->front().kind == event_kind::run && c.run_until_ns <= c.now_ns)
 		c.run_until_ns = c.now_ns + 1;
 }
 
@@ -233,17 +261,17 @@ void world::handle(const event &e)
 {
 	switch (e.kind) {
 	case event_kind::timer:
-		slots_[e.on].timer_number = 0;
+		slot_of(*e.on).timer_number = 0;
 		until_next_event(*e.on);
 		cpu_interrupt_timer(*e.on);
 		e.on->run_until_ns = ~u64{0};
 		break;
 	case event_kind::run:
-		slots_[e.on].run_number = 0;
+		slot_of(*e.on).run_number = 0;
 		run_cpu(*e.on);
 		break;
 	case event_kind::interrupt:
-		slots_[e.on].interrupt_number = 0;
+		slot_of(*e.on).interrupt_number = 0;
 		until_next_event(*e.on);
 		cpu_interrupt_device(*e.on);
 		e.on->run_until_ns = ~u64{0};
@@ -275,27 +303,31 @@ void world::come_out(const host &h)
 
 bool world::step()
 {
-	drop_stale();
-	if (queue_.empty())
-		return false;
-	event e = queue_.front();
-	std::pop_heap(queue_.begin(), queue_.end());
-	queue_.pop_back();
+	event_heap *const heap = next_heap();
+	if (heap)
+		take(*heap);
+	return heap;
+}
+
+void world::take(event_heap &from)
+{
+	const event e = from.front();
+	std::pop_heap(from.begin(), from.end());
+	from.pop_back();
 	assert(e.when_ns >= now_ns_);
 	const bool of_cpu = e.kind < event_kind::device;
 	if (of_cpu && e.on->now_ns > e.when_ns) { // busy: when it is free
-		const u64 number = push(e.kind, e.on->now_ns, e.on, nullptr, nullptr);
+		const u64 number = push(queue_, e.kind, e.on->now_ns, e.on, nullptr, nullptr);
 		counted(e) = number;
 		if (e.kind == event_kind::run)
-			slots_[e.on].run_ns = e.on->now_ns;
-		return true;
+			slot_of(*e.on).run_ns = e.on->now_ns;
+		return;
 	}
 	now_ns_ = e.when_ns;
 	if (of_cpu)
 		e.on->now_ns = std::max(e.on->now_ns, now_ns_);
 	++handled_;
 	handle(e);
-	return true;
 }
 
 void world::run_until(u64 when_ns)
@@ -303,8 +335,8 @@ void world::run_until(u64 when_ns)
 	// What a cpu has begun comes to its end if that takes no tick; one that an interrupt line keeps, with
 	// no other event in sight, comes back all the same.
 	const u64 limit_before = std::exchange(limit_ns_, when_ns + TICK_NSEC);
-	while (next_event_ns() <= when_ns)
-		step();
+	for (event_heap *heap; (heap = next_heap()) && heap->front().when_ns <= when_ns;)
+		take(*heap);
 	limit_ns_ = limit_before;
 	now_ns_ = std::max(now_ns_, when_ns);
 	for (const auto &h : hosts_)

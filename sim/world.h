@@ -103,23 +103,30 @@ private:
 		u64 interrupt_number = 0;
 	};
 
-	u64 push(event_kind kind, u64 when_ns, cpu *on, void (*fn)(void *), void *arg);
+	using event_heap = std::vector<event>;
+	u64 push(event_heap &to, event_kind kind, u64 when_ns, cpu *on, void (*fn)(void *), void *arg);
 	[[nodiscard]] u64 present() const;
 	[[nodiscard]] bool is_stale(const event &e) const;
-	void drop_stale();
+	void drop_stale(event_heap &from);
+	[[nodiscard]] event_heap *next_heap(); // the one whose top is next; null: nothing is left
+	void take(event_heap &from);           // handles its top
 	void handle(const event &e);
 	void until_next_event(cpu &c);
 	void run_cpu(cpu &c);
+	[[nodiscard]] cpu_slot &slot_of(const cpu &c);
+	[[nodiscard]] const cpu_slot &slot_of(const cpu &c) const { return slots_[c.on.id][c.id]; }
 	[[nodiscard]] u64 &counted(const event &e); // the number in the slot of its cpu
 	void note_device_events(host &h);
+	[[nodiscard]] event_heap &devices_of(const host &h);
 
 	options options_;
 	u64 now_ns_ = 0;
 	u64 number_ = 0;
 	u64 handled_ = 0;
-	u64 limit_ns_ = ~u64{0};   // run_until wants every cpu back by then
-	std::vector<event> queue_; // a heap
-	std::unordered_map<const cpu *, cpu_slot> slots_;
+	u64 limit_ns_ = ~u64{0};          // run_until wants every cpu back by then
+	event_heap queue_;                // all but what devices do
+	std::vector<event_heap> devices_; // what those of each host do
+	std::vector<std::vector<cpu_slot>> slots_;
 	std::unordered_set<u64> cancelled_;
 	std::unordered_map<u64, std::unique_ptr<std::function<void()>>> calls_;
 	std::unique_ptr<trace::recorder> recorder_;

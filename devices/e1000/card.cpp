@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "stack/wire/ones_sum.h"
+
 namespace skbwalk {
 
 namespace {
@@ -19,16 +21,17 @@ constexpr bool clears_when_read(u32 reg) { return reg >= E1000_CRCERRS && reg < 
 
 } // namespace
 
-// not traced: the card does it
+// The bytes of a sum of words change places where those of every word do: what lies in memory is summed as it
+// is. not traced: the card does it
 u16 card_sum(const std::byte *bytes, std::size_t n, u32 begin)
 {
-	u64 sum = begin;
+	const auto folded = [](u64 sum) {
+		while (sum >> 16)
+			sum = (sum & 0xffff) + (sum >> 16);
+		return static_cast<u16>(sum);
+	};
 
-	for (std::size_t i = 0; i < n; i += 2)
-		sum += static_cast<u64>(bytes[i]) << 8 | (i + 1 < n ? static_cast<u64>(bytes[i + 1]) : 0);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return static_cast<u16>(sum);
+	return folded(u64{__builtin_bswap16(folded(ones_sum(bytes, static_cast<u32>(n))))} + begin);
 }
 
 e1000_card::e1000_card(host &h, unsigned pin, const mac_addr &mac, e1000_port &port)
@@ -353,7 +356,7 @@ void e1000_card::receive(std::span<const std::byte> frame)
 		return;
 	}
 
-	std::vector<std::byte> bytes(frame.begin(), frame.end());
+	std::span<const std::byte> bytes = frame;
 	u16 tag = 0;
 	u8 status = 0, errors = 0;
 
@@ -361,17 +364,21 @@ void e1000_card::receive(std::span<const std::byte> frame)
 	    bytes[13] == std::byte{0}) {
 		tag = static_cast<u16>(static_cast<u16>(bytes[14]) << 8 | static_cast<u16>(bytes[15]));
 		status |= E1000_RXD_STAT_VP;
-		bytes.erase(bytes.begin() + 12, bytes.begin() + 16);
+		scratch_.assign(frame.begin(), frame.end());
+		scratch_.erase(scratch_.begin() + 12, scratch_.begin() + 16);
+		bytes = scratch_;
 	}
 	if (reg(E1000_RXCSUM) & E1000_RXCSUM_TUOFL)
 		check_sums(bytes, status, errors);
 	else
 		status |= E1000_RXD_STAT_IXSM;
-	bytes.resize(bytes.size() + ETH_FCS_LEN);
 
+	// Its frame check sequence comes along: the wire has none.
+	static constexpr std::byte fcs[ETH_FCS_LEN]{};
+	const std::size_t length = bytes.size() + ETH_FCS_LEN;
 	const u32 room = rx_buffer_size(), count = reg(E1000_RDLEN) / sizeof(e1000_rx_desc);
 
-	if (rx_free() < (bytes.size() + room - 1) / room) {
+	if (rx_free() < (length + room - 1) / room) {
 		++reg(E1000_MPC);
 		++reg(E1000_RNBC);
 		++counters_.rx_no_buffer;
@@ -381,14 +388,18 @@ void e1000_card::receive(std::span<const std::byte> frame)
 
 	const dma_addr_t ring = reg(E1000_RDBAL) | u64{reg(E1000_RDBAH)} << 32;
 
-	for (std::size_t at = 0; at < bytes.size(); at += room) {
+	for (std::size_t at = 0; at < length; at += room) {
 		const dma_addr_t where = ring + reg(E1000_RDH) * sizeof(e1000_rx_desc);
-		const std::size_t piece = std::min<std::size_t>(room, bytes.size() - at);
-		const bool last = at + piece == bytes.size();
+		const std::size_t piece = std::min<std::size_t>(room, length - at);
+		const std::size_t of_frame = at < bytes.size() ? std::min(piece, bytes.size() - at) : 0;
+		const bool last = at + piece == length;
 		e1000_rx_desc desc;
 
 		dma_read(dma, where, &desc, sizeof(desc));
-		dma_write(dma, desc.buffer_addr.get(), bytes.data() + at, piece);
+		if (of_frame)
+			dma_write(dma, desc.buffer_addr.get(), bytes.data() + at, of_frame);
+		if (piece != of_frame)
+			dma_write(dma, desc.buffer_addr.get() + of_frame, fcs, piece - of_frame);
 		desc.length.set(static_cast<u32>(piece));
 		desc.special.set(tag);
 		desc.status = static_cast<u8>(E1000_RXD_STAT_DD | (last ? E1000_RXD_STAT_EOP | status : 0));
@@ -398,7 +409,7 @@ void e1000_card::receive(std::span<const std::byte> frame)
 	}
 	++reg(E1000_GPRC);
 	++reg(E1000_TPR);
-	reg(E1000_GORCL) += static_cast<u32>(bytes.size());
+	reg(E1000_GORCL) += static_cast<u32>(length);
 
 	const u32 threshold = count >> ((rctl >> E1000_RCTL_RDMTS_SHIFT & 3) + 1);
 

@@ -107,8 +107,10 @@ private:
 	u64 throttle_event_ = 0, transmit_event_ = 0;
 	// What is on its way out: when it has left, and its bytes in the packet buffer.
 	std::deque<std::pair<u64, u32>> leaving_;
+	std::size_t leaving_bytes_ = 0;
 	// The packet whose descriptors are being read.
 	std::vector<std::byte> packet_;
+	std::vector<std::byte> frame_, scratch_; // what is being made of it
 	u32 packet_options_ = 0;
 	bool packet_cut_ = false, packet_tagged_ = false;
 	u16 packet_tag_ = 0;

@@ -54,20 +54,26 @@ void insert_sum(std::vector<std::byte> &bytes, std::size_t start, std::size_t of
 
 void e1000_card::send_frame(std::span<const std::byte> frame)
 {
-	std::vector<std::byte> bytes(frame.begin(), frame.end());
+	const bool padded = reg(E1000_TCTL) & E1000_TCTL_PSP && frame.size() < ETH_ZLEN;
+	std::span<const std::byte> bytes = frame;
 
-	if (packet_tagged_ && bytes.size() >= 12) {
-		const std::byte tag[4] = {std::byte{0x81}, std::byte{0},
-		                          static_cast<std::byte>(packet_tag_ >> 8),
-		                          static_cast<std::byte>(packet_tag_)};
+	if ((packet_tagged_ && frame.size() >= 12) || padded) {
+		scratch_.assign(frame.begin(), frame.end());
+		if (packet_tagged_ && frame.size() >= 12) {
+			const std::byte tag[4] = {std::byte{0x81}, std::byte{0},
+			                          static_cast<std::byte>(packet_tag_ >> 8),
+			                          static_cast<std::byte>(packet_tag_)};
 
-		bytes.insert(bytes.begin() + 12, std::begin(tag), std::end(tag));
+			scratch_.insert(scratch_.begin() + 12, std::begin(tag), std::end(tag));
+		}
+		if (reg(E1000_TCTL) & E1000_TCTL_PSP && scratch_.size() < ETH_ZLEN)
+			scratch_.resize(ETH_ZLEN);
+		bytes = scratch_;
 	}
-	if (reg(E1000_TCTL) & E1000_TCTL_PSP && bytes.size() < ETH_ZLEN)
-		bytes.resize(ETH_ZLEN);
 	++reg(E1000_TPT);
 	++reg(E1000_GPTC);
 	reg(E1000_GOTCL) += static_cast<u32>(bytes.size()) + ETH_FCS_LEN;
+	leaving_bytes_ += bytes.size();
 	leaving_.emplace_back(port_.send(bytes), static_cast<u32>(bytes.size()));
 }
 
@@ -95,9 +101,9 @@ void e1000_card::send_cut()
 	for (std::size_t at = 0, n = 0; at < payload; at += mss, ++n) {
 		const std::size_t piece = std::min(mss, payload - at);
 		const auto from = packet_.begin() + static_cast<std::ptrdiff_t>(header + at);
-		std::vector<std::byte> frame(packet_.begin(),
-		                             packet_.begin() + static_cast<std::ptrdiff_t>(header));
+		std::vector<std::byte> &frame = frame_;
 
+		frame.assign(packet_.begin(), packet_.begin() + static_cast<std::ptrdiff_t>(header));
 		frame.insert(frame.end(), from, from + static_cast<std::ptrdiff_t>(piece));
 		if (ipv4) {
 			put16(frame, ip + 2, static_cast<u32>(frame.size() - ip));
@@ -171,8 +177,10 @@ bool e1000_card::take_descriptor()
 			packet_cut_ = extended && lower & E1000_TXD_CMD_TSE;
 		}
 		if (length && had + length <= packet_bytes_max) {
-			packet_.resize(had + length);
-			dma_read(dma, desc.buffer_addr.get(), packet_.data() + had, length);
+			if (const std::byte *from = dma_readable(dma, desc.buffer_addr.get(), length))
+				packet_.insert(packet_.end(), from, from + length);
+			else
+				packet_.resize(had + length);
 		} else {
 			++counters_.tx_bad_descriptors;
 		}
@@ -199,13 +207,12 @@ void e1000_card::transmit()
 		return;
 	while (reg(E1000_TDH) != reg(E1000_TDT) && reg(E1000_TDT) < count) {
 		const u64 now_ns = port_.now_ns();
-		u32 held = 0;
 
-		while (!leaving_.empty() && leaving_.front().first <= now_ns)
+		while (!leaving_.empty() && leaving_.front().first <= now_ns) {
+			leaving_bytes_ -= leaving_.front().second;
 			leaving_.pop_front();
-		for (const auto &[when_ns, bytes] : leaving_)
-			held += bytes;
-		if (held >= room) {
+		}
+		if (leaving_bytes_ >= room) {
 			call_at(
 				leaving_.front().first,
 				[](void *arg) {

@@ -25,37 +25,14 @@ void wrong(device &dev, const char *what, dma_addr_t addr, std::size_t size)
 	dev.dma_errors.emplace_back(text);
 }
 
-bool overlaps_written(const device &dev, const std::byte *memory, std::size_t size, dma_data_direction dir)
-{
-	return std::ranges::any_of(dev.dma_mappings, [&](const auto &m) {
-		const dma_mapping &o = m.second;
-		return memory < o.memory + o.size && o.memory < memory + size &&
-		       (dir != DMA_TO_DEVICE || o.dir != DMA_TO_DEVICE);
-	});
-}
-
 dma_addr_t add_mapping(device &dev, const dma_mapping &m, std::size_t align)
 {
 	const dma_addr_t base = (dev.dma_next + align - 1) / align * align;
 
 	assert(m.size);
 	dev.dma_next = base + (m.size + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE;
-	dev.dma_mappings.emplace(base, m);
+	dev.dma_mappings.add(base, m);
 	return base;
-}
-
-// The mapping that holds all of it; null: none does.
-dma_mapping *mapping_at(device &dev, dma_addr_t addr, std::size_t size, std::size_t &offset)
-{
-	auto it = dev.dma_mappings.upper_bound(addr);
-
-	if (it == dev.dma_mappings.begin())
-		return nullptr;
-	--it;
-	offset = static_cast<std::size_t>(addr - it->first);
-	if (offset > it->second.size || size > it->second.size - offset)
-		return nullptr;
-	return &it->second;
 }
 
 dma_addr_t map_memory(device &dev, std::byte *memory, std::size_t size, dma_data_direction dir)
@@ -65,18 +42,101 @@ dma_addr_t map_memory(device &dev, std::byte *memory, std::size_t size, dma_data
 		--dev.dma_fail_count;
 		return DMA_MAPPING_ERROR;
 	}
-	if (overlaps_written(dev, memory, size, dir))
+	if (dev.dma_mappings.overlaps_written(memory, size, dir))
 		wrong(dev, "a buffer that the device writes to is mapped twice", dev.dma_next, size);
 	return add_mapping(dev, {memory, size, dir, nullptr}, PAGE_SIZE);
 }
 
 } // namespace
 
+void dma_table::add(dma_addr_t base, const dma_mapping &m)
+{
+	if (bases_.size() > 64 && bases_.size() > 2 * places_.size())
+		forget_gone();
+	bases_.push_back(base);
+	mappings_.push_back(m);
+	const auto at = std::ranges::upper_bound(places_, m.memory, {}, &place::memory);
+
+	places_.insert(at, {m.memory, m.size, base, m.dir});
+	longest_ = std::max(longest_, m.size);
+}
+
+void dma_table::forget_gone()
+{
+	std::size_t kept = 0;
+
+	for (std::size_t i = 0; i < bases_.size(); ++i) {
+		if (!mappings_[i].memory)
+			continue;
+		bases_[kept] = bases_[i];
+		mappings_[kept++] = mappings_[i];
+	}
+	bases_.resize(kept);
+	mappings_.resize(kept);
+}
+
+// A search whose steps are no branches: which way it goes cannot be foreseen.
+std::size_t dma_table::at_or_before(dma_addr_t addr) const
+{
+	const dma_addr_t *at = bases_.data();
+	std::size_t n = bases_.size();
+
+	while (n > 1) {
+		const std::size_t half = n / 2;
+
+		at = at[half] <= addr ? at + half : at;
+		n -= half;
+	}
+	const auto i = static_cast<std::size_t>(at - bases_.data());
+
+	return !n || *at > addr || !mappings_[i].memory ? bases_.size() : i;
+}
+
+dma_mapping *dma_table::find(dma_addr_t base)
+{
+	const std::size_t at = at_or_before(base);
+
+	return at == bases_.size() || bases_[at] != base ? nullptr : &mappings_[at];
+}
+
+void dma_table::erase(dma_addr_t base)
+{
+	dma_mapping &m = *find(base);
+	auto at = std::ranges::lower_bound(places_, m.memory, {}, &place::memory);
+
+	while (at->base != base)
+		++at;
+	places_.erase(at);
+	m = {};
+}
+
+dma_mapping *dma_table::holding(dma_addr_t addr, std::size_t size, std::size_t &offset)
+{
+	const std::size_t at = at_or_before(addr);
+
+	if (at == bases_.size())
+		return nullptr;
+	offset = static_cast<std::size_t>(addr - bases_[at]);
+	return offset > mappings_[at].size || size > mappings_[at].size - offset ? nullptr : &mappings_[at];
+}
+
+bool dma_table::overlaps_written(const std::byte *memory, std::size_t size, dma_data_direction dir) const
+{
+	const auto first = reinterpret_cast<std::uintptr_t>(memory) - longest_;
+	const auto begins = [](const place &p) { return reinterpret_cast<std::uintptr_t>(p.memory); };
+
+	for (auto at = std::ranges::lower_bound(places_, first, {}, begins);
+	     at != places_.end() && at->memory < memory + size; ++at)
+		if (memory < at->memory + at->size && (dir != DMA_TO_DEVICE || at->dir != DMA_TO_DEVICE))
+			return true;
+	return false;
+}
+
 device::~device()
 {
 	for (const std::string &error : dma_errors)
 		note_leak(error);
-	if (!dma_mappings.empty())
+	if (dma_mappings.size())
 		note_leak("DMA: " + name + ": " + std::to_string(dma_mappings.size()) + " still mapped");
 }
 
@@ -97,26 +157,26 @@ dma_addr_t dma_map_page_attrs(device &dev, void *memory, std::size_t size, dma_d
 void dma_unmap_page_attrs(device &dev, dma_addr_t addr, std::size_t size, dma_data_direction dir)
 {
 	TRACE();
-	const auto it = dev.dma_mappings.find(addr);
+	const dma_mapping *const m = dev.dma_mappings.find(addr);
 
-	if (it == dev.dma_mappings.end()) {
+	if (!m) {
 		wrong(dev, "the driver unmaps what is not mapped", addr, size);
 		return;
 	}
-	if (it->second.size != size)
+	if (m->size != size)
 		wrong(dev, "the driver unmaps with another size", addr, size);
-	if (it->second.dir != dir)
+	if (m->dir != dir)
 		wrong(dev, "the driver unmaps with another direction", addr, size);
-	if (it->second.coherent)
+	if (m->coherent)
 		wrong(dev, "the driver unmaps memory that it allocated for DMA", addr, size);
-	dev.dma_mappings.erase(it);
+	dev.dma_mappings.erase(addr);
 }
 
 void dma_sync_single_for_cpu(device &dev, dma_addr_t addr, std::size_t size, dma_data_direction dir)
 {
 	TRACE();
 	std::size_t offset = 0;
-	const dma_mapping *m = mapping_at(dev, addr, size, offset);
+	const dma_mapping *m = dev.dma_mappings.holding(addr, size, offset);
 
 	if (!m)
 		wrong(dev, "the driver syncs what is not mapped", addr, size);
@@ -140,38 +200,48 @@ void *dma_alloc_attrs(device &dev, std::size_t size, dma_addr_t &addr, gfp_t gfp
 void dma_free_attrs(device &dev, std::size_t size, void *memory, dma_addr_t addr)
 {
 	TRACE();
-	const auto it = dev.dma_mappings.find(addr);
+	const dma_mapping *const m = dev.dma_mappings.find(addr);
 
-	if (it == dev.dma_mappings.end() || !it->second.coherent || it->second.memory != memory) {
+	if (!m || !m->coherent || m->memory != memory) {
 		wrong(dev, "the driver frees what it has not allocated", addr, size);
 		return;
 	}
-	if (it->second.size != size)
+	if (m->size != size)
 		wrong(dev, "the driver frees with another size", addr, size);
-	put_page(*it->second.coherent);
-	dev.dma_mappings.erase(it);
+	put_page(*m->coherent);
+	dev.dma_mappings.erase(addr);
+}
+
+// not traced: the machine beneath the kernel
+const std::byte *dma_readable(device &dev, dma_addr_t addr, std::size_t size)
+{
+	std::size_t offset = 0;
+	const dma_mapping *m = dev.dma_mappings.holding(addr, size, offset);
+
+	if (!m || m->dir == DMA_FROM_DEVICE) {
+		wrong(dev, "the device reads what is not mapped for it", addr, size);
+		return nullptr;
+	}
+	return m->memory + offset;
 }
 
 // not traced: the machine beneath the kernel
 bool dma_read(device &dev, dma_addr_t addr, void *to, std::size_t size)
 {
-	std::size_t offset = 0;
-	const dma_mapping *m = mapping_at(dev, addr, size, offset);
+	const std::byte *from = dma_readable(dev, addr, size);
 
-	if (!m || m->dir == DMA_FROM_DEVICE) {
-		wrong(dev, "the device reads what is not mapped for it", addr, size);
+	if (from)
+		std::memcpy(to, from, size);
+	else
 		std::memset(to, 0, size);
-		return false;
-	}
-	std::memcpy(to, m->memory + offset, size);
-	return true;
+	return from;
 }
 
 // not traced: the machine beneath the kernel
 bool dma_write(device &dev, dma_addr_t addr, const void *from, std::size_t size)
 {
 	std::size_t offset = 0;
-	const dma_mapping *m = mapping_at(dev, addr, size, offset);
+	const dma_mapping *m = dev.dma_mappings.holding(addr, size, offset);
 
 	if (!m || m->dir == DMA_TO_DEVICE) {
 		wrong(dev, "the device writes to what is not mapped for it", addr, size);

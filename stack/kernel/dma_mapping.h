@@ -13,7 +13,6 @@
 #pragma once
 
 #include <cstddef>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -35,6 +34,35 @@ struct dma_mapping {
 	page *coherent = nullptr; // of dma_alloc_attrs
 };
 
+// All mappings of a device: by bus address, which only grows, and by where the memory lies.
+class dma_table {
+public:
+	void add(dma_addr_t base, const dma_mapping &m);
+	void erase(dma_addr_t base);
+	[[nodiscard]] dma_mapping *find(dma_addr_t base); // null: no mapping begins there
+	// The mapping that holds all of it, and where in it; null: none does.
+	[[nodiscard]] dma_mapping *holding(dma_addr_t addr, std::size_t size, std::size_t &offset);
+	// Is there one of this memory, and either this one or that is written to?
+	[[nodiscard]] bool overlaps_written(const std::byte *memory, std::size_t size,
+	                                    dma_data_direction dir) const;
+	[[nodiscard]] std::size_t size() const { return places_.size(); }
+
+private:
+	struct place {
+		const std::byte *memory;
+		std::size_t size;
+		dma_addr_t base;
+		dma_data_direction dir;
+	};
+	[[nodiscard]] std::size_t at_or_before(dma_addr_t addr) const; // bases_.size(): none
+	void forget_gone();
+
+	std::vector<dma_addr_t> bases_;
+	std::vector<dma_mapping> mappings_; // beside them; of one that is gone: no memory
+	std::vector<place> places_;
+	std::size_t longest_ = 0;
+};
+
 // What DMA knows of a device (struct device).
 struct device {
 	device() = default;
@@ -44,7 +72,7 @@ struct device {
 	device &operator=(const device &) = delete;
 
 	std::string name;
-	std::map<dma_addr_t, dma_mapping> dma_mappings;
+	dma_table dma_mappings;
 	dma_addr_t dma_next = 0x1000;
 	std::vector<std::string> dma_errors;
 	u64 dma_maps_done = 0;
@@ -102,6 +130,8 @@ inline void dma_free_coherent(device &dev, std::size_t size, void *memory, dma_a
 // --- the device's side ---
 // False: some of it is not mapped, or not for this direction.
 bool dma_read(device &dev, dma_addr_t addr, void *to, std::size_t size);
+// What is read there, in place; null: some of it is not mapped.
+const std::byte *dma_readable(device &dev, dma_addr_t addr, std::size_t size);
 bool dma_write(device &dev, dma_addr_t addr, const void *from, std::size_t size);
 
 } // namespace skbwalk

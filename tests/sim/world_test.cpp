@@ -98,7 +98,7 @@ arrivals through(const link_options &options, u64 seed = 1)
 	sim::link l{w, "wire", options};
 	arrivals out;
 	u16 last = 0;
-	l.attach(sim::link::b, [&](frame f) {
+	l.attach(sim::link::b, [&](std::span<const std::byte> f) {
 		if (!out.count++)
 			out.first_ns = w.now_ns();
 		const u16 number =
