@@ -6,7 +6,8 @@ target_include_directories(skbwalk_flags INTERFACE "${CMAKE_SOURCE_DIR}")
 target_compile_features(skbwalk_flags INTERFACE cxx_std_20)
 
 # Assertions stay on in every build: a broken invariant must stop the run.
-set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
+set(SKBWALK_OPTIMIZE "-O2" CACHE STRING "how far the release builds are optimised")
+set(CMAKE_CXX_FLAGS_RELEASE "${SKBWALK_OPTIMIZE} -g1")
 set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g")
 
 target_compile_options(skbwalk_flags INTERFACE

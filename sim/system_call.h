@@ -4,12 +4,14 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 
 #include "stack/socket.h"
 
 namespace skbwalk::sim {
 
 template <class T> u64 register_of(T *p) { return reinterpret_cast<std::uintptr_t>(p); }
+inline u64 register_of(std::nullptr_t) { return 0; }
 template <class T>
 requires std::integral<T> || std::is_enum_v<T> u64 register_of(T v)
 {

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Two hosts on a wire of 10 Gbit/s and 10 us, as network simulators have them: network cards with their
+// interrupts at both ends, flows that send as much as they can. What counts is the cpu time that a segment of
+// 1448 bytes costs which arrives, by one flow, by a thousand, and where one frame in a hundred is lost; and
+// the memory of a pair of connected sockets that does nothing.
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <unistd.h>
+
+#include "bench/harness.h"
+#include "bench/lab.h"
+#include "sim/wire.h"
+
+namespace skbwalk::bench {
+namespace {
+
+constexpr u32 server_addr = 0x0a020002;
+constexpr u16 port = 80;
+constexpr std::size_t mss = 1448;
+constexpr std::size_t chunk = 64 * 1024;
+constexpr int events_max = 64;
+
+class wire_lab : public lab {
+public:
+	explicit wire_lab(double loss) : a(world.add_host("a", 1)), b(world.add_host("b", 1))
+	{
+		sim::wire_description what;
+
+		what.name = "w";
+		what.a = {"a", "eth0"};
+		what.b = {"b", "eth0"};
+		what.options.bits_per_second = 10'000'000'000;
+		what.options.delay_ns = 10 * NSEC_PER_USEC;
+		what.options.queue_packets_max = 10'000;
+		what.options.loss = loss;
+		world.keep(std::make_shared<sim::wire>(world, what, "benchmark"));
+		set_up(a, {"ip addr add 10.2.0.1/24 dev eth0", "ip link set eth0 up"});
+		set_up(b, {"ip addr add 10.2.0.2/24 dev eth0", "ip link set eth0 up"});
+		world.run_until(world.now_ns() + 10 * NSEC_PER_MSEC); // the cards have found their link
+	}
+	host &a, &b;
+};
+
+int poll_set() { return static_cast<int>(must("epoll_create1", sim::system_call(sys_nr::epoll_create1, 0))); }
+void watch(int set, int fd, u32 events)
+{
+	epoll_event e{events, static_cast<u64>(fd)};
+
+	must("epoll_ctl", sim::system_call(sys_nr::epoll_ctl, set, EPOLL_CTL_ADD, fd, &e));
+}
+// Calls fn(fd) for what is ready, until it says false.
+template <class F> void serve(int set, F fn)
+{
+	epoll_event ready[events_max];
+
+	for (;;) {
+		const long n = sim::system_call(sys_nr::epoll_wait, set, ready, events_max, -1);
+
+		if (n < 0) // the world ends
+			return;
+		for (long i = 0; i < n; ++i)
+			fn(static_cast<int>(ready[i].data));
+	}
+}
+
+// Flows that send and receive without end; `received` counts.
+void start_flows(wire_lab &l, int flows, u64 &received)
+{
+	l.task(l.b, "", [flows, &received] {
+		const int listener = listening_socket(port, flows);
+		const int set = poll_set();
+		const auto bytes = std::make_unique<std::byte[]>(chunk);
+
+		watch(set, listener, EPOLLIN);
+		serve(set, [&](int fd) {
+			if (fd == listener) {
+				watch(set, accepted_socket(listener), EPOLLIN);
+				return;
+			}
+			const long n = sim::system_call(sys_nr::recvfrom, fd, bytes.get(), chunk,
+			                                MSG_DONTWAIT, nullptr, nullptr);
+			if (n > 0)
+				received += static_cast<u64>(n);
+		});
+	});
+	l.task(l.a, "", [flows] {
+		const int set = poll_set();
+		const auto bytes = std::make_unique<std::byte[]>(chunk);
+
+		for (int i = 0; i < flows; ++i)
+			watch(set, connected_socket(server_addr, port), EPOLLOUT);
+		serve(set, [&](int fd) {
+			static_cast<void>(sim::system_call(sys_nr::sendto, fd, bytes.get(), chunk,
+			                                   MSG_DONTWAIT, nullptr, 0));
+		});
+	});
+}
+
+void bulk(benchmark::State &state, int flows, double loss)
+{
+	u64 received = 0;
+	wire_lab l(loss);
+
+	start_flows(l, smoke() && flows > 20 ? 20 : flows, received);
+	l.world.run_until(l.world.now_ns() + (smoke() ? 10 : 200) * NSEC_PER_MSEC);
+	const u64 before = received;
+	for (auto _ : state)
+		l.world.run_until(l.world.now_ns() + NSEC_PER_MSEC);
+	state.SetItemsProcessed(static_cast<s64>((received - before) / mss));
+}
+
+std::size_t resident_bytes()
+{
+	std::ifstream statm("/proc/self/statm");
+	std::size_t size = 0, resident = 0;
+
+	statm >> size >> resident;
+	return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+}
+
+// In a process of its own, whose memory nothing else has used.
+void idle_pair(benchmark::State &state)
+{
+	constexpr const char *alone = "SKBWALK_BENCH_ALONE";
+	for (auto _ : state) {
+		if (!std::getenv(alone)) {
+			setenv(alone, "1", 1);
+			const std::string self = std::filesystem::read_symlink("/proc/self/exe");
+			const std::string options = smoke() ? "--smoke" : "--rounds 1";
+			std::fflush(stdout);
+			if (std::system(("'" + self + "' " + options + " --filter idle_pair | grep idle")
+			                        .c_str()))
+				state.SkipWithError("it cannot be run alone");
+			unsetenv(alone);
+			continue;
+		}
+		constexpr int first = 100;
+		const int pairs = smoke() ? 100 : 4000;
+		wire_lab l(0);
+		std::size_t before = 0, after = 0;
+
+		l.task(l.b, "", [pairs] {
+			const int listener = listening_socket(port, 128);
+
+			for (int i = 0; i < first + pairs; ++i)
+				accepted_socket(listener);
+			task_park();
+		});
+		l.run_task(l.a, "", [&] {
+			for (int i = 0; i < first; ++i)
+				connected_socket(server_addr, port);
+			before = resident_bytes();
+			for (int i = 0; i < pairs; ++i)
+				connected_socket(server_addr, port);
+			after = resident_bytes();
+		});
+		sample("idle_pair", static_cast<double>(after - before) / pairs, "bytes");
+	}
+}
+
+} // namespace
+
+void set_up()
+{
+	benchmark::RegisterBenchmark("flow/one", bulk, 1, 0.0);
+	benchmark::RegisterBenchmark("flow/thousand", bulk, 1000, 0.0);
+	benchmark::RegisterBenchmark("flow/lossy", bulk, 1, 0.01);
+	benchmark::RegisterBenchmark("idle_pair", idle_pair)->Iterations(1);
+}
+
+} // namespace skbwalk::bench
