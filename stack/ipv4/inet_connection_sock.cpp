@@ -449,11 +449,13 @@ void inet_csk_listen_stop(sock &sk)
 		sock_put(child);
 		cond_resched();
 	}
-	spin_lock_bh(queue.fastopenq.lock);
-	request_sock *req = std::exchange(queue.fastopenq.rskq_rst_head, nullptr);
-	spin_unlock_bh(queue.fastopenq.lock);
-	while (req)
-		reqsk_put(*std::exchange(req, req->dl_next));
+	if (queue.fastopenq.rskq_rst_head) {
+		spin_lock_bh(queue.fastopenq.lock);
+		request_sock *req = std::exchange(queue.fastopenq.rskq_rst_head, nullptr);
+		spin_unlock_bh(queue.fastopenq.lock);
+		while (req)
+			reqsk_put(*std::exchange(req, req->dl_next));
+	}
 	assert(sk.sk_ack_backlog == 0);
 }
 
