@@ -218,7 +218,7 @@ private:
 	{
 		// A command takes milliseconds, in a model none: what is on its way must not depend on it.
 		if (f.holds)
-			pause(250);
+			pause(400);
 		run(f.end);
 	}
 

@@ -135,7 +135,30 @@ std::vector<std::string> command_words(std::string_view line)
 	return words;
 }
 
-std::string why_unportable(std::string_view) { return {}; } // all that is modelled is Linux's own
+std::string why_unportable(std::string_view line)
+{
+	// Of the sysctls there is one each for a machine, which no new namespace can set.
+	constexpr std::array once = {"net.core.",
+	                             "net.nf_conntrack_max",
+	                             "net.netfilter.nf_conntrack_max",
+	                             "net.netfilter.nf_conntrack_buckets",
+	                             "net.netfilter.nf_conntrack_expect_max",
+	                             "net.netfilter.nf_log_all_netns"};
+	constexpr std::array of_a_namespace = {"net.core.somaxconn", "net.core.txrehash"};
+
+	for (const std::string &word : command_words(line)) {
+		std::string key = word.starts_with("/proc/sys/") ? word.substr(10) : word;
+		key = key.substr(0, key.find('='));
+		std::ranges::replace(key, '/', '.');
+		if (std::ranges::find(of_a_namespace, key) != of_a_namespace.end())
+			continue;
+		for (const std::string_view one : once)
+			if (one.ends_with('.') ? key.starts_with(one) : key == one)
+				return fmt::format("a machine has one {}, which no namespace of its own can set",
+				                   key);
+	}
+	return {};
+}
 
 void run_words(command &c)
 {
