@@ -154,8 +154,8 @@ std::string why_unportable(std::string_view line)
 			continue;
 		for (const std::string_view one : once)
 			if (one.ends_with('.') ? key.starts_with(one) : key == one)
-				return fmt::format("a machine has one {}, which no namespace of its own can set",
-				                   key);
+				return fmt::format(
+					"a machine has one {}, which no namespace of its own can set", key);
 	}
 	return {};
 }
