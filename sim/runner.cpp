@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "sim/runner_program.h"
+#include "sim/runner_tasklet.h"
 #include "sim/selinux_policy.h"
 #include "sim/setup.h"
 #include "sim/wire.h"
@@ -413,6 +414,10 @@ void runner::end_tasks()
 	for (const auto &p : programs_)
 		if (p->task && p->task->state != TASK_DEAD)
 			task_kill(*p->task);
+	for (const auto &h : world_.hosts()) {
+		const enter_cpu in(*h->cpus[0]);
+		end_tasklets();
+	}
 	const auto lives = [](const auto &p) { return p->task && p->task->state != TASK_DEAD; };
 	while (std::ranges::any_of(programs_, lives) && world_.step())
 		;
@@ -422,6 +427,9 @@ void runner::end_tasks()
 		put_net(*p->task->nsproxy_net);
 	}
 	programs_.clear();
+	for (const auto &h : world_.hosts())
+		if (h->cpus.size() > 1 && !devices_.empty())
+			world_.come_out(*h); // a line is freed by nobody who is inside of an interrupt
 	devices_.clear();
 	tap_.reset();
 	for (const auto &w : wires_)

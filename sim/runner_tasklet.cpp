@@ -68,4 +68,11 @@ long use_tasklet(const step &s)
 	return 0;
 }
 
+void end_tasklets()
+{
+	for (auto &[name, w] : *workers)
+		while (w.tasklet.count)
+			tasklet_enable(w.tasklet);
+}
+
 } // namespace skbwalk::sim

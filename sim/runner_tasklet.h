@@ -9,5 +9,7 @@ namespace skbwalk::sim {
 
 // 0; of `kill` how often the tasklet has run, or -EALREADY where it ever ran on two cpus at once.
 [[nodiscard]] long use_tasklet(const step &s);
+// What the current host's are left with: who waits for its enable runs, so that its cpu comes to rest.
+void end_tasklets();
 
 } // namespace skbwalk::sim

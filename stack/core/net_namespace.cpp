@@ -151,10 +151,36 @@ void cleanup_net(net &net)
 	s.nets.erase(at);
 }
 
+namespace {
+
+struct cleanup_list {
+	delayed_work work;
+	std::vector<net *> nets; // nobody's any more
+};
+perhost<cleanup_list> cleanup;
+
+// not traced: in the kernel this is cleanup_net
+void cleanup_work(delayed_work &)
+{
+	for (net *const dead : std::exchange(cleanup->nets, {}))
+		cleanup_net(*dead);
+}
+
+} // namespace
+
+// What ends with a namespace sleeps. Unlike the kernel, it is left to a worker only where the last reference
+// goes in an interrupt.
 static void __put_net(net &net)
 {
 	TRACE();
-	cleanup_net(net);
+	if (!in_interrupt()) {
+		cleanup_net(net);
+		return;
+	}
+	if (!cleanup->work.function)
+		INIT_DELAYED_WORK(cleanup->work, cleanup_work);
+	cleanup->nets.push_back(&net);
+	queue_delayed_work(cleanup->work, 0);
 }
 
 void put_net(net &net)
@@ -170,6 +196,7 @@ void end_namespaces()
 	namespaces &s = *spaces;
 	host &h = *current.host;
 
+	cleanup->nets.clear(); // all go now
 	while (!s.nets.empty()) {
 		cleanup_net(*s.nets.back());
 		rcu_process_callbacks(h);
@@ -186,7 +213,7 @@ net *get_net_ns_by_name(const std::string &name)
 {
 	TRACE();
 	for (const auto &n : spaces->nets)
-		if (n->name == name)
+		if (n->name == name && std::ranges::find(cleanup->nets, n.get()) == cleanup->nets.end())
 			return n.get();
 	return nullptr;
 }

@@ -11,6 +11,7 @@
 #include "stack/ipv4/ip_fib.h"
 #include "stack/ipv4/l3mdev.h"
 #include "stack/ipv4/route.h"
+#include "stack/kernel/rculist.h"
 
 namespace skbwalk {
 
@@ -119,7 +120,7 @@ static sock *ping_lookup(net &net, sk_buff &skb, u16 ident)
 	const int dif = inet_iif(skb);
 	const int sdif = inet_sdif(skb);
 
-	for (ping_sock &sk : ping_hashslot(*ping_table, net, ident)) {
+	for (ping_sock &sk : rcu_view(ping_hashslot(*ping_table, net, ident))) {
 		if (!net_eq(sock_net(sk), net) || sk.inet_num != ident || sk.sk_family != AF_INET)
 			continue;
 		if (sk.inet_rcv_saddr && sk.inet_rcv_saddr != ip_hdr(skb).daddr)

@@ -14,6 +14,7 @@
 #include "stack/ipv4/ip_fib.h"
 #include "stack/ipv4/l3mdev.h"
 #include "stack/ipv4/route.h"
+#include "stack/kernel/rculist.h"
 #include "stack/netfilter/netfilter.h"
 
 namespace skbwalk {
@@ -103,7 +104,7 @@ static bool raw_v4_input(net &net, sk_buff &skb, const iphdr &iph, u32 hash)
 	bool delivered = false;
 
 	rcu_read_lock();
-	for (raw_sock &sk : raw_v4_hashinfo->ht[hash]) {
+	for (raw_sock &sk : rcu_view(raw_v4_hashinfo->ht[hash])) {
 		if (!raw_v4_match(net, sk, iph.protocol, iph.saddr, iph.daddr, dif, sdif))
 			continue;
 		delivered = true;
@@ -212,7 +213,7 @@ void raw_icmp_error(sk_buff &skb, int protocol, u32 info)
 	const int sdif = inet_sdif(skb);
 
 	rcu_read_lock();
-	for (raw_sock &sk : raw_v4_hashinfo->ht[raw_hashfunc(net, static_cast<u32>(protocol))]) {
+	for (raw_sock &sk : rcu_view(raw_v4_hashinfo->ht[raw_hashfunc(net, static_cast<u32>(protocol))])) {
 		const auto &iph = *reinterpret_cast<const iphdr *>(skb.data);
 
 		if (raw_v4_match(net, sk, iph.protocol, iph.daddr, iph.saddr, dif, sdif))

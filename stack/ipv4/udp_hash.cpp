@@ -9,6 +9,7 @@
 #include "stack/ipv4/inet_hashtables.h"
 #include "stack/ipv4/route.h"
 #include "stack/ipv4/udp.h"
+#include "stack/kernel/rculist.h"
 
 namespace skbwalk {
 
@@ -331,7 +332,7 @@ static sock *udp4_lib_lookup1(const net &net, be32 saddr, be16 sport, be32 daddr
 	sock *result = nullptr;
 	int badness = 0;
 
-	for (udp_sock &sk : udp_hashslot(udptable, net, hnum).head) {
+	for (udp_sock &sk : rcu_view(udp_hashslot(udptable, net, hnum).head)) {
 		const int score = compute_score(sk, net, saddr, sport, daddr, hnum, dif, sdif);
 
 		if (score > badness) {
@@ -349,7 +350,7 @@ static sock *udp4_lib_lookup2(net &net, be32 saddr, be16 sport, be32 daddr, u16 
 	sock *result = nullptr;
 	int badness = 0;
 
-	for (udp_sock &sk : hslot2.head) {
+	for (udp_sock &sk : rcu_view(hslot2.head)) {
 		int score = compute_score(sk, net, saddr, sport, daddr, hnum, dif, sdif);
 
 		if (score <= badness)

@@ -13,6 +13,7 @@
 #include "stack/ipv4/inet_hashtables.h"
 #include "stack/ipv4/route.h"
 #include "stack/ipv4/udp.h"
+#include "stack/kernel/rculist.h"
 
 namespace skbwalk {
 
@@ -531,13 +532,13 @@ static int __udp4_lib_mcast_deliver(net &net, skb_ptr skb, const udphdr &uh, be3
 		udp_hslot2 &own = udp_hashslot2(udptable, ipv4_portaddr_hash(net, daddr, hnum));
 		udp_hslot2 &any = udp_hashslot2(udptable, ipv4_portaddr_hash(net, be32{}, hnum));
 
-		for (udp_sock &sk : own.head)
+		for (udp_sock &sk : rcu_view(own.head))
 			deliver(sk);
 		if (&own != &any)
-			for (udp_sock &sk : any.head)
+			for (udp_sock &sk : rcu_view(any.head))
 				deliver(sk);
 	} else {
-		for (udp_sock &sk : hslot.head)
+		for (udp_sock &sk : rcu_view(hslot.head))
 			deliver(sk);
 	}
 	if (first) {
@@ -638,7 +639,7 @@ static sock *__udp4_lib_mcast_demux_lookup(net &net, be16 loc_port, be32 loc_add
 
 	if (hslot.count > 10)
 		return nullptr;
-	for (udp_sock &sk : hslot.head) {
+	for (udp_sock &sk : rcu_view(hslot.head)) {
 		if (__udp_is_mcast_sock(net, sk, loc_port, loc_addr, rmt_port, rmt_addr, dif, sdif, hnum)) {
 			if (result)
 				return nullptr;

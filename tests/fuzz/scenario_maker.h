@@ -429,7 +429,7 @@ inline std::string scenario_maker::command_step()
 
 inline std::string scenario_maker::tasklet(std::size_t task)
 {
-	static constexpr const char *const ops[] = {"schedule", "hi_schedule", "disable", "enable", "kill"};
+	static constexpr const char *const ops[] = {"schedule", "hi_schedule", "kill"};
 
 	return call("tasklet", task,
 	            fmt::format(R"("tasklet": "{}", "op": "{}", "work_ns": {})", d_.percent(50) ? "t" : "u",
@@ -492,7 +492,7 @@ inline std::string scenario_maker::make()
 			phase_ = d_.percent(70) ? fmt::format("phase{}", ++named_) : "";
 		add(steps, step());
 	}
-	return fmt::format("{{\"name\": \"fuzz\", \"about\": \"From a seed.\",{}\n\t\"setup\": [{}],\n\t"
+	return fmt::format("{{\"name\": \"fuzz\", \"about\": \"From a seed.\",{}{}{}\n\t\"setup\": [{}],\n\t"
 	                   "\"tasks\": {{{}}},\n\t\"warmup\": [{}],\n\t\"steps\": [{}]}}\n",
 	                   hosts_, cost_, devices_, setup, tasks, warmup, steps);
 }
