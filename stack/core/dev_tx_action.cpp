@@ -4,6 +4,7 @@
 // (__netif_schedule, or a driver's netif_tx_wake_queue) and packets that an interrupt was done with
 // (dev_kfree_skb_irq_reason). net_tx_action does both.
 #include "stack/core/netdevice.h"
+#include "stack/core/xfrm.h"
 #include "stack/sched/sch_generic.h"
 
 namespace skbwalk {
@@ -201,28 +202,9 @@ void dev_kfree_skb_any_reason(skb_ptr skb, bool consumed)
 		kfree_skb(std::move(skb));
 }
 
-void net_tx_action()
+// not traced: a part of net_tx_action
+static void run_scheduled(softnet_data &sd)
 {
-	TRACE();
-	softnet_data &sd = *softnet;
-
-	if (sd.completion_queue) {
-		local_irq_disable();
-		sk_buff *clist = std::exchange(sd.completion_queue, nullptr);
-		local_irq_enable();
-
-		while (clist) {
-			skb_ptr skb(clist);
-
-			clist = std::exchange(clist->next, nullptr);
-			if (!skb->cb[0])
-				++drop_counter(SKB_DROP_REASON_NOT_SPECIFIED);
-			__kfree_skb(std::move(skb));
-		}
-	}
-	if (!sd.output_queue)
-		return;
-
 	local_irq_disable();
 	Qdisc *head = std::exchange(sd.output_queue, nullptr);
 	sd.output_queue_tailp = &sd.output_queue;
@@ -247,6 +229,30 @@ void net_tx_action()
 			spin_unlock(*root_lock);
 	}
 	rcu_read_unlock();
+}
+
+void net_tx_action()
+{
+	TRACE();
+	softnet_data &sd = *softnet;
+
+	if (sd.completion_queue) {
+		local_irq_disable();
+		sk_buff *clist = std::exchange(sd.completion_queue, nullptr);
+		local_irq_enable();
+
+		while (clist) {
+			skb_ptr skb(clist);
+
+			clist = std::exchange(clist->next, nullptr);
+			if (!skb->cb[0])
+				++drop_counter(SKB_DROP_REASON_NOT_SPECIFIED);
+			__kfree_skb(std::move(skb));
+		}
+	}
+	if (sd.output_queue)
+		run_scheduled(sd);
+	xfrm_dev_backlog();
 }
 
 } // namespace skbwalk

@@ -11,6 +11,10 @@
 
 namespace skbwalk {
 
+namespace {
+percpu<sk_buff_head> xfrm_backlog;
+}
+
 dst_entry *xfrm_lookup_with_ifid(net &net, dst_entry *dst, const flowi4 &, const sock *, int flags, u32 if_id)
 {
 	TRACE();
@@ -145,6 +149,15 @@ skb_ptr validate_xmit_xfrm(skb_ptr skb, netdev_features_t, bool &)
 	TRACE(skb);
 	// No packet carries an xfrm_offload: that takes a state on a device.
 	return skb;
+}
+
+// Packets whose encryption a device was too busy for: with no such device none waits.
+void xfrm_dev_backlog()
+{
+	TRACE();
+	if (skb_queue_empty(*xfrm_backlog))
+		return;
+	assert(false && "only a state on a device leaves packets here");
 }
 
 } // namespace skbwalk

@@ -32,5 +32,6 @@ int xfrm_decode_session_reverse(sk_buff &skb, flowi4 &fl, u16 family); // header
 
 // net/xfrm/xfrm_device.c: no state is offloaded to a device.
 skb_ptr validate_xmit_xfrm(skb_ptr skb, netdev_features_t features, bool &again);
+void xfrm_dev_backlog();
 
 } // namespace skbwalk

@@ -175,6 +175,7 @@ void ipv4_offload_init()
 	TRACE();
 	packet_offload &po = offloads->ip_packet_offload;
 
+	static_cast<void>(udpv4_offload_init());
 	static_cast<void>(tcpv4_offload_init());
 	po.type = htons(ETH_P_IP);
 	po.callbacks = {inet_gso_segment, inet_gro_receive, inet_gro_complete};

@@ -19,6 +19,7 @@ int inet_gro_complete(sk_buff &skb, int nhoff);
 sk_buff *tcp_gro_receive(list_head &head, sk_buff &skb);
 int tcp_gro_complete(sk_buff &skb);
 int tcpv4_offload_init();
+int udpv4_offload_init();
 void ipv4_offload_init();
 
 } // namespace skbwalk

@@ -432,6 +432,8 @@ static void udp_destroy_sock(sock &sk)
 	sock_set_flag(sk, SOCK_DEAD);
 	udp_flush_pending_frames(sk);
 	unlock_sock_fast(sk, slow);
+	if (udp_sk(sk).encap_enabled)
+		--*udp_encap_needed_key;
 }
 
 static void udp_lib_close(sock &sk, long)
@@ -479,6 +481,13 @@ static int udp_lib_setsockopt(sock &sk, int, int optname, const void *optval, u3
 			return -EINVAL;
 		up.gso_size = static_cast<u16>(val);
 		return 0;
+	case UDP_GRO:
+		if (val && !up.encap_enabled) {
+			up.encap_enabled = true;
+			++*udp_encap_needed_key;
+		}
+		up.gro_enabled = up.accept_udp_l4 = val != 0;
+		return 0;
 	default:
 		return -ENOPROTOOPT;
 	}
@@ -516,6 +525,9 @@ static int udp_lib_getsockopt(sock &sk, int, int optname, void *optval, int &opt
 		break;
 	case UDP_SEGMENT:
 		val = up.gso_size;
+		break;
+	case UDP_GRO:
+		val = up.gro_enabled;
 		break;
 	default:
 		return -ENOPROTOOPT;

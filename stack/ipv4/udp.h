@@ -13,7 +13,9 @@ namespace skbwalk {
 
 struct udp_sock : inet_sock {
 	int pending = 0; // AF_INET while corked
-	u8 corkflag = 0, encap_type = 0, no_check6 = 0, accept_udp_l4 = 0;
+	u8 corkflag = 0, encap_type = 0, no_check6 = 0;
+	bool gro_enabled = false, accept_udp_l4 = false; // UDP_GRO: may datagrams be merged, and stay so?
+	bool encap_enabled = false;                      // has its part in udp_encap_needed_key
 	u16 len = 0, gso_size = 0;
 	sk_buff_head reader_queue;
 	int forward_deficit = 0, forward_threshold = 0;
@@ -111,6 +113,13 @@ inline void udp_csum_pull_header(sk_buff &skb)
 	skb_pull_rcsum(skb, sizeof(udphdr));
 	UDP_SKB_CB(skb).cscov = static_cast<u16>(UDP_SKB_CB(skb).cscov - sizeof(udphdr));
 }
+
+// --- merging and cutting ---
+extern perhost<int> udp_encap_needed_key; // a static key: how many sockets want to be found by GRO
+skb_segs __udp_gso_segment(sk_buff &gso_skb, netdev_features_t features);
+sk_buff *udp_gro_receive(list_head &head, sk_buff &skb, udphdr &uh, sock *sk);
+int udp_gro_complete(sk_buff &skb, int nhoff, sock *(*lookup)(const sk_buff &skb, be16 sport, be16 dport));
+sock *udp4_lib_lookup_skb(const sk_buff &skb, be16 sport, be16 dport);
 
 extern proto udp_prot;
 int udp_rcv(skb_ptr skb);

@@ -7,6 +7,7 @@
 // when a quarter of the buffer was read.
 #include <algorithm>
 
+#include "stack/core/gso.h"
 #include "stack/core/busy_poll.h"
 #include "stack/core/xfrm.h"
 #include "stack/ipv4/icmp.h"
@@ -354,6 +355,16 @@ static int copy_linear_skb(const sk_buff &skb, u32 len, int off, iov_iter &to)
 	return -EFAULT;
 }
 
+// How long each of the datagrams is that were merged.
+static void udp_cmsg_recv(msghdr &msg, const sk_buff &skb)
+{
+	TRACE_INLINE(skb);
+	const int gso_size = skb_shinfo(skb).gso_size;
+
+	if (skb_shinfo(skb).gso_type & SKB_GSO_UDP_L4)
+		put_cmsg(msg, SOL_UDP, UDP_GRO, sizeof(gso_size), &gso_size);
+}
+
 int udp_recvmsg(sock &sk, msghdr &msg, std::size_t len, int flags, int &addr_len)
 {
 	TRACE(sk);
@@ -423,6 +434,8 @@ int udp_recvmsg(sock &sk, msghdr &msg, std::size_t len, int flags, int &addr_len
 			sin.sin_addr = ip_hdr(*skb).saddr;
 			addr_len = sizeof(sin);
 		}
+		if (udp_sk(sk).gro_enabled)
+			udp_cmsg_recv(msg, *skb);
 		err = static_cast<int>(flags & MSG_TRUNC ? ulen : copied);
 		skb_consume_udp(sk, std::move(skb), peeking ? -err : err);
 		return err;
@@ -475,10 +488,61 @@ static int udp_queue_rcv_one_skb(sock &sk, skb_ptr skb)
 	return __udp_queue_rcv_skb(sk, std::move(skb));
 }
 
+// A packet of several datagrams, for a socket that does not take such packets.
+static bool udp_unexpected_gso(const sock &sk, const sk_buff &skb)
+{
+	return skb_is_gso(skb) && (skb_shinfo(skb).gso_type & SKB_GSO_UDP_L4) && !udp_sk(sk).accept_udp_l4;
+}
+
+// The datagrams of a packet, or null: it is dropped.
+static sk_buff *udp_rcv_segment(sock &sk, skb_ptr skb)
+{
+	TRACE_INLINE(sk, skb);
+	netdev_features_t features = NETIF_F_SG;
+
+	// Sums are not needed again unless the reader asks for them.
+	if (!inet_sk(sk).convert_csum)
+		features |= NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM;
+	if (skb->pkt_type == PACKET_LOOPBACK)
+		skb->ip_summed = CHECKSUM_PARTIAL;
+	const skb_segs segs = __skb_gso_segment(*skb, features, false);
+	if (segs.err || !segs.list) {
+		const u16 count = skb_shinfo(*skb).gso_segs;
+
+		sk.sk_drops.fetch_add(count, std::memory_order_relaxed);
+		sock_net(sk).mib.udp_statistics[UDP_MIB_INERRORS] += count;
+		kfree_skb(std::move(skb));
+		return nullptr;
+	}
+	consume_skb(std::move(skb));
+	return segs.list;
+}
+
+// Cut off from a whole whose sum a device was to finish: nothing is left to verify.
+static void udp_post_segment_fix_csum(sk_buff &skb)
+{
+	TRACE_INLINE(skb);
+	UDP_SKB_CB(skb).cscov = static_cast<u16>(skb.len);
+	if (skb.ip_summed == CHECKSUM_NONE && !skb.csum_valid)
+		skb.csum_valid = 1;
+}
+
 static int udp_queue_rcv_skb(sock &sk, skb_ptr skb)
 {
 	TRACE(sk, skb);
-	return udp_queue_rcv_one_skb(sk, std::move(skb));
+	if (!udp_unexpected_gso(sk, *skb))
+		return udp_queue_rcv_one_skb(sk, std::move(skb));
+
+	__skb_push(*skb, static_cast<u32>(skb->data - skb_mac_header(*skb)));
+	for (sk_buff *segs = udp_rcv_segment(sk, std::move(skb)), *next; segs; segs = next) {
+		next = segs->next;
+		segs->next = nullptr;
+		skb_ptr seg(segs);
+		__skb_pull(*seg, static_cast<u32>(skb_transport_offset(*seg)));
+		udp_post_segment_fix_csum(*seg);
+		udp_queue_rcv_one_skb(sk, std::move(seg));
+	}
+	return 0;
 }
 
 bool udp_sk_rx_dst_set(sock &sk, dst_entry &dst)
@@ -548,6 +612,15 @@ static int __udp4_lib_mcast_deliver(net &net, skb_ptr skb, const udphdr &uh, be3
 		UDP_INC_STATS(net, UDP_MIB_IGNOREDMULTI);
 	}
 	return 0;
+}
+
+sock *udp4_lib_lookup_skb(const sk_buff &skb, be16 sport, be16 dport)
+{
+	TRACE(skb);
+	const iphdr &iph = ip_hdr(skb);
+
+	return __udp4_lib_lookup(dev_net(*skb.dev), iph.saddr, sport, iph.daddr, dport, inet_iif(skb),
+	                         inet_sdif(skb), *udp_table, nullptr);
 }
 
 // True: the checksum is wrong already.
