@@ -218,6 +218,13 @@ bool alike(const node &cut, const node &whole, u32 levels, bool roughly)
 	return a == b;
 }
 
+// Does the recording go so deep below it that more can be missing?
+bool may_be_cut(const node &n, u32 depth)
+{
+	return depth + 1 >= nested_max ||
+	       std::ranges::any_of(n.children, [depth](const node &c) { return may_be_cut(c, depth + 1); });
+}
+
 class grafting {
 public:
 	explicit grafting(std::vector<node> &second)
@@ -232,10 +239,12 @@ public:
 	void into(std::vector<node> &nodes, u32 depth)
 	{
 		for (node &n : nodes) {
-			if (n.call->name == softirq && !is_idle_noise(n))
-				replace(n, depth);
-			else
+			if (n.call->name == softirq && !is_idle_noise(n)) {
+				if (may_be_cut(n, depth))
+					replace(n, depth);
+			} else {
 				into(n.children, depth + 1);
+			}
 		}
 	}
 	[[nodiscard]] std::size_t missed() const { return missed_; }

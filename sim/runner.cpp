@@ -203,12 +203,14 @@ void runner::make_calls(program &p)
 		const step &s = *p.now;
 		if (trace::recorder *r = world_.recorder(); r && r->recording() && steps_in_phase_ > 1)
 			r->mark(trace::record_kind::step, current.cpu->now_ns, s.text());
+		u64 begin_ns = current.cpu->now_ns;
 		long result = make_call(world_, p, s);
 		bool fine = true;
 		for (u32 n = 1; n < s.times && !p.task->fatal_signal; ++n) {
 			if (fine = check_result(p, s, result); !fine)
 				break;
 			progress_ns_ = present();
+			begin_ns = current.cpu->now_ns;
 			result = make_call(world_, p, s);
 		}
 		p.now = nullptr;
@@ -227,6 +229,7 @@ void runner::make_calls(program &p)
 		}
 		if (fine)
 			static_cast<void>(check_result(p, s, result));
+		check_time(s, current.cpu->now_ns - begin_ns);
 	}
 }
 

@@ -78,6 +78,8 @@ public:
 private:
 	struct packet_log { // the frames that an expectation is about
 		u64 count = 0;
+		u64 last_ns = 0;          // when the last one went by
+		std::vector<u64> gaps_us; // between each and the next
 		std::vector<std::string> tcp;
 	};
 
@@ -103,6 +105,7 @@ private:
 	[[nodiscard]] std::string state_of(const program &p, const std::string &fd) const;
 	void fail(std::string text);
 	bool check_result(program &p, const step &s, long result); // true: as expected
+	void check_time(const step &s, u64 took_ns);
 	void check_expectations();
 	void watch_packets();
 	void note_counters();
@@ -124,7 +127,7 @@ private:
 	std::function<void(const step &s, bool warm, const std::string &text)> printed_watcher_;
 	std::function<void()> begin_watcher_;
 	run_report report_;
-	std::string commands_text_;
+	std::string commands_text_, timed_text_;
 	std::vector<std::unique_ptr<program>> programs_;
 	std::vector<const step *> list_; // warm-up, then the steps
 	std::size_t warmups_ = 0;

@@ -126,6 +126,19 @@ bool runner::check_result(program &p, const step &s, long result)
 	return report_.failures.size() == failures;
 }
 
+// Those of which a time is expected are listed, whether they keep it or not.
+void runner::check_time(const step &s, u64 took_ns)
+{
+	const u64 took_us = took_ns / NSEC_PER_USEC;
+
+	if (!s.expect.took_us)
+		return;
+	timed_text_ += fmt::format("{:<32}{}.{:03} ms\n", s.text(), took_us / 1000, took_us % 1000);
+	if (took_us < s.expect.took_us->least || took_us > s.expect.took_us->most)
+		fail(fmt::format("{}: {}: expected it to take {} us, it took {}", s.where, s.text(),
+		                 s.expect.took_us->text(), took_us));
+}
+
 // ---- looking at state -----------------------------------------------------------------------------------
 
 std::string runner::state_of(const program &p, const std::string &fd) const
@@ -178,10 +191,18 @@ void runner::watch_packets()
 	packet_logs_.resize(list.size());
 	if (list.empty())
 		return;
-	const auto note = [this](std::size_t i, const frame_bytes &bytes) {
-		++packet_logs_[i].count;
+	const auto note = [this](std::size_t i, const frame_bytes &bytes, u64 time_ns) {
+		const packet_expectation &e = scenario_.expect_packets[i];
+		packet_log &log = packet_logs_[i];
+
+		if (e.bytes && (bytes.size() < e.bytes->least || bytes.size() > e.bytes->most))
+			return;
+		if (e.gap_us && log.count)
+			log.gaps_us.push_back((time_ns - log.last_ns) / NSEC_PER_USEC);
+		log.last_ns = time_ns;
+		++log.count;
 		if (std::string flags = tcp_flags(bytes); !flags.empty())
-			packet_logs_[i].tcp.push_back(std::move(flags));
+			log.tcp.push_back(std::move(flags));
 	};
 	for (const auto &w : wires_)
 		w->between().watch(
@@ -190,7 +211,7 @@ void runner::watch_packets()
 					const packet_expectation &e = scenario_.expect_packets[i];
 					if (e.wire == of->what().name &&
 				            (e.from.empty() || of->end_of(e.from) == from))
-						note(i, frame_of(bytes));
+						note(i, frame_of(bytes), present());
 				}
 			});
 	tap_ = std::make_unique<packet_tap>(world_);
@@ -201,7 +222,7 @@ void runner::watch_packets()
 			if (!e.wire.empty() || e.dev != s.dev.name || e.netns != space.name ||
 			    e.host != space.on->name || !(s.out ? e.out : e.in))
 				continue;
-			note(i, wire_bytes(s.skb));
+			note(i, wire_bytes(s.skb), s.time_ns);
 		}
 	});
 }
@@ -266,7 +287,7 @@ std::optional<u64> runner::device_counter(const counter_expectation &e) const
 
 std::string runner::counters_text() const
 {
-	std::string out;
+	std::string out = timed_text_.empty() ? "" : "# how long calls took\n" + timed_text_;
 	for (const auto &h : world_.hosts()) {
 		for (const net *n : all_nets(*h)) {
 			const auto before = counters_before_.find(n);
@@ -400,6 +421,14 @@ void runner::check_packets()
 		if (e.count && (log.count < e.count->least || log.count > e.count->most))
 			fail(fmt::format("{}: {}: expected {} packets, {} went by", e.where,
 			                 e.wire.empty() ? e.dev : e.wire, e.count->text(), log.count));
+		const auto odd = std::ranges::find_if(
+			log.gaps_us, [&e](u64 gap) { return gap < e.gap_us->least || gap > e.gap_us->most; });
+		if (odd != log.gaps_us.end())
+			fail(fmt::format(
+				"{}: {}: expected {} us between each packet and the next, between the "
+				"{}th and the next are {}",
+				e.where, e.wire.empty() ? e.dev : e.wire, e.gap_us->text(),
+				odd - log.gaps_us.begin() + 1, *odd));
 		if (e.tcp && *e.tcp != log.tcp)
 			fail(fmt::format("{}: {}: expected the segments [{}], [{}] went by", e.where,
 			                 e.wire.empty() ? e.dev : e.wire, fmt::join(*e.tcp, "] ["),

@@ -354,6 +354,21 @@ std::vector<polled> events_by_fd(const node &n)
 	return out;
 }
 
+range range_of(const node &n)
+{
+	if (n.is_number()) {
+		const auto v = static_cast<u64>(n.integer("a count", 0, INT64_MAX));
+		return {v, v};
+	}
+	n.keys("a count, or an object with min or max", {"min", "max"});
+	range r;
+	if (n.has("min"))
+		r.least = static_cast<u64>(n.at("min").integer("a count", 0, INT64_MAX));
+	if (n.has("max"))
+		r.most = static_cast<u64>(n.at("max").integer("a count", 0, INT64_MAX));
+	return r;
+}
+
 step_expectation expectation_of(const node &n)
 {
 	step_expectation e;
@@ -371,7 +386,7 @@ step_expectation expectation_of(const node &n)
 		return e;
 	}
 	n.keys("an expectation: a result, an errno, \"anything\" or an object",
-	       {"result", "errno", "data", "addr", "value", "events"});
+	       {"result", "errno", "data", "addr", "value", "events", "took_us"});
 	if (n.has("result"))
 		e.result = n.at("result").integer("a result", INT64_MIN / 2, INT64_MAX / 2);
 	if (n.has("errno"))
@@ -384,22 +399,9 @@ step_expectation expectation_of(const node &n)
 		e.value = option_value(n.at("value"));
 	if (n.has("events"))
 		e.events = events_by_fd(n.at("events"));
+	if (n.has("took_us"))
+		e.took_us = range_of(n.at("took_us"));
 	return e;
-}
-
-range range_of(const node &n)
-{
-	if (n.is_number()) {
-		const auto v = static_cast<u64>(n.integer("a count", 0, INT64_MAX));
-		return {v, v};
-	}
-	n.keys("a count, or an object with min or max", {"min", "max"});
-	range r;
-	if (n.has("min"))
-		r.least = static_cast<u64>(n.at("min").integer("a count", 0, INT64_MAX));
-	if (n.has("max"))
-		r.most = static_cast<u64>(n.at("max").integer("a count", 0, INT64_MAX));
-	return r;
 }
 
 std::vector<std::string> strings_of(const node &n, std::string_view what)
@@ -1078,6 +1080,8 @@ private:
 			s.level = SOL_SOCKET;
 		else if (name.starts_with("TCP_"))
 			s.level = SOL_TCP;
+		else if (name.starts_with("UDP_"))
+			s.level = SOL_UDP;
 		else if (name.starts_with("IPV6_"))
 			s.level = SOL_IPV6;
 		else if (name.starts_with("IP_"))
@@ -1227,7 +1231,8 @@ private:
 
 	void read_packets(const node &e)
 	{
-		e.keys("an object", {"host", "netns", "dev", "direction", "wire", "from", "count", "tcp"});
+		e.keys("an object", {"host", "netns", "dev", "direction", "wire", "from", "bytes", "count",
+		                     "gap_us", "tcp"});
 		packet_expectation p;
 		p.where = e.path();
 		if (e.has("wire")) {
@@ -1253,6 +1258,10 @@ private:
 		}
 		if (e.has("count"))
 			p.count = range_of(e.at("count"));
+		if (e.has("bytes"))
+			p.bytes = range_of(e.at("bytes"));
+		if (e.has("gap_us"))
+			p.gap_us = range_of(e.at("gap_us"));
 		if (e.has("tcp"))
 			p.tcp = strings_of(
 				e.at("tcp"),

@@ -107,6 +107,13 @@ struct polled {
 	u32 events = 0;
 };
 
+// Least and most; one value is both.
+struct range {
+	u64 least = 0;
+	u64 most = ~u64{0};
+	[[nodiscard]] std::string text() const;
+};
+
 struct step_expectation {
 	bool anything = false;
 	bool is_default = true; // nothing was said: the call must not fail
@@ -116,6 +123,7 @@ struct step_expectation {
 	std::optional<address> addr;
 	std::optional<std::string> value; // of getsockopt
 	std::optional<std::vector<polled>> events;
+	std::optional<range> took_us; // from the call to its return
 };
 
 struct step {
@@ -148,13 +156,6 @@ struct step {
 	[[nodiscard]] std::string text() const; // "client connect c 127.0.0.1:80"
 };
 
-// Least and most; one value is both.
-struct range {
-	u64 least = 0;
-	u64 most = ~u64{0};
-	[[nodiscard]] std::string text() const;
-};
-
 struct socket_expectation {
 	std::string where;
 	std::string task, fd;
@@ -171,8 +172,10 @@ struct packet_expectation {
 	std::string where;
 	std::string host, netns, dev;
 	bool in = true, out = true;
-	std::string wire, from; // of a wire, what arrives of what the host `from' sends; empty: of both
+	std::string wire, from;     // of a wire, what arrives of what the host `from' sends; empty: of both
+	std::optional<range> bytes; // only frames of such a length are looked at
 	std::optional<range> count;
+	std::optional<range> gap_us;                 // between each and the next
 	std::optional<std::vector<std::string>> tcp; // flags as tcpdump writes them, in order
 };
 struct call_expectation {

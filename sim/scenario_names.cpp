@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "stack/core/sock.h"
+#include "stack/ipv4/udp.h"
 #include "stack/kernel/file.h"
 #include "stack/wire/socket.h"
 
@@ -234,6 +235,16 @@ static std::span<const named_constant> ip_option_names()
 	return names;
 }
 
+static std::span<const named_constant> udp_option_names()
+{
+	static constexpr named_constant names[] = {
+		{"UDP_CORK", UDP_CORK},
+		{"UDP_SEGMENT", UDP_SEGMENT},
+		{"UDP_GRO", UDP_GRO},
+	};
+	return names;
+}
+
 static std::span<const named_constant> ipv6_option_names()
 {
 	static constexpr named_constant names[] = {
@@ -251,6 +262,8 @@ std::span<const named_constant> option_names(long level)
 		return tcp_option_names();
 	case SOL_IP:
 		return ip_option_names();
+	case SOL_UDP:
+		return udp_option_names();
 	case SOL_IPV6:
 		return ipv6_option_names();
 	default:

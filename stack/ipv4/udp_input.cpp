@@ -7,8 +7,8 @@
 // when a quarter of the buffer was read.
 #include <algorithm>
 
-#include "stack/core/gso.h"
 #include "stack/core/busy_poll.h"
+#include "stack/core/gso.h"
 #include "stack/core/xfrm.h"
 #include "stack/ipv4/icmp.h"
 #include "stack/ipv4/inet_hashtables.h"
@@ -491,6 +491,7 @@ static int udp_queue_rcv_one_skb(sock &sk, skb_ptr skb)
 // A packet of several datagrams, for a socket that does not take such packets.
 static bool udp_unexpected_gso(const sock &sk, const sk_buff &skb)
 {
+	TRACE_INLINE(sk, skb);
 	return skb_is_gso(skb) && (skb_shinfo(skb).gso_type & SKB_GSO_UDP_L4) && !udp_sk(sk).accept_udp_l4;
 }
 
@@ -536,7 +537,7 @@ static int udp_queue_rcv_skb(sock &sk, skb_ptr skb)
 	__skb_push(*skb, static_cast<u32>(skb->data - skb_mac_header(*skb)));
 	for (sk_buff *segs = udp_rcv_segment(sk, std::move(skb)), *next; segs; segs = next) {
 		next = segs->next;
-		segs->next = nullptr;
+		segs->next = segs->prev = nullptr;
 		skb_ptr seg(segs);
 		__skb_pull(*seg, static_cast<u32>(skb_transport_offset(*seg)));
 		udp_post_segment_fix_csum(*seg);

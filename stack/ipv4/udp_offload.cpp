@@ -4,9 +4,9 @@
 // and, once some socket has asked for UDP_GRO, finds the socket that the datagram is for: if that one asked,
 // or the device forwards (rx-udp-gro-forwarding), udp_gro_receive_segment puts the datagram behind those of
 // the same flow and size, else it goes up alone. udp4_gro_complete writes the header of the whole.
-// __udp_gso_segment cuts what UDP_SEGMENT or GRO made, gives each datagram its length and checksum, and shares
-// the memory that the original accounts to its socket. Left out: tunnels, fragments of what was never cut
-// (UFO), and fragment lists (rx-gro-list).
+// __udp_gso_segment cuts what UDP_SEGMENT or GRO made, gives each datagram its length and checksum, and
+// shares the memory that the original accounts to its socket. Left out: tunnels, fragments of what was never
+// cut (UFO), and fragment lists (rx-gro-list).
 #include <bit>
 #include <cassert>
 
@@ -189,8 +189,8 @@ sk_buff *udp_gro_receive(list_head &head, sk_buff &skb, udphdr &, sock *sk)
 {
 	TRACE(skb, sk);
 	NAPI_GRO_CB(skb).is_flist = 0;
-	if (!skb.encapsulation && ((!sk && (skb.dev->features & NETIF_F_GRO_UDP_FWD)) ||
-	                           (sk && udp_sk(*sk).gro_enabled)))
+	if (!skb.encapsulation &&
+	    ((!sk && (skb.dev->features & NETIF_F_GRO_UDP_FWD)) || (sk && udp_sk(*sk).gro_enabled)))
 		return indirect_call_gro_receive(udp_gro_receive_segment, head, skb);
 	skb_gro_flush_final(skb, nullptr, 1);
 	return nullptr;
@@ -212,8 +212,7 @@ static sk_buff *udp4_gro_receive(list_head &head, sk_buff &skb)
 	udphdr *uh = udp_gro_udphdr(skb);
 
 	// A bad checksum is the socket's to count; the packet goes up alone.
-	if (!uh ||
-	    (!cb.flush && skb_gro_checksum_validate_zero_check(skb, IPPROTO_UDP, true, uh->check))) {
+	if (!uh || (!cb.flush && skb_gro_checksum_validate_zero_check(skb, IPPROTO_UDP, true, uh->check))) {
 		cb.flush = 1;
 		return nullptr;
 	}
@@ -256,8 +255,8 @@ static int udp4_gro_complete(sk_buff &skb, int nhoff)
 	udphdr &uh = *reinterpret_cast<udphdr *>(skb.data + nhoff);
 
 	if (uh.check)
-		uh.check = complement(
-			udp_v4_check(skb.len - static_cast<u32>(nhoff), iph.saddr, iph.daddr, 0));
+		uh.check =
+			complement(udp_v4_check(skb.len - static_cast<u32>(nhoff), iph.saddr, iph.daddr, 0));
 	return udp_gro_complete(skb, nhoff, udp4_lib_lookup_skb);
 }
 

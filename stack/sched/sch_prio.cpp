@@ -5,6 +5,7 @@
 // only while all before it are empty. Left out: filters, offload.
 #include <algorithm>
 
+#include "stack/sched/cls_api.h"
 #include "stack/sched/pkt_sched.h"
 
 namespace skbwalk {
@@ -12,6 +13,7 @@ namespace skbwalk {
 namespace {
 
 struct prio_sched_data {
+	tcf_proto *filter_list = nullptr;
 	int bands = 0;
 	std::array<u8, TC_PRIO_MAX + 1> prio2band{};
 	std::array<Qdisc *, TCQ_PRIO_BANDS> queues{};
@@ -25,10 +27,15 @@ static Qdisc &prio_classify(const sk_buff &skb, const Qdisc &sch)
 	const prio_sched_data &q = qdisc_priv<prio_sched_data>(sch);
 	u32 band = skb.priority;
 
-	if (TC_H_MAJ(skb.priority) != sch.handle) { // where a filter would be asked
-		if (TC_H_MAJ(band))
-			band = 0;
-		return *q.queues[q.prio2band[band & TC_PRIO_MAX]];
+	if (TC_H_MAJ(skb.priority) != sch.handle) {
+		tcf_result res;
+
+		if (tcf_classify(skb, q.filter_list, res) < 0 || !q.filter_list) {
+			if (TC_H_MAJ(band))
+				band = 0;
+			return *q.queues[q.prio2band[band & TC_PRIO_MAX]];
+		}
+		band = res.classid;
 	}
 	band = TC_H_MIN(band) - 1;
 	return *q.queues[band >= static_cast<u32>(q.bands) ? q.prio2band[0] : band];

@@ -91,7 +91,8 @@ TEST_P(golden, trace_is_the_recorded_one)
 INSTANTIATE_TEST_SUITE_P(scenarios, golden,
                          testing::Values("handshake", "send_recv", "close", "two_namespaces",
                                          "shared_interrupt_line", "spurious_interrupt_storm", "merged_bulk",
-                                         "router_merges", "busy_poll", "first_interrupt_to_recv"),
+                                         "router_merges", "busy_poll", "first_interrupt_to_recv",
+                                         "tcp_pacing", "prio_under_load"),
                          [](const auto &one) { return std::string{one.param}; });
 
 } // namespace

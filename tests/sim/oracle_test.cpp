@@ -150,14 +150,35 @@ TEST(oracle_capture, cut_softirq_is_made_whole_by_the_second_run)
 	                      std::string(100, ' ') + "tcp_v4_rcv\n" + std::string(96, ' ') + "after\n"));
 }
 
+// So many calls deep that only `body` and one level below it were kept.
+std::string cut_below(const std::string &body)
+{
+	std::string out = line("client-12", "/* phase p */");
+	for (std::size_t i = 0; i < 48; ++i)
+		out += line("client-12", std::string(2 * i, ' ') + "f() {");
+	return out + line("client-12", std::string(96, ' ') + body + "() {") +
+	       line("client-12", std::string(98, ' ') + "net_rx_action();") +
+	       line("client-12", std::string(96, ' ') + "}") + trailer;
+}
+
+TEST(oracle_capture, whole_softirq_stays_as_the_first_run_has_it)
+{
+	const auto softirq = [](const std::string &body) {
+		return line("<idle>-0", "handle_softirqs() {") + line("<idle>-0", "  net_tx_action() {") +
+		       line("<idle>-0", "    " + body + "();") + line("<idle>-0", "  }") +
+		       line("<idle>-0", "}") + trailer;
+	};
+	const std::string phase = line("client-12", "/* phase p */");
+	const auto found = read_captures(phase + softirq("netem_dequeue"), phase + softirq("veth_xmit"), "f");
+	EXPECT_THAT(tree_text(found[0].tree, "p"), HasSubstr("netem_dequeue"));
+}
+
 TEST(oracle_capture, softirq_without_its_like_is_noted)
 {
-	const std::string full = line("client-12", "/* phase p */") +
-	                         line("client-12", "handle_softirqs() {") +
-	                         line("client-12", "  net_rx_action();") + line("client-12", "}") + trailer;
+	const std::string full = cut_below("handle_softirqs");
 	const std::string soft = line("client-12", "/* phase p */") + trailer;
 	EXPECT_THAT(read_captures(full, soft, "f")[0].notes,
-	            ElementsAre(HasSubstr("1 softirqs have no like")));
+	            ElementsAre(HasSubstr("1 softirqs have no like"), HasSubstr("deeper than 50")));
 }
 
 TEST(oracle_capture, cut_or_lossy_recording_is_refused)
