@@ -22,7 +22,9 @@ constexpr bool clears_when_read(u32 reg) { return reg >= E1000_CRCERRS && reg < 
 } // namespace
 
 // The bytes of a sum of words change places where those of every word do: what lies in memory is summed as it
-// is. not traced: the card does it
+// is.
+//
+// not traced: the card does it
 u16 card_sum(const std::byte *bytes, std::size_t n, u32 begin)
 {
 	const auto folded = [](u64 sum) {
