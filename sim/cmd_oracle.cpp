@@ -75,6 +75,9 @@ fs::path folder_for(const oracle_args &args)
 		if (error)
 			throw no_oracle(fmt::format("{}: {}", args.keep.string(), error.message()));
 	}
+	if (std::error_code ignored; !args.from.empty() && !fs::is_directory(args.from, ignored))
+		throw wrong_request(fmt::format("--from {}: expected a folder that `oracle --keep' has left",
+		                                args.from.string()));
 	if (!args.from.empty() || !args.keep.empty())
 		return args.from.empty() ? args.keep : args.from;
 	std::string name = (fs::temp_directory_path() / "skbwalk-oracle.XXXXXX").string();
@@ -103,7 +106,11 @@ void take_back(played_scenario &p, const fs::path &folder, const oracle_args &ar
 	const std::string full = text_of("full", "trace"),
 			  results = text_of(args.calls ? "full" : "plain", "results");
 	if ((args.calls && full.empty()) || results.empty()) {
-		p.failure = "the player did not come to its end";
+		p.failure =
+			args.from.empty()
+				? "the player did not come to its end"
+				: fmt::format("{}: no {}.{}.results{} in it", args.from.string(), stem,
+		                              args.calls ? "full" : "plain", args.calls ? " and .trace" : "");
 		return;
 	}
 	try {
