@@ -8,12 +8,15 @@
 //
 // `hit`: each key depends on what the last lookup found, so that lookups cannot overlap; `miss`: independent
 // keys. Each lookup takes a reference and keeps it: to give it back is not part of the lookup.
+#include <atomic>
 #include <bit>
-#include <chrono>
+#include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <fstream>
 #include <map>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -96,21 +99,31 @@ double resident_bytes()
 	return resident * 4096;
 }
 
+double thread_ns()
+{
+	timespec t;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
+}
+
 // A host with so many sockets in its established hash, and the rivals' maps to the same sockets. It stays
 // until the program ends.
 class table {
 public:
 	enum class kind { established, time_wait };
 
-	table(u32 n, kind k) : n_(n), world_({}), cpu_(*world_.add_host("bench", 1).cpus[0])
+	// Four chains a socket cost 32 bytes of its some hundreds or thousands, and few sockets stand behind
+	// another.
+	table(u32 n, kind k)
+		: n_(n), world_({.thash_entries = 4 * std::bit_ceil(n)}),
+		  cpu_(*world_.add_host("bench", 1).cpus[0])
 	{
 		const enter_cpu in(cpu_);
 		const double before = resident_bytes();
-		const auto start = std::chrono::steady_clock::now();
+		const double start = thread_ns();
 
 		net_ = &init_net();
 		info_ = &*tcp_hashinfo;
-		inet_hashinfo_init(*info_, std::bit_ceil(2 * n), 16, 16);
 		sock &first = full(0);
 		net_->ipv4.sysctl_max_tw_buckets = static_cast<int>(n);
 		sockets_.reserve(n);
@@ -121,7 +134,7 @@ public:
 			inet_ehash_insert(sk, nullptr, nullptr);
 			sockets_.push_back(&sk);
 		}
-		seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+		seconds_ = (thread_ns() - start) / 1e9;
 		bytes_ = resident_bytes() - before;
 
 		numbers random(42);
@@ -153,6 +166,18 @@ public:
 	cpu &at() { return cpu_; }
 	net &network() { return *net_; }
 	inet_hashinfo &info() { return *info_; }
+	// Takes one of some sockets of its own out of the hash and puts it in as another connection.
+	void move(u64 nr)
+	{
+		while (movers_.size() < 64)
+			movers_.push_back(&full(n_ + static_cast<u32>(movers_.size())));
+		sock &sk = *movers_[nr % movers_.size()];
+		if (sk_hashed(sk))
+			inet_unhash(sk);
+		sk.sk_dport = htons(static_cast<u16>(nr));
+		sk.sk_daddr = htonl(0x0b000000 | static_cast<u32>(nr & 0xffffff));
+		inet_ehash_insert(sk, nullptr, nullptr);
+	}
 	// Endless, in random order.
 	const key &hit(u64 i) const { return hits_[i & mask_]; }
 	const key &miss(u64 i) const { return misses_[i & mask_]; }
@@ -186,6 +211,7 @@ private:
 	net *net_;
 	inet_hashinfo *info_;
 	std::vector<sock_common *> sockets_;
+	std::vector<sock *> movers_;
 	key *hits_, *misses_;
 	u64 mask_;
 	double seconds_, bytes_;
@@ -204,6 +230,12 @@ table &the_table(const std::string &size)
 		t = new table(n, size == "10M" ? table::kind::time_wait : table::kind::established);
 	}
 	return *t;
+}
+
+void give_back(sock_common &sk)
+{
+	if (refcount_dec_and_test(sk.sk_refcnt))
+		std::abort(); // the hash has one
 }
 
 constexpr int at_once = 256; // lookups an iteration
@@ -259,7 +291,10 @@ template <class Map> sock_common *theirs(table &t, Map &map, const key &k)
 	if (at == map.end())
 		return nullptr;
 	sock_common *sk = at->second;
-	return inet_keys_match(t.network(), *sk, k.saddr, k.sport, k.daddr, k.dport, 1, 0) ? sk : nullptr;
+	const u64 addresses = INET_ADDR_COOKIE(k.saddr, k.daddr);
+	return inet_keys_match(t.network(), *sk, addresses, INET_COMBINED_PORTS(k.sport, k.dport), 1, 0)
+	               ? sk
+	               : nullptr;
 }
 
 template <bool dependent, bool hits> void register_ours(const std::string &name, const std::string &size)
@@ -277,6 +312,30 @@ void register_boost(const std::string &name, const std::string &size)
 		auto &map = t.map<Hash>();
 		drive<dependent, hits>(state, t, [&](const key &k) { return theirs(t, map, k); });
 	});
+}
+
+// What ip_list_rcv_finish does ahead of early demux, and the lookups of early demux; the rival one by one.
+void ours_by_16(benchmark::State &state, const std::string &size)
+{
+	table &t = the_table(size);
+	const enter_cpu in(t.at());
+	u64 i = 0, found = 0;
+	for (auto _ : state) {
+		for (int j = 0; j < at_once; j += 16, i += 16) {
+			std::array<u32, 16> hashes;
+			for (u64 n = 0; n < hashes.size(); ++n) {
+				const key &k = t.hit(i + n);
+				hashes[n] = established_hash(t.info(), t.network(), k.daddr, k.dport, k.saddr,
+				                             k.sport);
+			}
+			prefetch_established(t.info(), hashes);
+			for (u64 n = 0; n < hashes.size(); ++n)
+				found += ours(t, t.hit(i + n)) != nullptr;
+		}
+	}
+	if (found != i)
+		state.SkipWithError("not every lookup ended as it should");
+	state.SetItemsProcessed(static_cast<std::int64_t>(i));
 }
 
 // Two reads, the second where the first says, in as much memory as the sockets of the table take.
@@ -304,6 +363,53 @@ void two_reads(benchmark::State &state)
 			at = *static_cast<void **>(at);
 	benchmark::DoNotOptimize(at);
 	state.SetItemsProcessed(state.iterations() * at_once);
+}
+
+// What a lookup of one thread costs, beside others: the heart of the lookup, which needs no cpu of a host.
+void readers(benchmark::State &state, int threads, bool writer)
+{
+	table &t = the_table("64k");
+	const int lookups = smoke() ? 20'000 : 2'000'000;
+	std::atomic<bool> done{false};
+	std::vector<double> spent(threads);
+	std::vector<std::thread> running;
+	u64 moves = 0;
+
+	for (auto _ : state) {
+		for (int r = 0; r < threads; ++r)
+			running.emplace_back([&, r] {
+				numbers random(r);
+				u64 i = random(), missed = 0;
+				const double start = thread_ns();
+				for (int n = 0; n < lookups; ++n, ++i) {
+					const key &k = t.hit(i);
+					sock_common *sk = inet_ehash_lookup(
+						t.info(), t.network(), k.saddr, k.sport, k.daddr, k.dport,
+						established_hash(t.info(), t.network(), k.daddr, k.dport,
+					                         k.saddr, k.sport),
+						1, 0, give_back);
+					if (sk)
+						give_back(*sk);
+					missed += !sk;
+				}
+				spent[r] = (thread_ns() - start) / lookups;
+				if (missed)
+					std::abort();
+			});
+		std::thread moving([&] {
+			const enter_cpu in(t.at());
+			for (; writer && !done.load(std::memory_order_relaxed); ++moves)
+				t.move(moves);
+		});
+		for (std::thread &reader : running)
+			reader.join();
+		done.store(true);
+		moving.join();
+	}
+	double sum = 0;
+	for (const double ns : spent)
+		sum += ns;
+	sample(writer ? "readers/two" : "readers/one", sum / threads, "ns");
 }
 
 // Of the table of 10M: told by the name that is asked for.
@@ -338,10 +444,14 @@ void set_up()
 	for (const std::string size : {"64k", "1M", "10M"}) {
 		register_ours<true, true>("hit/" + size, size);
 		register_boost<true, true, same_hash>("hit/" + size + "/boost", size);
+		benchmark::RegisterBenchmark(("batch/" + size + "/ours").c_str(), ours_by_16, size);
+		register_boost<false, true, multiply_hash>("batch/" + size + "/boost", size);
 	}
 	benchmark::RegisterBenchmark("hit/10M/two_reads", two_reads);
 	register_ours<false, false>("miss/10M", "10M");
 	register_boost<false, false, multiply_hash>("miss/10M/boost", "10M");
+	benchmark::RegisterBenchmark("readers/one", readers, 1, false)->Iterations(1);
+	benchmark::RegisterBenchmark("readers/two", readers, 2, true)->Iterations(1);
 	benchmark::RegisterBenchmark("made/10M/seconds", made, false)->Iterations(1);
 	benchmark::RegisterBenchmark("made/10M/bytes", made, true)->Iterations(1);
 	counted("hit", 10'000, [] { return count_lookups(true); });

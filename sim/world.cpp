@@ -42,6 +42,7 @@ host &world::add_host(const std::string &name, u32 cpus)
 	host &h = *hosts_.back();
 	h.boot_ns = now_ns_;
 	h.features = options_.features;
+	h.thash_entries = options_.thash_entries;
 	h.recorder = recorder_.get();
 	boot(h, options_.lsm);
 	return h;

@@ -31,6 +31,8 @@ public:
 		profile_features features;
 		std::vector<trace::armed_by> probes;
 		std::vector<std::string> lsm; // security modules of every host
+		u32 thash_entries =
+			0; // chains of each host's established hash: four times its sockets do well
 	};
 
 	explicit world(const options &o);

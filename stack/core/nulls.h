@@ -6,6 +6,11 @@
 // threads. Neither traced nor counted.
 //
 //   head.first -> node -> node -> (slot << 1 | 1)
+//
+// Unlike the kernel, a head can say what is not in its chain: links take the low 48 bits of its word, and
+// each of the 16 above stands for a kind of members (bits of their hash, say) and is set when the chain has
+// none of it. Who looks for one of those then knows so without reading a node. Zeros say nothing, so that the
+// kernel's own functions do right on every head.
 #pragma once
 
 #include <atomic>
@@ -28,13 +33,15 @@ inline hlist_nulls_node &nulls_entry(std::uintptr_t link)
 {
 	return *reinterpret_cast<hlist_nulls_node *>(link);
 }
+constexpr unsigned link_bits = 48;
+constexpr std::uintptr_t link_mask = (std::uintptr_t{1} << link_bits) - 1;
 inline void INIT_HLIST_NULLS_HEAD(hlist_nulls_head &h, std::uintptr_t value)
 {
 	h.first.store(NULLS_MARKER(value), std::memory_order_relaxed);
 }
 inline std::uintptr_t hlist_nulls_first(const hlist_nulls_head &h)
 {
-	return h.first.load(std::memory_order_acquire);
+	return h.first.load(std::memory_order_acquire) & link_mask;
 }
 inline std::uintptr_t hlist_nulls_next(const hlist_nulls_node &n)
 {
@@ -47,7 +54,7 @@ inline bool hlist_nulls_unhashed(const hlist_nulls_node &n)
 // One writer a chain at a time (the bucket's lock).
 inline void hlist_nulls_add_head_rcu(hlist_nulls_node &n, hlist_nulls_head &h)
 {
-	const std::uintptr_t first = h.first.load(std::memory_order_relaxed);
+	const std::uintptr_t first = h.first.load(std::memory_order_relaxed) & link_mask;
 	n.next.store(first, std::memory_order_relaxed);
 	n.pprev.store(&h.first, std::memory_order_relaxed);
 	h.first.store(reinterpret_cast<std::uintptr_t>(&n), std::memory_order_release);
@@ -57,9 +64,10 @@ inline void hlist_nulls_add_head_rcu(hlist_nulls_node &n, hlist_nulls_head &h)
 inline void hlist_nulls_add_tail_rcu(hlist_nulls_node &n, hlist_nulls_head &h)
 {
 	std::atomic<std::uintptr_t> *at = &h.first;
-	while (!is_a_nulls(at->load(std::memory_order_relaxed)))
-		at = &nulls_entry(at->load(std::memory_order_relaxed)).next;
-	n.next.store(at->load(std::memory_order_relaxed), std::memory_order_relaxed);
+	std::uintptr_t link;
+	while (!is_a_nulls(link = at->load(std::memory_order_relaxed) & link_mask))
+		at = &nulls_entry(link).next;
+	n.next.store(link, std::memory_order_relaxed);
 	n.pprev.store(at, std::memory_order_relaxed);
 	at->store(reinterpret_cast<std::uintptr_t>(&n), std::memory_order_release);
 }
@@ -74,6 +82,40 @@ inline void hlist_nulls_del_init_rcu(hlist_nulls_node &n)
 	if (!is_a_nulls(next))
 		nulls_entry(next).pprev.store(pprev, std::memory_order_relaxed);
 	n.pprev.store(nullptr, std::memory_order_relaxed);
+}
+
+// --- heads that say what they lack; one writer at a time here too ---
+// A head's whole word: one load that `lacks` and `link_of` agree about.
+inline std::uintptr_t head_word(const hlist_nulls_head &h) { return h.first.load(std::memory_order_acquire); }
+inline bool lacks(std::uintptr_t word, unsigned kind) { return word >> (link_bits + kind) & 1; }
+inline std::uintptr_t link_of(std::uintptr_t word) { return word & link_mask; }
+inline void init_lacking_all(hlist_nulls_head &h, std::uintptr_t value)
+{
+	h.first.store(NULLS_MARKER(value) | ~link_mask, std::memory_order_relaxed);
+}
+inline void add_head_of_kind(hlist_nulls_node &n, hlist_nulls_head &h, unsigned kind)
+{
+	const std::uintptr_t word = h.first.load(std::memory_order_relaxed);
+	const std::uintptr_t first = word & link_mask;
+	const std::uintptr_t lacking = word & ~link_mask & ~(std::uintptr_t{1} << (link_bits + kind));
+	n.next.store(first, std::memory_order_relaxed);
+	n.pprev.store(&h.first, std::memory_order_relaxed);
+	h.first.store(reinterpret_cast<std::uintptr_t>(&n) | lacking, std::memory_order_release);
+	if (!is_a_nulls(first))
+		nulls_entry(first).pprev.store(&n.next, std::memory_order_relaxed);
+}
+// hlist_nulls_del_init_rcu of a node of this chain. What the chain then lacks is known from the kinds of
+// those that stay.
+template <class Kind> void del_init_of_kind(hlist_nulls_node &n, hlist_nulls_head &h, Kind kind_of)
+{
+	std::uintptr_t lacking = ~link_mask;
+	for (std::uintptr_t link = hlist_nulls_first(h); !is_a_nulls(link);
+	     link = hlist_nulls_next(nulls_entry(link)))
+		if (hlist_nulls_node &stays = nulls_entry(link); &stays != &n)
+			lacking &= ~(std::uintptr_t{1} << (link_bits + kind_of(stays)));
+	hlist_nulls_del_init_rcu(n);
+	h.first.store((h.first.load(std::memory_order_relaxed) & link_mask) | lacking,
+	              std::memory_order_release);
 }
 
 } // namespace skbwalk

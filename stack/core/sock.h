@@ -91,7 +91,12 @@ struct sock_common {
 	int skc_incoming_cpu = -1;
 	sock *skc_listener = nullptr; // request socks: the listener
 };
+// Key, link and count in one cache line, which sockets from the slab begin with. Addresses and ports lie as
+// the kernel's skc_addrpair and skc_portpair, so that each is compared at once.
 static_assert(offsetof(sock_common, skc_prot) <= 64);
+static_assert(offsetof(sock_common, skc_daddr) == 0 && offsetof(sock_common, skc_rcv_saddr) == 4);
+static_assert(offsetof(sock_common, skc_num) == offsetof(sock_common, skc_dport) + 2 &&
+              offsetof(sock_common, skc_dport) % 4 == 0);
 
 enum sock_flags {
 	SOCK_DEAD,

@@ -395,7 +395,7 @@ int __inet_hash_connect(inet_timewait_death_row &death_row, sock &sk, u64 port_o
 					spinlock_t &lock = inet_ehash_lockp(h, sk.sk_hash);
 					sock_prot_inuse_add(net, *sk.sk_prot, -1);
 					spin_lock(lock);
-					hlist_nulls_del_init_rcu(sk.skc_nulls_node);
+					leave_ehash(h, sk);
 					spin_unlock(lock);
 					sk.sk_hash = 0;
 					inet_sk(sk).inet_sport = be16{};

@@ -200,7 +200,7 @@ static bool reqsk_queue_unlink(request_sock &req)
 		spinlock_t &lock = inet_ehash_lockp(*tcp_hashinfo, req.sk_hash);
 		spin_lock(lock);
 		found = sk_hashed(req);
-		hlist_nulls_del_init_rcu(req.skc_nulls_node);
+		leave_ehash(*tcp_hashinfo, req);
 		spin_unlock(lock);
 	}
 	return found;

@@ -46,10 +46,10 @@ sock_common &entry(std::uintptr_t link)
 // not traced: part of the host's start
 void inet_hashinfo_init(inet_hashinfo &h, u32 ehash_buckets, u32 bhash_buckets, u32 lhash2_buckets)
 {
-	h.ehash = std::make_unique<inet_ehash_bucket[]>(ehash_buckets);
+	h.ehash = make_large_array<inet_ehash_bucket>(ehash_buckets);
 	h.ehash_mask = ehash_buckets - 1;
 	for (u32 i = 0; i < ehash_buckets; ++i)
-		INIT_HLIST_NULLS_HEAD(h.ehash[i].chain, i);
+		init_lacking_all(h.ehash[i].chain, i);
 	h.ehash_locks = std::vector<spinlock_t>(256);
 	h.ehash_locks_mask = 255;
 	h.ehash_secret = get_random_u32();
@@ -74,8 +74,7 @@ spinlock_t &inet_ehash_lockp(inet_hashinfo &h, u32 hash)
 u32 inet_ehashfn(const net &net, be32 laddr, u16 lport, be32 faddr, be16 fport)
 {
 	TRACE();
-	return jhash_3words(laddr.raw(), faddr.raw(), static_cast<u32>(lport) << 16 | fport.raw(),
-	                    tcp_hashinfo->ehash_secret + net_hash_mix(net));
+	return established_hash(*tcp_hashinfo, net, laddr, lport, faddr, fport);
 }
 
 u32 ipv4_portaddr_hash(const net &net, be32 saddr, u32 port)
@@ -84,32 +83,53 @@ u32 ipv4_portaddr_hash(const net &net, be32 saddr, u32 port)
 	return jhash_3words(saddr.raw(), 0, 0, net_hash_mix(net)) ^ port;
 }
 
-bool inet_match(const net &net, const sock_common &sk, be32 saddr, be16 sport, be32 daddr, u16 hnum, int dif,
-                int sdif)
+bool inet_match(const net &net, const sock_common &sk, u64 cookie, u32 ports, int dif, int sdif)
 {
 	TRACE_INLINE();
-	return inet_keys_match(net, sk, saddr, sport, daddr, hnum, dif, sdif);
+	return inet_keys_match(net, sk, cookie, ports, dif, sdif);
 }
 
 namespace {
 
+// Asks for a socket's first line to be written, which its count will be: a line that came to be read only
+// would have to be asked for once more.
+inline void prefetch_to_count(sock_common &sk)
+{
+#ifdef __x86_64__
+	asm volatile("prefetchw %0" : : "m"(sk));
+#else
+	__builtin_prefetch(&sk, 1);
+#endif
+}
+
+// A chain's first link; its end when the chain has none that could have this hash.
+inline std::uintptr_t first_of_kind(const inet_hashinfo &h, u32 hash)
+{
+	const std::uintptr_t word = head_word(h.ehash[hash & h.ehash_mask].chain);
+	return lacks(word, ehash_kind(hash)) ? NULLS_MARKER(hash & h.ehash_mask) : link_of(word);
+}
+
 // The lock-free walk: a counted socket, or null. It starts again when it ended on another chain, and when the
 // socket that it took a reference on turned out to be another connection's by then.
 template <class Match>
-sock_common *walk_chain(const inet_hashinfo &h, u32 hash, Match match, void (*put)(sock_common &))
+inline sock_common *walk_chain(const inet_hashinfo &h, u32 hash, Match match, void (*put)(sock_common &))
 {
 	const u32 slot = hash & h.ehash_mask;
-	const hlist_nulls_head &head = h.ehash[slot].chain;
 
 	for (;;) {
-		std::uintptr_t link = hlist_nulls_first(head);
+		const std::uintptr_t word = head_word(h.ehash[slot].chain);
+		if (lacks(word, ehash_kind(hash)))
+			return nullptr;
+		std::uintptr_t link = link_of(word);
 		bool again = false;
 		while (!is_a_nulls(link)) {
 			sock_common &sk = entry(link);
+			prefetch_to_count(sk);
 			if (READ_ONCE(sk.sk_hash) == hash && match(sk)) {
 				if (!refcount_inc_not_zero(sk.sk_refcnt))
 					return nullptr;
-				if (!hlist_nulls_unhashed(sk.skc_nulls_node) && match(sk))
+				if (__builtin_expect(!hlist_nulls_unhashed(sk.skc_nulls_node) && match(sk),
+				                     1))
 					return &sk;
 				put(sk);
 				again = true;
@@ -128,11 +148,11 @@ sock_common *walk_chain(const inet_hashinfo &h, u32 hash, Match match, void (*pu
 sock_common *inet_ehash_lookup(const inet_hashinfo &h, const net &net, be32 saddr, be16 sport, be32 daddr,
                                u16 hnum, u32 hash, int dif, int sdif, void (*put)(sock_common &))
 {
+	const u64 addresses = INET_ADDR_COOKIE(saddr, daddr);
+	const u32 ports = INET_COMBINED_PORTS(sport, hnum);
 	return walk_chain(
 		h, hash,
-		[&](const sock_common &sk) {
-			return inet_keys_match(net, sk, saddr, sport, daddr, hnum, dif, sdif);
-		},
+		[&](const sock_common &sk) { return inet_keys_match(net, sk, addresses, ports, dif, sdif); },
 		put);
 }
 
@@ -140,12 +160,39 @@ sock_common *__inet_lookup_established(net &net, inet_hashinfo &h, be32 saddr, b
                                        u16 hnum, int dif, int sdif)
 {
 	TRACE();
+	const u64 acookie = INET_ADDR_COOKIE(saddr, daddr);
+	const u32 ports = INET_COMBINED_PORTS(sport, hnum);
+
+	// Nothing is armed, so none of the functions called would be seen: the same without asking in each.
+	if (__builtin_expect(!trace::armed, 1))
+		return walk_chain(
+			h, established_hash(h, net, daddr, hnum, saddr, sport),
+			[&](const sock_common &sk) {
+				return inet_keys_match(net, sk, acookie, ports, dif, sdif);
+			},
+			sock_gen_put);
 	return walk_chain(
 		h, inet_ehashfn(net, daddr, hnum, saddr, sport),
-		[&](const sock_common &sk) {
-			return inet_match(net, sk, saddr, sport, daddr, hnum, dif, sdif);
-		},
+		[&](const sock_common &sk) { return inet_match(net, sk, acookie, ports, dif, sdif); },
 		sock_gen_put);
+}
+
+// not traced: the kernel has none, and nothing that it does is seen
+void prefetch_established(const inet_hashinfo &h, std::span<const u32> hashes)
+{
+	for (const u32 hash : hashes)
+		__builtin_prefetch(&h.ehash[hash & h.ehash_mask]);
+	for (const u32 hash : hashes)
+		if (const std::uintptr_t link = first_of_kind(h, hash); !is_a_nulls(link))
+			prefetch_to_count(entry(link));
+	// The next one, where the first is another connection's.
+	for (const u32 hash : hashes) {
+		const std::uintptr_t link = first_of_kind(h, hash);
+		if (is_a_nulls(link) || READ_ONCE(entry(link).sk_hash) == hash)
+			continue;
+		if (const std::uintptr_t next = hlist_nulls_next(nulls_entry(link)); !is_a_nulls(next))
+			prefetch_to_count(entry(next));
+	}
 }
 
 static int compute_score(const sock &sk, const net &net, u16 hnum, be32 daddr, int dif, int sdif)
@@ -257,21 +304,34 @@ void sock_edemux(sk_buff &skb)
 static bool inet_ehash_lookup_by_sk(const sock_common &sk, const hlist_nulls_head &list)
 {
 	TRACE();
+	const u64 acookie = INET_ADDR_COOKIE(sk.sk_daddr, sk.sk_rcv_saddr);
+	const u32 ports = INET_COMBINED_PORTS(sk.sk_dport, sk.sk_num);
+
 	for (std::uintptr_t link = hlist_nulls_first(list); !is_a_nulls(link);
 	     link = hlist_nulls_next(nulls_entry(link))) {
 		const sock_common &esk = entry(link);
 		if (esk.sk_hash == sk.sk_hash &&
-		    inet_match(sock_net(sk), esk, sk.sk_daddr, sk.sk_dport, sk.sk_rcv_saddr, sk.sk_num,
-		               sk.sk_bound_dev_if, sk.sk_bound_dev_if))
+		    inet_match(sock_net(sk), esk, acookie, ports, sk.sk_bound_dev_if, sk.sk_bound_dev_if))
 			return true;
 	}
 	return false;
 }
 
+// not traced: part of who takes a socket out
+void leave_ehash(inet_hashinfo &h, sock_common &sk)
+{
+	if (sk_unhashed(sk))
+		return;
+	del_init_of_kind(sk.skc_nulls_node, inet_ehash_bucket_of(h, sk.sk_hash).chain,
+	                 [](hlist_nulls_node &n) {
+				 return ehash_kind(container_of(n, &sock_common::skc_nulls_node).sk_hash);
+			 });
+}
+
 static void __sk_nulls_add_node_rcu(sock_common &sk, hlist_nulls_head &list)
 {
 	TRACE_INLINE();
-	hlist_nulls_add_head_rcu(sk.skc_nulls_node, list);
+	add_head_of_kind(sk.skc_nulls_node, list, ehash_kind(sk.sk_hash));
 }
 
 static bool sk_nulls_del_node_init_rcu(sock_common &sk)
@@ -279,7 +339,7 @@ static bool sk_nulls_del_node_init_rcu(sock_common &sk)
 	TRACE_INLINE();
 	if (sk_unhashed(sk))
 		return false;
-	hlist_nulls_del_init_rcu(sk.skc_nulls_node);
+	leave_ehash(*tcp_hashinfo, sk);
 	[[maybe_unused]] const bool last = refcount_dec_and_test(sk.skc_refcnt); // the chain's
 	assert(!last);
 	return true;
@@ -405,7 +465,7 @@ void inet_unhash(sock &sk)
 	spinlock_t &lock = inet_ehash_lockp(*tcp_hashinfo, sk.sk_hash);
 	spin_lock_bh(lock);
 	if (!sk_unhashed(sk)) {
-		hlist_nulls_del_init_rcu(sk.skc_nulls_node);
+		leave_ehash(*tcp_hashinfo, sk);
 		sock_prot_inuse_add(sock_net(sk), *sk.sk_prot, -1);
 	}
 	spin_unlock_bh(lock);
@@ -424,14 +484,15 @@ static int __inet_check_established(inet_timewait_death_row &death_row, sock &sk
 	const u32 hash = inet_ehashfn(net, inet.inet_rcv_saddr, lport, inet.inet_daddr, inet.inet_dport);
 	hlist_nulls_head &head = inet_ehash_bucket_of(h, hash).chain;
 	spinlock_t &lock = inet_ehash_lockp(h, hash);
+	const u64 acookie = INET_ADDR_COOKIE(inet.inet_daddr, inet.inet_rcv_saddr);
+	const u32 ports = INET_COMBINED_PORTS(inet.inet_dport, lport);
 	inet_timewait_sock *tw = nullptr;
 
 	spin_lock(lock);
 	for (std::uintptr_t link = hlist_nulls_first(head); !is_a_nulls(link);
 	     link = hlist_nulls_next(nulls_entry(link))) {
 		sock_common &sk2 = entry(link);
-		if (sk2.sk_hash != hash || !inet_match(net, sk2, inet.inet_daddr, inet.inet_dport,
-		                                       inet.inet_rcv_saddr, lport, dif, 0))
+		if (sk2.sk_hash != hash || !inet_match(net, sk2, acookie, ports, dif, 0))
 			continue;
 		if (sk2.sk_state == TCP_TIME_WAIT && sk.sk_prot->twsk_prot &&
 		    sk.sk_prot->twsk_prot->twsk_unique(sk, sk2, twp)) {

@@ -5,8 +5,12 @@
 // (bhash) and local ports with addresses (bhash2).
 #pragma once
 
+#include <array>
+#include <span>
+
 #include "stack/core/timewait_sock.h"
 #include "stack/ipv4/inet_connection_sock.h"
+#include "stack/kernel/huge_pages.h"
 #include "stack/kernel/once.h"
 
 namespace skbwalk {
@@ -44,7 +48,7 @@ struct inet_bind2_hashbucket {
 	list_of<inet_bind2_bucket, &inet_bind2_bucket::node> chain;
 };
 struct inet_ehash_bucket {
-	hlist_nulls_head chain;
+	hlist_nulls_head chain; // says of which ehash_kind it has none
 };
 struct inet_listen_hashbucket {
 	spinlock_t lock;
@@ -53,7 +57,7 @@ struct inet_listen_hashbucket {
 constexpr u32 INET_LHTABLE_SIZE = 32;
 
 struct inet_hashinfo {
-	std::unique_ptr<inet_ehash_bucket[]> ehash;
+	large_array<inet_ehash_bucket> ehash; // at least twice as many as sockets: chains of one
 	std::vector<spinlock_t> ehash_locks;
 	u32 ehash_mask = 0;
 	u32 ehash_locks_mask = 0;
@@ -74,25 +78,43 @@ inline inet_ehash_bucket &inet_ehash_bucket_of(inet_hashinfo &h, u32 hash)
 	return h.ehash[hash & h.ehash_mask];
 }
 spinlock_t &inet_ehash_lockp(inet_hashinfo &h, u32 hash);
+// Bits of the hash that its chain's place does not use: what a head says that its chain lacks.
+inline unsigned ehash_kind(u32 hash) { return hash >> 28; }
+// Out of its chain, whose lock is held; no matter when it is in none.
+void leave_ehash(inet_hashinfo &h, sock_common &sk);
+// Lets the memory that lookups of these hashes will read come while others are looked up.
+void prefetch_established(const inet_hashinfo &h, std::span<const u32> hashes);
+// What inet_ehashfn computes, untraced.
+inline u32 established_hash(const inet_hashinfo &h, const net &net, be32 laddr, u16 lport, be32 faddr,
+                            be16 fport)
+{
+	return jhash_3words(laddr.raw(), faddr.raw(), static_cast<u32>(lport) << 16 | fport.raw(),
+	                    h.ehash_secret + net_hash_mix(net));
+}
 // The lock-free heart, free of context, trace and counters (tests run it on threads): a counted socket, or
 // null. A socket that another writer's reuse made the wrong one is given back by `put`.
 sock_common *inet_ehash_lookup(const inet_hashinfo &h, const net &net, be32 saddr, be16 sport, be32 daddr,
                                u16 hnum, u32 hash, int dif, int sdif,
                                void (*put)(sock_common &) = sock_gen_put);
-// The six comparisons of a lookup, on the first cache line of the socket: a writer may be giving it to
-// another connection.
-inline bool inet_keys_match(const net &net, const sock_common &sk, be32 saddr, be16 sport, be32 daddr,
-                            u16 hnum, int dif, int sdif)
+// A lookup's key as sock_common has it: two words.
+inline u64 INET_ADDR_COOKIE(be32 saddr, be32 daddr) { return std::bit_cast<u64>(std::array{saddr, daddr}); }
+inline u32 INET_COMBINED_PORTS(be16 sport, u16 dport)
 {
-	if (READ_ONCE(sk.skc_net) != &net || READ_ONCE(sk.skc_daddr) != saddr ||
-	    READ_ONCE(sk.skc_dport) != sport || READ_ONCE(sk.skc_rcv_saddr) != daddr ||
-	    READ_ONCE(sk.skc_num) != hnum)
+	return std::bit_cast<u32>(std::array{sport.raw(), dport});
+}
+// The comparisons of a lookup, on the first cache line of the socket: a writer may be giving it to another
+// connection.
+inline bool inet_keys_match(const net &net, const sock_common &sk, u64 addresses, u32 ports, int dif,
+                            int sdif)
+{
+	if (READ_ONCE(reinterpret_cast<const u32 &>(sk.skc_dport)) != ports ||
+	    READ_ONCE(reinterpret_cast<const u64 &>(sk.skc_daddr)) != addresses ||
+	    READ_ONCE(sk.skc_net) != &net)
 		return false;
 	const int bound = READ_ONCE(sk.skc_bound_dev_if);
 	return !bound || bound == dif || bound == sdif;
 }
-bool inet_match(const net &net, const sock_common &sk, be32 saddr, be16 sport, be32 daddr, u16 hnum, int dif,
-                int sdif); // inline
+bool inet_match(const net &net, const sock_common &sk, u64 cookie, u32 ports, int dif, int sdif); // inline
 
 sock_common *__inet_lookup_established(net &net, inet_hashinfo &h, be32 saddr, be16 sport, be32 daddr,
                                        u16 hnum, int dif, int sdif);

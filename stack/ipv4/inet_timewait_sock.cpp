@@ -42,7 +42,7 @@ static void inet_twsk_kill(inet_timewait_sock &tw)
 
 	spin_lock(lock);
 	if (sk_hashed(tw)) {
-		hlist_nulls_del_init_rcu(tw.skc_nulls_node);
+		leave_ehash(h, tw);
 		[[maybe_unused]] const bool last = refcount_dec_and_test(tw.skc_refcnt);
 		assert(!last);
 	}
@@ -100,9 +100,10 @@ void inet_twsk_hashdance(inet_timewait_sock &tw, sock &sk, inet_hashinfo &h)
 	spin_unlock(bhead.lock);
 
 	spin_lock(lock);
-	hlist_nulls_add_head_rcu(tw.skc_nulls_node, inet_ehash_bucket_of(h, sk.sk_hash).chain);
+	add_head_of_kind(tw.skc_nulls_node, inet_ehash_bucket_of(h, sk.sk_hash).chain,
+	                 ehash_kind(sk.sk_hash));
 	if (sk_hashed(sk)) {
-		hlist_nulls_del_init_rcu(sk.skc_nulls_node);
+		leave_ehash(h, sk);
 		sock_prot_inuse_add(sock_net(sk), *sk.sk_prot, -1);
 	}
 	spin_unlock(lock);

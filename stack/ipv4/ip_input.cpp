@@ -5,7 +5,8 @@
 // of the packet before it by a hint, else by ip_route_input_noref) and reads options; dst_input then leads to
 // ip_local_deliver, ip_forward or ip_error. Local delivery reassembles, passes LOCAL_IN, and
 // ip_protocol_deliver_rcu gives the packet to raw sockets and to its protocol. ip_list_rcv does the same for
-// a list and dispatches runs that share a route. Left out: multicast routing.
+// a list and dispatches runs that share a route; the memory of all its packets' sockets is asked for at once.
+// Left out: multicast routing.
 #include "stack/core/xfrm.h"
 #include "stack/ipv4/icmp.h"
 #include "stack/ipv4/inet_ecn.h"
@@ -324,6 +325,32 @@ static const sk_buff *ip_extract_route_hint(const net &net, const sk_buff &skb, 
 	return &skb;
 }
 
+// Unlike the kernel, asks for what early demux will read of each packet's socket before it is needed, so that
+// the waits for a list's sockets overlap.
+static void prefetch_sockets(const net &net, const list_head &head)
+{
+	std::array<u32, 16> hashes;
+	std::size_t count = 0;
+
+	for (const list_head *at = head.next; at != &head; at = at->next) {
+		const sk_buff &skb = skb_on(const_cast<list_head &>(*at));
+		const iphdr &iph = ip_hdr(skb);
+		const auto ports_end = static_cast<u32>(skb_transport_offset(skb)) + sizeof(u32);
+
+		if (iph.protocol != IPPROTO_TCP || skb.pkt_type != PACKET_HOST || skb.sk ||
+		    ip_is_fragment(iph) || skb_headlen(skb) < ports_end)
+			continue;
+		const tcphdr &th = tcp_hdr(skb);
+		hashes[count++] =
+			established_hash(*tcp_hashinfo, net, iph.daddr, ntohs(th.dest), iph.saddr, th.source);
+		if (count == hashes.size()) {
+			prefetch_established(*tcp_hashinfo, hashes);
+			count = 0;
+		}
+	}
+	prefetch_established(*tcp_hashinfo, std::span(hashes).first(count));
+}
+
 static void ip_list_rcv_finish(net &net, sock *sk, list_head &head)
 {
 	TRACE(sk);
@@ -331,6 +358,8 @@ static void ip_list_rcv_finish(net &net, sock *sk, list_head &head)
 	const sk_buff *hint = nullptr;
 	list_head sublist;
 
+	if (head.next != head.prev && net.ipv4.sysctl_ip_early_demux && net.ipv4.sysctl_tcp_early_demux)
+		prefetch_sockets(net, head);
 	while (!list_empty(head)) {
 		skb_ptr skb = take_first(head);
 		net_device &dev = *skb->dev;

@@ -616,7 +616,8 @@ static void tcp_init_mem()
 void tcp_init()
 {
 	TRACE();
-	constexpr u32 ehash_buckets = 8192, bhash_buckets = 8192, lhash2_buckets = 512;
+	constexpr u32 bhash_buckets = 8192, lhash2_buckets = 512;
+	const u32 ehash_buckets = current.host->thash_entries ? current.host->thash_entries : 8192;
 
 	static_assert(TCP_MIN_SND_MSS > MAX_TCP_OPTION_SPACE);
 	timer_setup(tcp_orphans->timer, tcp_orphan_update, TIMER_DEFERRABLE);

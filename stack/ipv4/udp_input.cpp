@@ -734,7 +734,9 @@ static sock *__udp4_lib_demux_lookup(net &net, be16 loc_port, be32 loc_addr, be1
 	if (hslot2.head.empty())
 		return nullptr;
 	udp_sock &sk = hslot2.head.front();
-	return inet_match(net, sk, rmt_addr, rmt_port, loc_addr, hnum, dif, sdif) ? &sk : nullptr;
+	const u64 acookie = INET_ADDR_COOKIE(rmt_addr, loc_addr);
+	const u32 ports = INET_COMBINED_PORTS(rmt_port, hnum);
+	return inet_match(net, sk, acookie, ports, dif, sdif) ? &sk : nullptr;
 }
 
 int udp_v4_early_demux(sk_buff &skb)

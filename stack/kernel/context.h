@@ -102,6 +102,7 @@ struct host {
 	u64 seed;
 	u64 boot_ns = 0; // world time at which this host's monotonic clock was zero
 	profile_features features;
+	u32 thash_entries = 0; // chains of the established hash, a power of two; 0: as a small machine has
 	trace::recorder *recorder = nullptr;
 	object_area area; // perhost<T>
 	std::vector<std::unique_ptr<cpu>> cpus;

@@ -120,53 +120,6 @@ u32 hsiphash(const void *data, std::size_t len, const siphash_key_t &key)
 
 namespace {
 
-constexpr u32 JHASH_INITVAL = 0xdeadbeef;
-
-struct jhash_state {
-	u32 a, b, c;
-
-	void mix()
-	{
-		turn(a, c, 4, b);
-		turn(b, a, 6, c);
-		turn(c, b, 8, a);
-		turn(a, c, 16, b);
-		turn(b, a, 19, c);
-		turn(c, b, 4, a);
-	}
-	u32 final()
-	{
-		fold(c, b, 14);
-		fold(a, c, 11);
-		fold(b, a, 25);
-		fold(c, b, 16);
-		fold(a, c, 4);
-		fold(b, a, 14);
-		fold(c, b, 24);
-		return c;
-	}
-
-private:
-	static void turn(u32 &x, u32 &y, int by, u32 z)
-	{
-		x -= y;
-		x ^= std::rotl(y, by);
-		y += z;
-	}
-	static void fold(u32 &x, u32 y, int by)
-	{
-		x ^= y;
-		x -= std::rotl(y, by);
-	}
-};
-
-u32 jhash_nwords(u32 a, u32 b, u32 c, u32 initval)
-{
-	jhash_state s{a + initval, b + initval, c + initval};
-
-	return s.final();
-}
-
 u32 word_at(const u8 *p)
 {
 	u32 w;
@@ -176,18 +129,6 @@ u32 word_at(const u8 *p)
 }
 
 } // namespace
-
-u32 jhash_1word(u32 a, u32 initval) { return jhash_nwords(a, 0, 0, initval + JHASH_INITVAL + (1 << 2)); }
-// not traced: arithmetic
-u32 jhash_2words(u32 a, u32 b, u32 initval)
-{
-	return jhash_nwords(a, b, 0, initval + JHASH_INITVAL + (2 << 2));
-}
-// not traced: arithmetic
-u32 jhash_3words(u32 a, u32 b, u32 c, u32 initval)
-{
-	return jhash_nwords(a, b, c, initval + JHASH_INITVAL + (3 << 2));
-}
 
 // not traced: arithmetic
 u32 jhash(const void *key, u32 length, u32 initval)

@@ -2,16 +2,19 @@
 //
 // Slab caches (mm/slub.c, mm/slab_common.c). A slab is 64 KiB, aligned, with its cache's address at its
 // start, so that an object leads to its cache by masking. Free objects are chained through their first word;
-// a slab that is new is carved as objects are asked for. Under the address sanitizer a free object is
-// poisoned, which finds late use and double free. Beyond 8 KiB kmalloc takes memory of its own. Left out:
-// partial lists, per-cpu freelists, giving slabs back early.
+// a slab that is new is carved as objects are asked for. A cache that holds much gets its slabs from regions
+// of huge pages. Under the address sanitizer a free object is poisoned, which finds late use and double free.
+// Beyond 8 KiB kmalloc takes memory of its own. Left out: partial lists, per-cpu freelists, giving slabs back
+// early.
 #include "stack/kernel/slab.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cstdlib>
 #include <cstring>
 #include <new>
 
+#include "stack/kernel/huge_pages.h"
 #include "stack/kernel/internal.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -48,16 +51,48 @@ slab_header &header_of(const void *p)
 	return *reinterpret_cast<slab_header *>(reinterpret_cast<std::uintptr_t>(p) & ~(slab_bytes - 1));
 }
 
+// The nth region of a cache: each twice the one before, up to 64 MiB.
+constexpr std::size_t region_bytes(std::size_t nr) { return huge_page_bytes << std::min<std::size_t>(nr, 5); }
+
+void *new_slab(kmem_cache &c)
+{
+	if (c.slabs.size() < huge_page_bytes / slab_bytes) {
+		void *slab = std::aligned_alloc(slab_bytes, slab_bytes);
+
+		if (slab)
+			c.slabs.push_back(slab);
+		return slab;
+	}
+	if (c.region_left == c.region_end) {
+		const std::size_t bytes = region_bytes(c.regions.size());
+		void *region = huge_pages_alloc(bytes);
+
+		if (!region)
+			return nullptr;
+		c.regions.push_back(region);
+		c.region_left = static_cast<std::byte *>(region);
+		c.region_end = c.region_left + bytes;
+	}
+	void *slab = c.region_left;
+
+	c.region_left += slab_bytes;
+	return slab;
+}
+
 [[gnu::noinline, gnu::cold]] void *new_object(kmem_cache &c)
 {
 	if (c.slab_end - c.uncarved < static_cast<std::ptrdiff_t>(c.stride)) {
-		void *slab = std::aligned_alloc(slab_bytes, slab_bytes);
+		void *slab = new_slab(c);
 
 		if (!slab)
 			return nullptr;
-		c.slabs.push_back(slab);
 		*static_cast<slab_header *>(slab) = slab_header{&c, 0, nullptr};
-		c.uncarved = static_cast<std::byte *>(slab) + header_bytes;
+		// Slabs begin their objects at different lines of a page, else the nth objects of all would
+		// share the few sets of a cache that their first lines fall into.
+		const std::size_t slack = (slab_bytes - header_bytes) % c.stride;
+		const std::size_t colour = c.colour++ % (slack / 64 + 1) * 64;
+
+		c.uncarved = static_cast<std::byte *>(slab) + header_bytes + colour;
 		c.slab_end = static_cast<std::byte *>(slab) + slab_bytes;
 		ASAN_POISON_MEMORY_REGION(c.uncarved, slab_bytes - header_bytes);
 	}
@@ -178,6 +213,10 @@ kmem_cache::~kmem_cache()
 	for (void *slab : slabs) {
 		ASAN_UNPOISON_MEMORY_REGION(slab, slab_bytes);
 		std::free(slab);
+	}
+	for (std::size_t nr = 0; nr < regions.size(); ++nr) {
+		ASAN_UNPOISON_MEMORY_REGION(regions[nr], region_bytes(nr));
+		huge_pages_free(regions[nr], region_bytes(nr));
 	}
 }
 

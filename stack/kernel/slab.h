@@ -23,7 +23,10 @@ struct kmem_cache {
 	u64 total_allocs = 0;
 	std::byte *uncarved = nullptr; // the part of the newest slab that was never given out
 	std::byte *slab_end = nullptr;
-	std::vector<void *> slabs;
+	u32 colour = 0;              // of the next slab
+	std::vector<void *> slabs;   // 64 KiB each, of the heap
+	std::vector<void *> regions; // of huge pages, each twice the one before
+	std::byte *region_left = nullptr, *region_end = nullptr;
 	kmem_cache() = default;
 	kmem_cache(const kmem_cache &) = delete;
 	kmem_cache &operator=(const kmem_cache &) = delete;

@@ -68,10 +68,10 @@ protected:
 		const enter_cpu in(*host_.cpus[0]);
 		net_ = &init_net();
 		pool = &sockets_;
-		h_.ehash = std::make_unique<inet_ehash_bucket[]>(chains);
+		h_.ehash = make_large_array<inet_ehash_bucket>(chains);
 		h_.ehash_mask = chains - 1;
 		for (u32 i = 0; i < chains; ++i)
-			INIT_HLIST_NULLS_HEAD(h_.ehash[i].chain, i);
+			init_lacking_all(h_.ehash[i].chain, i);
 		for (u32 nr = 0; nr < stayers; ++nr)
 			insert(nr);
 	}
@@ -88,12 +88,13 @@ protected:
 		WRITE_ONCE(sk->skc_num, u16{80});
 		WRITE_ONCE(sk->skc_hash, hash_of(nr));
 		refcount_set(sk->skc_refcnt, 1);
-		hlist_nulls_add_head_rcu(sk->skc_nulls_node, inet_ehash_bucket_of(h_, hash_of(nr)).chain);
+		add_head_of_kind(sk->skc_nulls_node, inet_ehash_bucket_of(h_, hash_of(nr)).chain,
+		                 ehash_kind(hash_of(nr)));
 		return sk;
 	}
 	void remove(sock_common &sk)
 	{
-		hlist_nulls_del_init_rcu(sk.skc_nulls_node);
+		leave_ehash(h_, sk);
 		sockets_.put(sk);
 	}
 	sock_common *lookup(u32 nr) const
@@ -185,8 +186,30 @@ TEST_F(ehash, socket_whose_last_reference_went_is_not_found_though_still_in_its_
 	sockets_.put(*sk);
 	sockets_.put(*sk);
 	EXPECT_EQ(lookup(stayers), nullptr);
-	hlist_nulls_del_init_rcu(sk->skc_nulls_node);
+	leave_ehash(h_, *sk);
 	EXPECT_EQ(lookup(stayers), nullptr);
+}
+
+TEST_F(ehash, head_says_that_its_chain_lacks_only_what_has_left)
+{
+	sock_common *a = insert(stayers), *b = insert(stayers + chains); // one chain
+	const hlist_nulls_head &head = inet_ehash_bucket_of(h_, hash_of(stayers)).chain;
+	ASSERT_EQ(&head, &inet_ehash_bucket_of(h_, hash_of(stayers + chains)).chain);
+	const unsigned kind_a = ehash_kind(hash_of(stayers)), kind_b = ehash_kind(hash_of(stayers + chains));
+	ASSERT_NE(kind_a, kind_b);
+	EXPECT_FALSE(lacks(head_word(head), kind_a));
+	remove(*a); // from behind
+	EXPECT_FALSE(lacks(head_word(head), kind_b));
+	EXPECT_EQ(lookup(stayers), nullptr);
+	sock_common *found = lookup(stayers + chains);
+	ASSERT_EQ(found, b);
+	sockets_.put(*found);
+	remove(*b); // from the front
+	for (u32 nr = 0; nr < stayers; ++nr) {
+		found = lookup(nr);
+		ASSERT_NE(found, nullptr) << nr;
+		sockets_.put(*found);
+	}
 }
 
 TEST_F(ehash, link_that_ends_on_another_chain_is_followed_again_from_the_start)
