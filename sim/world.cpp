@@ -353,6 +353,14 @@ std::vector<std::string> world::end()
 		recorder_->stop();
 	for (const auto &h : hosts_)
 		come_out(*h);
+	// What one cpu has asked of another, or left to its ksoftirqd, is done while there is a network.
+	const auto busy = [](const auto &c) { return cpu_has_work(*c) || c->interrupt_waits; };
+	constexpr int steps_max = 100'000;
+	for (int n = 0; n < steps_max; ++n)
+		if (std::ranges::none_of(hosts_,
+		                         [&](const auto &h) { return std::ranges::any_of(h->cpus, busy); }) ||
+		    !step())
+			break;
 	for (const auto &h : hosts_)
 		for (std::string &line : shut_down(*h, [this](u64 ns) { run_until(now_ns_ + ns); }))
 			left.push_back(hosts_.size() > 1 ? fmt::format("{}: {}", h->name, line)

@@ -11,6 +11,7 @@
 
 #include "stack/kernel/cpus.h"
 #include "stack/kernel/internal.h"
+#include "stack/kernel/irq_line.h"
 #include "stack/kernel/leaks.h"
 #include "stack/kernel/percpu.h"
 
@@ -104,6 +105,24 @@ host::host(platform &p, std::string host_name, u16 host_id, u32 n_cpus, u64 host
 	}
 }
 
+// Interrupts that are on their way or in the middle come to their end.
+static void come_to_rest(host &h)
+{
+	for (bool busy = true; busy;) {
+		busy = false;
+		for (const auto &c : h.cpus) {
+			c->run_until_ns = KTIME_NEVER;
+			if (c->left_on && !c->spins_on)
+				cpu_run(*c);
+			else if (!c->left_on && c->interrupt_waits && !c->irqs_off)
+				cpu_interrupt_device(*c);
+			else
+				continue;
+			busy = true;
+		}
+	}
+}
+
 host::~host()
 {
 	recorder = nullptr;
@@ -112,6 +131,7 @@ host::~host()
 		kthread_stop(*c->kworker);
 		assert(!c->curr && list_empty(c->runqueue));
 	}
+	come_to_rest(*this);
 	rcu_process_callbacks(*this);
 	for (auto c = cpus.rbegin(); c != cpus.rend(); ++c) {
 		const enter_cpu in(**c);

@@ -249,7 +249,8 @@ void scheduler_tick()
 
 namespace {
 
-// Unlike the kernel, no stopper thread moves a task that runs: it goes by itself.
+// Unlike the kernel, no stopper thread moves a task that runs: it goes by itself, and waits for its turn
+// there.
 void affine_move_task(task_struct &t, cpumask mask)
 {
 	TRACE();
@@ -262,8 +263,6 @@ void affine_move_task(task_struct &t, cpumask mask)
 	assert(from.curr == &t && !in_interrupt() && !from.irqs_off && from.locks_held == 0);
 	change_rq_fair(t, from, to);
 	enqueue(t, enqueue_reason::stays);
-	if (to.curr && check_preempt_wakeup(to, t))
-		resched_curr(to);
 	t.stack->switch_to(*from.scheduler);
 }
 
