@@ -41,12 +41,15 @@ void work(tasklet_struct &t)
 
 long use_tasklet(const step &s)
 {
-	const auto [place, made] = workers->try_emplace(s.as);
-	worker &w = place->second;
+	// Other cpus see it when it is set up.
+	if (!workers->contains(s.as)) {
+		std::map<std::string, worker> made;
+		tasklet_setup(made[s.as].tasklet, work);
+		workers->merge(made);
+	}
+	worker &w = workers->at(s.as);
 	const std::string_view op = tasklet_ops[s.op];
 
-	if (made)
-		tasklet_setup(w.tasklet, work);
 	if (op == "disable") {
 		tasklet_disable(w.tasklet);
 	} else if (op == "enable") {
