@@ -39,7 +39,12 @@ constexpr int exit_failed = 1, exit_usage = 2, exit_environment = 3, exit_intern
 
 volatile std::sig_atomic_t interrupted = 0;
 
-void on_interrupt(int) { interrupted = 1; }
+// The first asks the run to end where it stands, with what it has; a second one ends it at once.
+void on_interrupt(int number)
+{
+	interrupted = 1;
+	std::signal(number, SIG_DFL);
+}
 
 struct wrong_usage : std::runtime_error {
 	using std::runtime_error::runtime_error;
