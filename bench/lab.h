@@ -118,22 +118,32 @@ template <class T> void set_option(int fd, int level, int option, const T &value
 {
 	must("setsockopt", sim::system_call(sys_nr::setsockopt, fd, level, option, &value, sizeof(value)));
 }
-inline int listening_socket(u16 port, int backlog)
+inline void listen_on(int fd, u16 port, int backlog)
 {
-	const int fd = tcp_socket();
 	const sockaddr_in sin = address(0, port);
 
 	set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	must("bind", sim::system_call(sys_nr::bind, fd, &sin, sizeof(sin)));
 	must("listen", sim::system_call(sys_nr::listen, fd, backlog));
+}
+inline int listening_socket(u16 port, int backlog)
+{
+	const int fd = tcp_socket();
+
+	listen_on(fd, port, backlog);
 	return fd;
+}
+inline void connect_to(int fd, u32 addr, u16 port)
+{
+	const sockaddr_in sin = address(addr, port);
+
+	must("connect", sim::system_call(sys_nr::connect, fd, &sin, sizeof(sin)));
 }
 inline int connected_socket(u32 addr, u16 port)
 {
 	const int fd = tcp_socket();
-	const sockaddr_in sin = address(addr, port);
 
-	must("connect", sim::system_call(sys_nr::connect, fd, &sin, sizeof(sin)));
+	connect_to(fd, addr, port);
 	return fd;
 }
 inline int accepted_socket(int fd)

@@ -21,6 +21,7 @@ constexpr u16 port = 80;
 constexpr std::size_t mss = 1448;
 constexpr std::size_t chunk = 64 * 1024;
 constexpr int events_max = 64;
+constexpr int buffer = 128 * 1024; // twice that counts: what ns-3's sockets are given here
 
 class wire_lab : public lab {
 public:
@@ -69,7 +70,9 @@ template <class F> void serve(int set, F fn)
 void start_flows(wire_lab &l, int flows, u64 &received)
 {
 	l.task(l.b, "", [flows, &received] {
-		const int listener = listening_socket(port, flows);
+		const int listener = tcp_socket();
+		set_option(listener, SOL_SOCKET, SO_RCVBUF, buffer);
+		listen_on(listener, port, flows);
 		const int set = poll_set();
 		const auto bytes = std::make_unique<std::byte[]>(chunk);
 
@@ -89,8 +92,12 @@ void start_flows(wire_lab &l, int flows, u64 &received)
 		const int set = poll_set();
 		const auto bytes = std::make_unique<std::byte[]>(chunk);
 
-		for (int i = 0; i < flows; ++i)
-			watch(set, connected_socket(server_addr, port), EPOLLOUT);
+		for (int i = 0; i < flows; ++i) {
+			const int fd = tcp_socket();
+			set_option(fd, SOL_SOCKET, SO_SNDBUF, buffer);
+			connect_to(fd, server_addr, port);
+			watch(set, fd, EPOLLOUT);
+		}
 		serve(set, [&](int fd) {
 			static_cast<void>(sim::system_call(sys_nr::sendto, fd, bytes.get(), chunk,
 			                                   MSG_DONTWAIT, nullptr, 0));

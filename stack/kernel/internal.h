@@ -129,6 +129,8 @@ struct host_state {
 	std::vector<rcu_data> rcu; // one a cpu
 	std::vector<cfs_rq> cfs;   // one a cpu
 	std::unordered_map<const task_struct *, sched_entity> entities;
+	// Those of the tasks that were looked for last, by their ids.
+	std::array<std::pair<const task_struct *, sched_entity *>, 8> recent_entities{};
 	int next_pid = 1000;
 	int next_kthread_pid = 10;
 	u16 next_task_id = 1;

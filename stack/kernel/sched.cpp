@@ -94,6 +94,7 @@ task_struct::~task_struct()
 {
 	assert(!stack && "a task must have run to its end");
 	on->on.state->entities.erase(this);
+	on->on.state->recent_entities = {};
 	assert(!queued && list_empty(run_entry));
 }
 

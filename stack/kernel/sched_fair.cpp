@@ -24,7 +24,17 @@ constexpr u64 sched_nr_latency = 8;
 s64 ahead(u64 a, u64 b) { return static_cast<s64>(a - b); }
 
 u64 &min_vruntime(const cpu &c) { return c.on.state->cfs[c.id].min_vruntime; }
-sched_entity &entity(const task_struct &t) { return t.on->on.state->entities[&t]; }
+sched_entity &entity(const task_struct &t)
+{
+	host_state &s = *t.on->on.state;
+	auto &[task, se] = s.recent_entities[t.id % s.recent_entities.size()];
+
+	if (task != &t) {
+		task = &t;
+		se = &s.entities[&t];
+	}
+	return *se;
+}
 
 // The settings grow with the logarithm of the number of cpus.
 u64 scaled(const cpu &c, u64 normalized)

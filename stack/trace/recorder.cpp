@@ -36,12 +36,14 @@ bool recorder::next_round()
 		++lost_;
 		return false;
 	}
+	if (wrapped_)
+		lost_ += ring_.size();
 	next_ = ring_.data();
 	wrapped_ = true;
 	return true;
 }
 
-bool recorder::next_slowly(const task_struct *t)
+bool recorder::prepare(const task_struct *t)
 {
 	last_task_ = t ? t->id : idle_task;
 	if (t && t->id < tasks_.size() && !tasks_[t->id].comm[0]) {
@@ -63,7 +65,6 @@ void recorder::mark(record_kind kind, u64 time_ns, std::string_view text)
 {
 	if (next_ == end_ && !next_round())
 		return;
-	lost_ += wrapped_;
 	*next_++ = {.time_ns = time_ns,
 	            .site = static_cast<u32>(texts_.size()),
 	            .depth = 0,

@@ -101,7 +101,7 @@ public:
 	[[nodiscard]] std::size_t size() const { return wrapped_ ? ring_.size() : used(); }
 	// In the order of recording, the oldest that is left first.
 	[[nodiscard]] const record &at(std::size_t i) const;
-	[[nodiscard]] u64 lost() const { return lost_; }
+	[[nodiscard]] u64 lost() const { return lost_ + (wrapped_ ? used() : 0); }
 	[[nodiscard]] when_full policy() const { return policy_; }
 	[[nodiscard]] const std::string &text(u32 index) const { return texts_[index]; }
 	// Empty for a task that never ran while recording.
@@ -110,9 +110,15 @@ public:
 
 	std::vector<hook> hooks;
 
-	// From enter() and leave().
+	// From enter() and leave(): is there nothing to do but to write the next record, this task's?
+	[[nodiscard]] bool only_writes(u16 task) const
+	{
+		return recording_ && next_ != end_ && task == last_task_ && hooks.empty();
+	}
 	void entered(const context &c, const site &s, const objects &o, u16 depth);
 	void left(const context &c, const site &s, u16 depth);
+	// Makes ready for the next record, this task's; false: the ring is full and stays so.
+	[[nodiscard]] bool prepare(const task_struct *t);
 	void call_entered(const site &s, const objects &o);
 	void call_left(const site &s);
 	// A remark of the code that runs, about these objects. The same text is kept once.
@@ -126,9 +132,8 @@ private:
 	};
 
 	[[nodiscard]] std::size_t used() const { return static_cast<std::size_t>(next_ - ring_.data()); }
-	[[nodiscard]] bool next_round();                      // the ring is full: false when it stays so
-	[[nodiscard]] bool next_slowly(const task_struct *t); // another task, or the ring is full
-	record *next_call(const context &c, record_kind kind, u32 what, u16 depth);
+	[[nodiscard]] bool next_round(); // the ring is full: false when it stays so
+	record &next_call(const context &c, record_kind kind, u32 what, u16 depth);
 
 	std::vector<record> ring_;
 	record *next_;
@@ -138,7 +143,7 @@ private:
 	u16 last_task_ = idle_task; // whose name is known
 	when_full policy_;
 	object_ids ids_;
-	u64 lost_ = 0;
+	u64 lost_ = 0; // but for those of this round
 	std::vector<std::string> texts_;
 	std::unordered_map<std::string, u32> noted_; // text -> its index
 	std::vector<task_entry> tasks_;

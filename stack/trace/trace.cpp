@@ -35,6 +35,8 @@ constexpr u32 inline_bit = 1U << 31;
 // At the time of a return the task may run on another cpu than at the call.
 u16 &depth_of(const context &c) { return c.task ? c.task->depth : c.cpu->idle_depth; }
 
+u16 task_of(const context &c) { return c.task ? c.task->id : idle_task; }
+
 run_context context_of(const cpu &c)
 {
 	static_assert(static_cast<u8>(run_context::task) == 0 && static_cast<u8>(run_context::softirq) == 1);
@@ -68,14 +70,11 @@ inline u32 id_at(const void *object, u32 offset)
 // ---- the recorder's part of each call, in this file so that it is one function
 // ------------------------------
 
-// The next record, but for the ids of objects; null: the ring is full.
-inline record *recorder::next_call(const context &c, record_kind kind, u32 what, u16 depth)
+// The next record, for which there is room, but for the ids of objects.
+inline record &recorder::next_call(const context &c, record_kind kind, u32 what, u16 depth)
 {
 	const cpu &on = *c.cpu;
-	const u16 task = c.task ? c.task->id : idle_task;
-
-	if (__builtin_expect(next_ == end_ || task != last_task_, 0) && !next_slowly(c.task))
-		return nullptr;
+	const u16 task = task_of(c);
 	record &r = *next_++;
 	// Small fields go into memory together, as words: so many stores would be most of the work.
 	static_assert(offsetof(record, site) == 8 && offsetof(record, depth) == 12 &&
@@ -86,28 +85,26 @@ inline record *recorder::next_call(const context &c, record_kind kind, u32 what,
 	const u32 where = static_cast<u8>(c.host->id) | u32{static_cast<u8>(on.id)} << 8 |
 	                  static_cast<u32>(context_of(on)) << 16 | static_cast<u32>(kind) << 24;
 
-	lost_ += wrapped_;
 	r.time_ns = on.now_ns;
 	std::memcpy(&r.site, &which, sizeof(which));
 	std::memcpy(&r.host, &where, sizeof(where));
-	return &r;
+	return r;
 }
 
 inline void recorder::entered(const context &c, const site &s, const objects &o, u16 depth)
 {
-	record *r = next_call(c, record_kind::enter, id_of(s), depth);
+	record &r = next_call(c, record_kind::enter, id_of(s), depth);
 
-	if (!r)
-		return;
-	r->skb = id_at(o.skb, ids_.skb);
-	r->sk = id_at(o.sk, ids_.sk);
-	r->dev = id_at(o.dev, ids_.dev);
+	r.skb = id_at(o.skb, ids_.skb);
+	r.sk = id_at(o.sk, ids_.sk);
+	r.dev = id_at(o.dev, ids_.dev);
 }
 
 inline void recorder::left(const context &c, const site &s, u16 depth)
 {
-	if (record *r = next_call(c, record_kind::leave, id_of(s), depth))
-		r->skb = r->sk = r->dev = 0;
+	record &r = next_call(c, record_kind::leave, id_of(s), depth);
+
+	r.skb = r.sk = r.dev = 0;
 }
 
 // A remark. The same text is kept once.
@@ -118,39 +115,64 @@ void recorder::noted(const context &c, const std::string &text, const objects &o
 	const auto [known, is_new] = noted_.try_emplace(text, static_cast<u32>(texts_.size()));
 	if (is_new)
 		texts_.push_back(text);
-	record *r = next_call(c, record_kind::note, known->second, depth);
-	if (!r)
+	if (!prepare(c.task))
 		return;
-	r->skb = id_at(o.skb, ids_.skb);
-	r->sk = 0;
-	r->dev = id_at(o.dev, ids_.dev);
+	record &r = next_call(c, record_kind::note, known->second, depth);
+
+	r.skb = id_at(o.skb, ids_.skb);
+	r.sk = 0;
+	r.dev = id_at(o.dev, ids_.dev);
 }
 
-[[gnu::noinline]] void recorder::call_entered(const site &s, const objects &o)
+void recorder::call_entered(const site &s, const objects &o)
 {
 	for (const hook &h : hooks)
 		if (h.entered && is_armed(h.who))
 			h.entered(h.arg, s, o);
 }
 
-[[gnu::noinline]] void recorder::call_left(const site &s)
+void recorder::call_left(const site &s)
 {
 	for (const hook &h : hooks)
 		if (h.left && is_armed(h.who))
 			h.left(h.arg, s);
 }
 
-// All but recording: hooks, and what the host does at functions' entries.
-[[gnu::noinline]] static void entered_besides(recorder *r, const site &s, const sk_buff *skb, const sock *sk,
-                                              const net_device *dev)
+// Depth is kept where there is a recorder.
+[[gnu::noinline]] static void enter_slowly(const site &s, const sk_buff *skb, const sock *sk,
+                                           const net_device *dev)
 {
-	if (r)
-		r->call_entered(s, {skb, sk, dev});
-	if (current.host->points)
+	const context c = current;
+	const objects o{skb, sk, dev};
+
+	if (recorder *r = c.host->recorder) {
+		const u16 depth = depth_of(c)++;
+
+		if (r->recording() && r->prepare(c.task))
+			r->entered(c, s, o, depth);
+		r->call_entered(s, o);
+	}
+	if (c.host->points)
 		function_point(s);
 }
 
-// Depth is kept where there is a recorder.
+[[gnu::noinline]] static void leave_slowly(const site &s)
+{
+	const context c = current;
+	recorder *const r = c.host->recorder;
+
+	if (!r)
+		return;
+	u16 &depth = depth_of(c);
+
+	assert(depth != 0);
+	--depth;
+	if (r->recording() && r->prepare(c.task))
+		r->left(c, s, depth);
+	r->call_left(s);
+}
+
+// What happens at nearly every call, without a call: all else is done by the functions above.
 void enter(const site &s, const sk_buff *skb, const sock *sk, const net_device *dev)
 {
 	const context c = current;
@@ -159,31 +181,31 @@ void enter(const site &s, const sk_buff *skb, const sock *sk, const net_device *
 		return;
 	recorder *const r = c.host->recorder;
 
-	if (r) {
-		const u16 depth = depth_of(c)++;
-
-		if (r->recording())
-			r->entered(c, s, {skb, sk, dev}, depth);
+	if (__builtin_expect(!r || !r->only_writes(task_of(c)) || c.host->points, 0)) {
+		enter_slowly(s, skb, sk, dev);
+		return;
 	}
-	if (__builtin_expect((r && !r->hooks.empty()) || c.host->points, 0))
-		entered_besides(r, s, skb, sk, dev);
+	u16 &depth = depth_of(c);
+
+	r->entered(c, s, {skb, sk, dev}, depth++);
 }
 
 void leave(const site &s)
 {
 	const context c = current;
 
-	if (!c.cpu || !c.host->recorder)
+	if (!c.cpu)
 		return;
-	recorder &r = *c.host->recorder;
+	recorder *const r = c.host->recorder;
+
+	if (__builtin_expect(!r || !r->only_writes(task_of(c)), 0)) {
+		leave_slowly(s);
+		return;
+	}
 	u16 &depth = depth_of(c);
 
 	assert(depth != 0);
-	--depth;
-	if (r.recording())
-		r.left(c, s, depth);
-	if (__builtin_expect(!r.hooks.empty(), 0))
-		r.call_left(s);
+	r->left(c, s, --depth);
 }
 
 void note(const std::string &text, const objects &o)
