@@ -327,6 +327,7 @@ static const sk_buff *ip_extract_route_hint(const net &net, const sk_buff &skb, 
 
 // Unlike the kernel, asks for what early demux will read of each packet's socket before it is needed, so that
 // the waits for a list's sockets overlap.
+// not traced: the kernel has no function for it
 static void prefetch_sockets(const net &net, const list_head &head)
 {
 	std::array<u32, 16> hashes;
