@@ -27,6 +27,8 @@ target_compile_options(skbwalk_flags INTERFACE $<$<CXX_COMPILER_ID:Clang>:-fcolo
 
 if(SKBWALK_NO_TRACE)
 	target_compile_definitions(skbwalk_flags INTERFACE SKBWALK_NO_TRACE)
+	# What a function takes for its record alone.
+	target_compile_options(skbwalk_flags INTERFACE -Wno-unused-parameter -Wno-unused-variable)
 endif()
 
 if(SKBWALK_SANITIZE)
