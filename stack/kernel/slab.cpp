@@ -94,7 +94,7 @@ void *new_slab(kmem_cache &c)
 
 		c.uncarved = static_cast<std::byte *>(slab) + header_bytes + colour;
 		c.slab_end = static_cast<std::byte *>(slab) + slab_bytes;
-		ASAN_POISON_MEMORY_REGION(c.uncarved, slab_bytes - header_bytes);
+		ASAN_POISON_MEMORY_REGION(c.uncarved, static_cast<std::size_t>(c.slab_end - c.uncarved));
 	}
 	void *p = c.uncarved;
 
