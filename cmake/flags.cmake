@@ -8,7 +8,8 @@ target_compile_features(skbwalk_flags INTERFACE cxx_std_20)
 # Assertions stay on in every build: a broken invariant must stop the run.
 set(SKBWALK_OPTIMIZE "-O2" CACHE STRING "how far the release builds are optimised")
 set(CMAKE_CXX_FLAGS_RELEASE "${SKBWALK_OPTIMIZE} -g1")
-set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g")
+set(SKBWALK_DEBUG_INFO "-g" CACHE STRING "what the debug builds know of their sources")
+set(CMAKE_CXX_FLAGS_DEBUG "-O1 ${SKBWALK_DEBUG_INFO}")
 
 target_compile_options(skbwalk_flags INTERFACE
 	-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
