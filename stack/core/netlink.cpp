@@ -96,7 +96,9 @@ static void __nla_put(sk_buff &skb, int attrtype, int attrlen, const void *data)
 	TRACE(skb);
 	nlattr *nla = __nla_reserve(skb, attrtype, attrlen);
 
-	std::memcpy(nla + 1, data, static_cast<std::size_t>(attrlen));
+	// An attribute that says all by being there has none.
+	if (attrlen)
+		std::memcpy(nla + 1, data, static_cast<std::size_t>(attrlen));
 }
 
 int nla_put(sk_buff &skb, int attrtype, int attrlen, const void *data)
