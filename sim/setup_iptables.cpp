@@ -742,7 +742,8 @@ void ipt_commit(net &space, ipt_handle &h)
 			repl.underflow[*c.hook] = static_cast<u32>(repl.entries.size());
 			last.note = fmt::format("{} {} policy", h.table, c.name);
 		}
-		add(std::move(last), {}); // the policies' counters begin anew with each table that the tool writes
+		add(std::move(last),
+		    {}); // the policies' counters begin anew with each table that the tool writes
 	}
 	ipt_entry end;
 	end.target.name = XT_ERROR_TARGET;
