@@ -57,6 +57,17 @@ struct wire::nic final : e1000_port {
 		pci.irq = static_cast<unsigned>(acpi_register_gsi(card.irq_pin(), true));
 	}
 
+	// A device that is still there is one of a wire that could not be laid.
+	~nic() override
+	{
+		if (!pci.drvdata)
+			return;
+		const enter_cpu in(*owner.world_.find_host(host_name())->cpus[0]);
+
+		e1000_remove(pci);
+		netdev_run_todo();
+	}
+
 	u64 send(std::span<const std::byte> bytes) override
 	{
 		owner.link_.send(end, bytes);
@@ -67,6 +78,11 @@ struct wire::nic final : e1000_port {
 	{
 		const u64 now_ns = owner.world_.now_ns();
 		return current.cpu ? std::max(now_ns, current.cpu->now_ns) : now_ns;
+	}
+
+	[[nodiscard]] const std::string &host_name() const
+	{
+		return end == link::a ? owner.what_.a.host : owner.what_.b.host;
 	}
 
 	wire &owner;
