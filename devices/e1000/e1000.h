@@ -38,8 +38,10 @@ struct pci_dev {
 int e1000_probe(pci_dev &pdev);
 void e1000_remove(pci_dev &pdev);
 
-constexpr u32 E1000_DEFAULT_TXD = 256, E1000_MAX_TXD = 256, E1000_MIN_TXD = 48, E1000_DEFAULT_RXD = 256,
-	      E1000_MAX_RXD = 256, E1000_MIN_RXD = 48, E1000_RX_BUFFER_WRITE = 16;
+// Chips before the 82544 have rings of 256 at most; this one is younger.
+constexpr u32 E1000_DEFAULT_TXD = 256, E1000_MAX_82544_TXD = 4096, E1000_MIN_TXD = 48,
+	      E1000_DEFAULT_RXD = 256, E1000_MAX_82544_RXD = 4096, E1000_MIN_RXD = 48,
+	      E1000_RX_BUFFER_WRITE = 16;
 constexpr u32 REQ_TX_DESCRIPTOR_MULTIPLE = 8, REQ_RX_DESCRIPTOR_MULTIPLE = 8;
 constexpr u32 E1000_MIN_ITR_USECS = 10, E1000_MAX_ITR_USECS = 10000;
 constexpr u32 E1000_HEADROOM = NET_SKB_PAD;
@@ -121,8 +123,10 @@ struct e1000_adapter {
 	u32 flags = 0;
 
 	// Interrupt throttling.
-	u32 itr_setting = 3; // 3: dynamic, with low latency at least; 1 without that; 0 off; else the rate
-	u32 itr = 20000;     // interrupts a second
+	// 3: dynamic, with low latency at least; 1 without that; 4: by how even both directions are; 0: off;
+	// else the rate.
+	u32 itr_setting = 3;
+	u32 itr = 20000; // interrupts a second
 	u16 tx_itr = 0, rx_itr = 0;
 	u32 total_tx_bytes = 0, total_tx_packets = 0, total_rx_bytes = 0, total_rx_packets = 0;
 
@@ -131,7 +135,7 @@ struct e1000_adapter {
 	u32 txd_cmd = 0;
 	u32 tx_int_delay = 8, tx_abs_int_delay = 32;
 	u32 tx_timeout_count = 0, tx_timeout_factor = 1;
-	u64 tpt_old = 0;
+	u64 tpt_old = 0, gotcl_old = 0, gorcl_old = 0;
 	bool detect_tx_hung = false;
 
 	e1000_rx_ring rx_ring;

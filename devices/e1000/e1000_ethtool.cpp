@@ -33,8 +33,8 @@ static void e1000_get_ringparam(net_device &netdev, ethtool_ringparam &ring)
 	TRACE(netdev);
 	const e1000_adapter &adapter = adapter_of(netdev);
 
-	ring.rx_max_pending = E1000_MAX_RXD;
-	ring.tx_max_pending = E1000_MAX_TXD;
+	ring.rx_max_pending = E1000_MAX_82544_RXD;
+	ring.tx_max_pending = E1000_MAX_82544_TXD;
 	ring.rx_pending = adapter.rx_ring.count;
 	ring.tx_pending = adapter.tx_ring.count;
 }
@@ -51,9 +51,9 @@ static int e1000_set_ringparam(net_device &netdev, const ethtool_ringparam &ring
 		e1000_free_all_tx_resources(adapter);
 		e1000_free_all_rx_resources(adapter);
 	}
-	adapter.rx_ring.count = round_up(std::clamp(ring.rx_pending, E1000_MIN_RXD, E1000_MAX_RXD),
+	adapter.rx_ring.count = round_up(std::clamp(ring.rx_pending, E1000_MIN_RXD, E1000_MAX_82544_RXD),
 	                                 REQ_RX_DESCRIPTOR_MULTIPLE);
-	adapter.tx_ring.count = round_up(std::clamp(ring.tx_pending, E1000_MIN_TXD, E1000_MAX_TXD),
+	adapter.tx_ring.count = round_up(std::clamp(ring.tx_pending, E1000_MIN_TXD, E1000_MAX_82544_TXD),
 	                                 REQ_TX_DESCRIPTOR_MULTIPLE);
 	if (netif_running(netdev)) {
 		err = e1000_setup_all_rx_resources(adapter);

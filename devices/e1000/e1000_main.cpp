@@ -24,6 +24,12 @@ bool schedule_work(delayed_work &w) { return queue_delayed_work(w, 0); }
 
 // --- interrupts ---
 
+static void e1000_irq_enable(e1000_adapter &adapter)
+{
+	TRACE(adapter.netdev);
+	ew32(adapter.hw, E1000_IMS, IMS_ENABLE_MASK);
+}
+
 static irqreturn_t e1000_intr(int, void *data)
 {
 	TRACE(static_cast<net_device *>(data));
@@ -46,8 +52,8 @@ static irqreturn_t e1000_intr(int, void *data)
 		adapter.total_rx_bytes = 0;
 		adapter.total_rx_packets = 0;
 		__napi_schedule(adapter.napi);
-	} else {
-		ew32(hw, E1000_IMS, IMS_ENABLE_MASK);
+	} else if (!(adapter.flags & __E1000_DOWN)) {
+		e1000_irq_enable(adapter);
 	}
 	return IRQ_HANDLED;
 }
@@ -57,12 +63,6 @@ static void e1000_irq_disable(e1000_adapter &adapter)
 	TRACE(adapter.netdev);
 	ew32(adapter.hw, E1000_IMC, ~u32{0});
 	synchronize_irq(adapter.pdev->irq);
-}
-
-static void e1000_irq_enable(e1000_adapter &adapter)
-{
-	TRACE(adapter.netdev);
-	ew32(adapter.hw, E1000_IMS, IMS_ENABLE_MASK);
 }
 
 static int e1000_request_irq(e1000_adapter &adapter)
@@ -410,11 +410,23 @@ static void e1000_watchdog(delayed_work &work)
 	}
 	e1000_update_stats(adapter);
 	adapter.tpt_old = adapter.stats.tpt;
+
+	const u64 gotcl = adapter.stats.gotcl - std::exchange(adapter.gotcl_old, adapter.stats.gotcl);
+	const u64 gorcl = adapter.stats.gorcl - std::exchange(adapter.gorcl_old, adapter.stats.gorcl);
+
 	if (!netif_carrier_ok(netdev) && E1000_DESC_UNUSED(adapter.tx_ring) + 1 < adapter.tx_ring.count) {
 		// Without a link nothing of the ring is ever sent.
 		++adapter.tx_timeout_count;
 		schedule_work(adapter.reset_task);
 		return;
+	}
+	// From 2000 a second, where as much goes out as comes in, to 8000, where all goes one way.
+	if (adapter.itr_setting == 4) {
+		const u64 goc = (gotcl + gorcl) / 10000;
+		const u64 dif = (gotcl > gorcl ? gotcl - gorcl : gorcl - gotcl) / 10000;
+		const u64 itr = goc ? dif * 6000 / goc + 2000 : 8000;
+
+		ew32(hw, E1000_ITR, static_cast<u32>(1'000'000'000 / (itr * 256)));
 	}
 	// An interrupt without a cause cleans up what went by unseen.
 	ew32(hw, E1000_ICS, E1000_ICR_RXDMT0);

@@ -109,6 +109,54 @@ TEST_F(e1000_test, ring_full_stops_the_queue_and_the_rest_arrives_after_it_wakes
 	EXPECT_EQ(stat(h1, "tx_timeout_count"), 0u);
 }
 
+TEST_F(e1000_test, rings_take_as_many_descriptors_as_an_82540em_has)
+{
+	lay({});
+	sim::run_command(h1, "ethtool -G eth0 rx 4096 tx 300");
+	EXPECT_THAT(sim::run_command(h1, "ethtool -g eth0"),
+	            testing::HasSubstr("RX:\t\t4096\nTX:\t\t4096\n"
+	                               "Current hardware settings:\nRX:\t\t4096\nTX:\t\t304\n"));
+	run_ms(2500);
+	const u64 had = arrived;
+
+	EXPECT_EQ(send(1400), 0);
+	run_ms(10);
+	EXPECT_EQ(arrived - had, 1u);
+	EXPECT_THROW(sim::run_command(h1, "ethtool -G eth0 rx 4097"), sim::command_failed);
+}
+
+TEST_F(e1000_test, throttling_of_mode_4_goes_by_how_even_both_directions_are)
+{
+	lay({});
+	sim::run_command(h1, "ethtool -C eth0 rx-usecs 4");
+	const auto pause_us = [this] { return wire->counter(sim::link::a, "itr_us"); };
+
+	run_ms(2500); // the watchdog has looked
+	EXPECT_EQ(pause_us(), 124u) << "nothing comes or goes: 8000 a second, in steps of 256 ns";
+	on(h1, [](net_device &dev) { EXPECT_EQ(dev_set_promiscuity(dev, 1), 0); });
+	for (int i = 0; i < 2500; ++i) {
+		EXPECT_EQ(send(1400), 0);
+		wire->between().send(sim::link::b, std::vector<std::byte>(1414));
+		run_ms(1);
+	}
+	EXPECT_EQ(pause_us(), 499u) << "as much goes as comes: 2000 a second";
+	on(h1, [](net_device &dev) { EXPECT_EQ(dev_set_promiscuity(dev, -1), 0); });
+}
+
+TEST_F(e1000_test, wire_whose_second_device_cannot_have_its_name_leaves_no_first)
+{
+	for (const char *name : {"lo", "a/b"}) {
+		const sim::wire_description what{"w", "e1000", {"h1", "eth0"}, {"h2", name}, {}, "/wires/0"};
+
+		EXPECT_THROW(sim::wire(w, what, "f.json"), sim::bad_scenario);
+		for (host *h : {&h1, &h2}) {
+			const enter_cpu in(*h->cpus[0]);
+
+			EXPECT_EQ(init_net().dev_list.size(), 1u) << "lo";
+		}
+	}
+}
+
 TEST_F(e1000_test, small_frame_is_padded_and_a_large_one_takes_a_new_buffer)
 {
 	lay({});
