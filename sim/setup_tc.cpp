@@ -430,7 +430,9 @@ options tbf_options(command &c)
 		double bytes = room(o.rate, *o.burst);
 		if (o.peakrate)
 			bytes = std::min(bytes, room(o.peakrate, *o.pburst));
-		limit = static_cast<u32>(bytes);
+		// More than 32 bits lose the upper ones, as in the tool.
+		constexpr double most = 1.8e19;
+		limit = static_cast<u32>(static_cast<u64>(std::min(bytes, most)));
 	}
 	o.limit = *limit;
 	return tc_options{o};

@@ -44,10 +44,12 @@ std::optional<double> with_unit(const std::string &text, const std::array<unit, 
 	return value * known->factor;
 }
 
+// No "nan", and nothing that T cannot hold: its greatest value may be no double, the power of two behind it
+// is.
 template <class T> std::optional<T> within(std::optional<double> value)
 {
-	if (!value || *value < static_cast<double>(std::numeric_limits<T>::min()) ||
-	    *value > static_cast<double>(std::numeric_limits<T>::max()))
+	if (!value || !(*value >= static_cast<double>(std::numeric_limits<T>::min())) ||
+	    !(*value < std::ldexp(1., std::numeric_limits<T>::digits)))
 		return {};
 	return static_cast<T>(*value);
 }
@@ -189,7 +191,7 @@ std::optional<u32> parse_tc_percent(const std::string &text)
 {
 	char *end = nullptr;
 	const double part = std::strtod(text.c_str(), &end) / 100;
-	if (end == text.c_str() || part < 0 || part > 1 || (*end && std::string_view{end} != "%"))
+	if (end == text.c_str() || !(part >= 0 && part <= 1) || (*end && std::string_view{end} != "%"))
 		return {};
 	return static_cast<u32>(std::rint(part * 0xffffffffu));
 }
@@ -260,8 +262,10 @@ std::optional<std::vector<s16>> tc_distribution(const std::string &name)
 		};
 	else
 		return {};
+	constexpr int values = 4096;
 	std::vector<s16> out;
-	for (int i = 0; i < 4096; ++i)
+	out.reserve(values);
+	for (int i = 0; i < values; ++i)
 		out.push_back(static_cast<s16>(std::clamp(std::rint(value(i) * 8192), -32768., 32767.)));
 	return out;
 }

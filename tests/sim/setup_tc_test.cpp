@@ -111,6 +111,16 @@ TEST(tc_units, numbers_are_read_with_their_units)
 		EXPECT_FALSE(parse_tc_percent(text)) << text;
 	EXPECT_FALSE(parse_tc_handle("12345:"));
 	EXPECT_FALSE(parse_tc_rate("x"));
+	for (const char *text : {"nan", "inf", "-inf", "1e30"}) {
+		EXPECT_FALSE(parse_tc_rate(text)) << text;
+		EXPECT_FALSE(parse_tc_size(text)) << text;
+		EXPECT_FALSE(parse_tc_time_us(text)) << text;
+		EXPECT_FALSE(parse_tc_time_ns(text)) << text;
+		EXPECT_FALSE(parse_tc_percent(text)) << text;
+	}
+	EXPECT_EQ(parse_tc_size("4294967295"), 0xffffffffu);
+	EXPECT_FALSE(parse_tc_size("4294967296"));
+	EXPECT_FALSE(parse_tc_time_ns("9223372036854775808ns"));
 }
 
 } // namespace
