@@ -286,7 +286,7 @@ int schedule_hrtimeout_range(const u64 *expires_ns, u64 delta_ns, const char *wc
 	return schedule_hrtimeout_range_clock(expires_ns, delta_ns, wchan);
 }
 
-void usleep_range(u32 min_us, u32 max_us)
+void usleep_range_state(u32 min_us, u32 max_us, int state)
 {
 	TRACE();
 	if (!current.task) { // a command of the world's: others go on meanwhile
@@ -298,7 +298,7 @@ void usleep_range(u32 min_us, u32 max_us)
 	const u64 delta = u64{max_us - min_us} * NSEC_PER_USEC;
 
 	do
-		set_current_state(TASK_UNINTERRUPTIBLE);
+		set_current_state(state);
 	while (schedule_hrtimeout_range(&expires, delta));
 }
 

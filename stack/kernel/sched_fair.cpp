@@ -108,6 +108,8 @@ void enqueue_task_fair(task_struct &t, enqueue_reason why)
 	assert(!t.queued);
 	update_curr(c);
 	if (why == enqueue_reason::starts)
+		// Unlike the kernel, where a slice is shorter the more tasks there are: those that the world
+		// starts at once run in the order of their starts.
 		se.vruntime = min_vruntime(c) + slice_of(c, 2);
 	else if (why == enqueue_reason::wakes)
 		if (const u64 base = min_vruntime(c) - scaled(c, sysctl_sched_latency) / 2;

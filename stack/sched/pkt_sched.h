@@ -183,7 +183,8 @@ constexpr s64 PSCHED_TICKS2NS(s64 ticks) { return ticks << PSCHED_SHIFT; }
 constexpr s64 PSCHED_NS2TICKS(s64 ns) { return ns >> PSCHED_SHIFT; }
 template <class T> T &qdisc_cb(const sk_buff &skb)
 {
-	static_assert(sizeof(T) <= sizeof(qdisc_skb_cb::data) && alignof(T) <= 8);
+	static_assert(sizeof(T) <= sizeof(qdisc_skb_cb::data));
+	static_assert(alignof(T) <= 8);
 	return *reinterpret_cast<T *>(qdisc_skb_cb_of(skb).data);
 }
 
