@@ -3,6 +3,8 @@
 // net/bridge/br.c: the module comes (br_init), follows what happens to the devices that are ports
 // (br_device_event), and takes its bridges along when a namespace ends. Left out: options by netlink
 // attribute, addresses that switches learned, sysfs.
+#include <cassert>
+
 #include "stack/bridge/br_private_stp.h"
 #include "stack/switchdev/switchdev.h"
 
@@ -92,14 +94,17 @@ static int br_device_event(net_device &dev, netdev_cmd event)
 	return 0;
 }
 
-// What a switch learned would come in here; what goes out to switches is nothing to a bridge.
-// Which port a switch has taken over: none.
-static int br_switchdev_blocking_event(u32, net_device &dev)
+// A driver that takes a port over says so here, or that it no longer does; none is there to say it.
+static int br_switchdev_blocking_event(u32 event, net_device &dev)
 {
 	TRACE(dev);
+	if (!br_port_get_rtnl(dev))
+		return 0;
+	assert(event != SWITCHDEV_BRPORT_OFFLOADED && event != SWITCHDEV_BRPORT_UNOFFLOADED);
 	return 0;
 }
 
+// What a switch learned would come in here; what goes out to switches is nothing to a bridge.
 static int br_switchdev_event(u32 event, switchdev_notifier_fdb_info &info)
 {
 	TRACE(info.dev);

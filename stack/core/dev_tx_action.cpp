@@ -247,7 +247,10 @@ void net_tx_action()
 			clist = std::exchange(clist->next, nullptr);
 			if (!skb->cb[0])
 				++drop_counter(SKB_DROP_REASON_NOT_SPECIFIED);
-			__kfree_skb(std::move(skb));
+			if (skb->fclone != SKB_FCLONE_UNAVAILABLE)
+				__kfree_skb(std::move(skb));
+			else
+				__kfree_skb_defer(std::move(skb));
 		}
 	}
 	if (sd.output_queue)

@@ -22,7 +22,7 @@ constexpr unsigned QDISC_HASH_BITS = 4;
 using qdisc_hash = std::array<list_head, 1 << QDISC_HASH_BITS>;
 
 struct sched_api {
-	std::vector<const Qdisc_ops *> qdisc_base{&noop_qdisc_ops, &noqueue_qdisc_ops, &pfifo_fast_ops};
+	std::vector<const Qdisc_ops *> qdisc_base; // what can be asked for: noop cannot
 	// net_device::qdisc_hash, of those that have any.
 	std::map<const net_device *, qdisc_hash> hash;
 	u32 autohandle = TC_H_MAKE(0x80000000, 0);
@@ -85,7 +85,8 @@ int qdisc_set_default(const std::string &id)
 void pktsched_init()
 {
 	TRACE();
-	for (const Qdisc_ops *ops : {&pfifo_qdisc_ops, &bfifo_qdisc_ops, &pfifo_head_drop_qdisc_ops})
+	for (const Qdisc_ops *ops : {&pfifo_fast_ops, &pfifo_qdisc_ops, &bfifo_qdisc_ops,
+	                             &pfifo_head_drop_qdisc_ops, &noqueue_qdisc_ops})
 		register_qdisc(*ops);
 	register_qdisc(fq_codel_qdisc_ops); // not a module in Debian's kernels
 	provide_sched_modules();

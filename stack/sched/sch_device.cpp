@@ -118,6 +118,20 @@ void netif_tx_unlock(net_device &dev)
 	spin_unlock(dev.tx_global_lock);
 }
 
+static void netif_tx_lock_bh(net_device &dev)
+{
+	TRACE_INLINE(dev);
+	local_bh_disable();
+	netif_tx_lock(dev);
+}
+
+static void netif_tx_unlock_bh(net_device &dev)
+{
+	TRACE_INLINE(dev);
+	netif_tx_unlock(dev);
+	local_bh_enable();
+}
+
 static bool qdisc_tx_is_noop(const net_device &dev)
 {
 	TRACE_INLINE(dev);
@@ -199,12 +213,14 @@ static void dev_watchdog_up(net_device &dev)
 static void dev_watchdog_down(net_device &dev)
 {
 	TRACE(dev);
-	spin_lock_bh(dev.watchdog_lock);
+	netif_tx_lock_bh(dev);
+	spin_lock(dev.watchdog_lock);
 	if (del_timer(dev.watchdog_timer)) {
 		dev_put(&dev);
 		dev.watchdog_ref_held = false;
 	}
-	spin_unlock_bh(dev.watchdog_lock);
+	spin_unlock(dev.watchdog_lock);
+	netif_tx_unlock_bh(dev);
 }
 
 // --- with the device ---
@@ -233,13 +249,17 @@ void dev_activate(net_device &dev)
 		dev_watchdog_up(dev);
 }
 
+static void qdisc_deactivate(Qdisc &qdisc)
+{
+	TRACE();
+	if (!(qdisc.flags & TCQ_F_BUILTIN))
+		qdisc.state |= __QDISC_STATE_DEACTIVATED;
+}
+
 static void dev_deactivate_queue(netdev_queue &dev_queue)
 {
 	TRACE(dev_queue.dev);
-	Qdisc &q = *dev_queue.qdisc;
-
-	if (!(q.flags & TCQ_F_BUILTIN))
-		q.state |= __QDISC_STATE_DEACTIVATED;
+	qdisc_deactivate(*dev_queue.qdisc);
 	dev_queue.qdisc = &noop_qdisc();
 }
 

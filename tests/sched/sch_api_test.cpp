@@ -51,6 +51,7 @@ TEST_F(sch_api, change_of_nothing_and_removal_of_a_default_fail)
 
 TEST_F(sch_api, unknown_kind_and_class_and_parent_are_refused_in_the_kernels_words)
 {
+	EXPECT_EQ(host.replace("noop"), -ENOENT) << "it is there, and cannot be asked for";
 	EXPECT_EQ(host.replace("bogus"), -ENOENT);
 	EXPECT_STREQ(host.ack().msg, "Specified qdisc kind is unknown");
 	ASSERT_EQ(host.replace("prio", three_bands, TC_H_ROOT, 0x10000), 0);
