@@ -3,7 +3,7 @@
 #
 # The kernel that runs here, in namespaces of this script's own: a veth pair and iperf3, both ends on one cpu, one
 # second each; round trips and connections over lo (kernel/pingpong.c). CPU time of both ends.
-#   bulk, gso: nanoseconds for 1448 bytes with the devices' offloads off and on; rr; connection
+#   bulk, gso: nanoseconds for 1448 bytes with the devices' offloads off and on, calls as long as ours; rr; connection
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=$here/../../build/rivals/kernel
@@ -31,11 +31,11 @@ end() {
 
 on_one_cpu() { taskset -c $((1 % $(nproc))) "$@"; }
 
-# bulk NAME on|off
+# bulk NAME on|off BYTES-A-CALL
 bulk() {
 	ip netns exec "$a" ethtool -K v0 gso "$2" tso "$2" gro "$2" >/dev/null
 	ip netns exec "$b" ethtool -K v1 gso "$2" tso "$2" gro "$2" >/dev/null
-	on_one_cpu ip netns exec "$a" iperf3 -c 10.99.0.2 -p 5301 -t 1 -C cubic -J >"$work/result.json"
+	on_one_cpu ip netns exec "$a" iperf3 -c 10.99.0.2 -p 5301 -t 1 -l "$3" -C cubic -J >"$work/result.json"
 	# Percent of the seconds, of both ends; bytes that arrived.
 	tr ',{}' '\n' <"$work/result.json" | tr -d ' \t"' | awk -F: -v name="$1" '
 		/^sum_received/ {received = 1}
@@ -66,8 +66,8 @@ round() {
 	sleep 0.3
 	for name in "${want[@]}"; do
 		case $name in
-		bulk) bulk bulk off ;;
-		gso) bulk gso on ;;
+		bulk) bulk bulk off $((11 * 1448)) ;;
+		gso) bulk gso on $((45 * 1448)) ;;
 		*) ip netns exec "$a" "$work/pingpong" "$name" ;;
 		esac
 	done
