@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// lwIP's transmit path, one round: bulk data, one-byte round trips, connections. Two interfaces are joined by a
-// wire that copies each frame into a new buffer of the receiver, as a veth with copies would; both ends are in
-// one stack, 10.0.1.1 and 10.0.1.2. Prints NAME, nanoseconds of CPU time, ns for those asked for, or for all.
+// lwIP's transmit path, one round: bulk data, one-byte round trips, connections. Two interfaces are joined by
+// a wire that copies each frame into a new buffer of the receiver, as a veth with copies would; both ends are
+// in one stack, 10.0.1.1 and 10.0.1.2. Prints NAME, nanoseconds of CPU time, ns for those asked for, or for
+// all.
 #include <string.h>
 #include <time.h>
 

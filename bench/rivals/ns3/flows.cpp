@@ -10,8 +10,8 @@
 #include <ctime>
 #include <fstream>
 #include <string>
-#include <vector>
 #include <unistd.h>
+#include <vector>
 
 #include "ns3/applications-module.h"
 #include "ns3/core-module.h"
@@ -80,12 +80,13 @@ int main(int argc, char **argv)
 	for (uint32_t i = 0; i < flows; ++i) {
 		const Time start = Seconds(0.001 + i * 1e-6);
 		if (idle) { // connected, and no application to send or to close
-			Simulator::Schedule(start, [&, to = InetSocketAddress(interfaces.GetAddress(1), 5000)] {
-				idlers.push_back(
-					Socket::CreateSocket(nodes.Get(0), TcpSocketFactory::GetTypeId()));
-				idlers.back()->Bind();
-				idlers.back()->Connect(to);
-			});
+			Simulator::Schedule(start,
+			                    [&, to = InetSocketAddress(interfaces.GetAddress(1), 5000)] {
+						    idlers.push_back(Socket::CreateSocket(
+							    nodes.Get(0), TcpSocketFactory::GetTypeId()));
+						    idlers.back()->Bind();
+						    idlers.back()->Connect(to);
+					    });
 			continue;
 		}
 		BulkSendHelper sender("ns3::TcpSocketFactory",
