@@ -143,6 +143,8 @@ void add_tap_options(CLI::App &app, tap_args &a)
 	app.add_option("--run", a.commands,
 	               "one more set-up command for the model: ip, sysctl, ...; repeatable")
 		->allow_extra_args(false);
+	app.add_flag("--offload,!--no-offload", a.offload,
+	             "large packets and unfinished checksums pass as they are (the default)");
 	app.add_option("--pcap", a.pcap_file, "write the packets there");
 	app.add_option("--trace", a.trace_file, "write the call tree there at the end, and on SIGUSR1");
 	app.add_option("--trace-format", a.trace_format, "tree (default) or graph")

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// TUNSETIFF on /dev/net/tun, and the ioctls of netdevice(7) for the address. The only file that speaks to the
-// machine's kernel.
+// TUNSETIFF and TUNSETOFFLOAD on /dev/net/tun, the ioctls of netdevice(7) for the address, and frames: readv
+// into the model's pages, writev from them. The only file that speaks to the machine's kernel.
 #include "sim/tap_device.h"
 
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -14,6 +15,7 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -62,7 +64,7 @@ interface_address::interface_address(const std::string &text)
 	ip = ntohl(parsed.s_addr);
 }
 
-tap_device::tap_device(const std::string &name)
+tap_device::tap_device(const std::string &name, bool unfinished)
 {
 	if (name.empty() || name.size() >= IFNAMSIZ)
 		throw tap_refused(
@@ -73,7 +75,9 @@ tap_device::tap_device(const std::string &name)
 			fmt::format("/dev/net/tun: {}{}", std::strerror(errno),
 		                    errno == ENOENT ? " (the machine's kernel has no TUN/TAP)" : ""));
 	ifreq r = request(name);
-	r.ifr_flags = IFF_TAP | IFF_NO_PI;
+	unsigned known = 0;
+	has_header_ = unfinished && !::ioctl(fd_, TUNGETFEATURES, &known) && known & IFF_VNET_HDR;
+	r.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | (has_header_ ? IFF_VNET_HDR : 0));
 	if (::ioctl(fd_, TUNSETIFF, &r) < 0) {
 		const int err = errno;
 		::close(fd_);
@@ -85,9 +89,53 @@ tap_device::tap_device(const std::string &name)
 				       : ""));
 	}
 	name_ = r.ifr_name;
+	if (!unfinished)
+		::ioctl(fd_, TUNSETOFFLOAD, 0); // the interface may be older than this descriptor
+	else if (!has_header_)
+		why_finished_ = "it has no IFF_VNET_HDR";
+	else if (!take_unfinished())
+		why_finished_ = std::strerror(errno);
 }
 
 tap_device::~tap_device() { ::close(fd_); }
+
+bool tap_device::take_unfinished()
+{
+	const int size = header_bytes;
+
+	return !::ioctl(fd_, TUNSETVNETHDRSZ, &size) &&
+	       !::ioctl(fd_, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO_ECN);
+}
+
+// Without a header on the machine's side there is nothing to say in it.
+std::size_t tap_device::read(std::span<const memory> to)
+{
+	std::array<iovec, pieces_max> pieces;
+	std::size_t n = 0;
+
+	if (!has_header_) {
+		std::memset(to[0].data, 0, to[0].size);
+		to = to.subspan(1);
+	}
+	for (const memory &m : to)
+		pieces[n++] = {m.data, m.size};
+	const ssize_t got = ::readv(fd_, pieces.data(), static_cast<int>(n));
+
+	return got <= 0 ? 0 : static_cast<std::size_t>(got) + (has_header_ ? 0 : header_bytes);
+}
+
+void tap_device::write(std::span<const const_memory> from)
+{
+	std::array<iovec, pieces_max> pieces;
+	std::size_t n = 0;
+
+	if (!has_header_)
+		from = from.subspan(1);
+	for (const const_memory &m : from)
+		pieces[n++] = {const_cast<void *>(m.data), m.size};
+	if (::writev(fd_, pieces.data(), static_cast<int>(n)) < 0)
+		++lost_;
+}
 
 void tap_device::configure(const std::string &address) const
 {

@@ -4,8 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <stdexcept>
 #include <string>
+
+#include "sim/tap_model.h"
 
 namespace skbwalk::sim {
 
@@ -21,22 +24,35 @@ struct interface_address {
 	unsigned bits = 0;
 };
 
-class tap_device {
+class tap_device final : public tap_port {
 public:
-	// Makes the interface, or opens one that exists and has no other user. Throws tap_refused.
-	explicit tap_device(const std::string &name);
-	~tap_device();
+	// Makes the interface, or opens one that exists and has no other user. With `unfinished`, frames may
+	// be large and without their checksums both ways, if the machine's kernel has that. Throws
+	// tap_refused.
+	tap_device(const std::string &name, bool unfinished);
+	~tap_device() override;
 	tap_device(const tap_device &) = delete;
 	tap_device &operator=(const tap_device &) = delete;
 
 	[[nodiscard]] int fd() const { return fd_; }
 	[[nodiscard]] const std::string &name() const { return name_; }
+	// Why frames are finished although that was not asked for; empty: they are not, or it was.
+	[[nodiscard]] const std::string &why_finished() const { return why_finished_; }
+	[[nodiscard]] std::uint64_t lost() const { return lost_; }
 	// Gives the machine's end an address ("10.9.0.1/24") and takes it up. Throws tap_refused.
 	void configure(const std::string &address) const;
 
+	// --- tap_port ---
+	std::size_t read(std::span<const memory> to) override;
+	void write(std::span<const const_memory> from) override;
+
 private:
+	bool take_unfinished();
+
 	int fd_ = -1;
-	std::string name_;
+	bool has_header_ = false; // a virtio_net_hdr in front of each frame
+	std::string name_, why_finished_;
+	std::uint64_t lost_ = 0; // frames that the machine's kernel did not take
 };
 
 } // namespace skbwalk::sim

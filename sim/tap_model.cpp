@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // The world's time is the machine's: run_until handles what is due, and the model's own costs are zero, since
-// what it does takes real time already. A frame is written by a task, as the machine's own virtual machines
-// write theirs.
+// what it does takes real time already. Frames are written by a task, as the machine's own virtual machines
+// write theirs: it reads them from the machine into pages that become the packets', some at a time.
 #include "sim/tap_model.h"
 
+#include <algorithm>
 #include <array>
 #include <fstream>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -19,14 +21,27 @@
 
 namespace skbwalk::sim {
 
+namespace {
+
+constexpr u32 read_page_order = 3;
+constexpr u32 read_page_bytes = static_cast<u32>(PAGE_SIZE) << read_page_order;
+constexpr std::size_t read_pages = 3;  // room for the largest frame, wherever in the first it begins
+constexpr u32 page_left_min = 4096;    // a page with less left is not begun
+constexpr int frames_per_turn_max = 8; // so many before others have their turn: what was read is still near
+static_assert((read_pages - 1) * read_page_bytes + page_left_min >= 65535 + ETH_HLEN);
+
+} // namespace
+
 struct tap_model::state {
 	struct interface {
 		net_device *dev = nullptr;
-		bool pending = false; // it has frames for us
+		tap_port *port = nullptr;
+		bool pending = false;  // it has frames for the port
+		bool readable = false; // the port may have some for it
 	};
 
 	tap_args args;
-	sender send;
+	clock now;
 	profile release;
 	world w;
 	host *h = nullptr;
@@ -35,9 +50,10 @@ struct tap_model::state {
 	std::unique_ptr<pcap_file> pcap;
 	std::unique_ptr<service_tasks> services;
 	std::uint64_t in = 0, out = 0;
-	bytes written; // the frame that the writer has to write, and where
-	net_device *into = nullptr;
 	std::unique_ptr<task_struct> writer;
+	std::array<page *, read_pages> pages{}; // frames are read there
+	u32 page_offset = 0;                    // in the first: what is before is some packet's
+	tun_frame frame;
 
 	static world::options options(const tap_args &a, const profile &p)
 	{
@@ -49,8 +65,8 @@ struct tap_model::state {
 		return o;
 	}
 
-	state(const tap_args &a, sender to)
-		: args(a), send(std::move(to)), release(profile_for(a.profile, "")), w(options(a, release))
+	state(const tap_args &a, clock c)
+		: args(a), now(std::move(c)), release(profile_for(a.profile, "")), w(options(a, release))
 	{}
 
 	static void readable(net_device &, void *arg) { static_cast<interface *>(arg)->pending = true; }
@@ -61,11 +77,15 @@ struct tap_model::state {
 		interfaces.resize(args.names.size());
 		for (std::size_t i = 0; i < interfaces.size(); ++i) {
 			int err = 0;
-			interfaces[i].dev = tun_set_iff(init_net(), args.names[i], IFF_TAP | IFF_NO_PI,
-			                                readable, &interfaces[i], err);
+			interfaces[i].dev =
+				tun_set_iff(init_net(), args.names[i], IFF_TAP | IFF_NO_PI | IFF_VNET_HDR,
+			                    readable, &interfaces[i], err);
 			if (!interfaces[i].dev)
 				throw bad_tap(fmt::format("{}: the model cannot make this device: errno {}",
 				                          args.names[i], -err));
+			if (args.offload &&
+			    (err = set_offload(*interfaces[i].dev, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO_ECN)))
+				throw bad_tap(fmt::format("{}: no offloads: errno {}", args.names[i], -err));
 		}
 	}
 
@@ -103,51 +123,124 @@ struct tap_model::state {
 		}
 	}
 
-	// The program that holds the descriptor.
+	// The program that holds the descriptors.
 	void write_frames()
 	{
 		while (!current.task->fatal_signal) {
-			// What the driver refuses is counted there.
-			if (!written.empty())
-				static_cast<void>(tun_get_user(*into, written.data(), written.size()));
-			written = {};
+			for (interface &one : interfaces)
+				for (int n = 0; one.readable && n < frames_per_turn_max; ++n)
+					write_frame(one);
 			task_park();
 		}
+		for (page *pg : pages)
+			if (pg)
+				put_page(*pg);
+		pages = {};
+	}
+
+	void write_frame(interface &one)
+	{
+		virtio_net_hdr header;
+		std::array<tap_port::memory, 1 + read_pages> room{{{&header, sizeof(header)}}};
+		u32 offset = page_offset;
+
+		for (std::size_t i = 0; i < read_pages; ++i) {
+			if (!pages[i] && !(pages[i] = alloc_pages(GFP_KERNEL, read_page_order)))
+				return;
+			room[i + 1] = {pages[i]->data + offset, read_page_bytes - offset};
+			offset = 0;
+		}
+		std::size_t n = one.port->read(room);
+
+		if (n <= sizeof(header)) {
+			one.readable = false;
+			return;
+		}
+		++in;
+		n -= sizeof(header);
+		std::array<skb_frag_t, read_pages> frame_pages;
+		std::size_t used = 0;
+
+		for (offset = page_offset; n; offset = 0) {
+			const u32 here = static_cast<u32>(std::min<std::size_t>(n, read_page_bytes - offset));
+
+			frame_pages[used] = {pages[used], here, offset};
+			++used;
+			n -= here;
+		}
+		// What time it has become: the model's own costs are real.
+		current.cpu->now_ns = std::max(current.cpu->now_ns, now());
+		// What the driver refuses is counted there.
+		static_cast<void>(
+			tun_get_user(*one.dev, &header, sizeof(header), {frame_pages.data(), used}));
+		forget_pages(used, frame_pages[used - 1].offset + frame_pages[used - 1].size);
+	}
+
+	// The next frame goes behind `end` in the last page used; into all of it when no packet has kept any.
+	void forget_pages(std::size_t used, u32 end)
+	{
+		std::size_t full = used - 1;
+
+		page_offset = (end + 63) & ~u32{63};
+		if (page_offset > read_page_bytes - page_left_min) {
+			++full;
+			page_offset = 0;
+		}
+		for (std::size_t i = 0; i < full; ++i)
+			put_page(*std::exchange(pages[i], nullptr));
+		std::rotate(pages.begin(), pages.begin() + static_cast<std::ptrdiff_t>(full), pages.end());
+		if (pages[0] && pages[0]->refcount == 1)
+			page_offset = 0;
 	}
 
 	void drain()
 	{
 		for (bool again = true; again;) {
 			again = false;
-			for (std::size_t i = 0; i < interfaces.size(); ++i) {
-				if (!interfaces[i].pending)
+			for (interface &one : interfaces) {
+				if (!std::exchange(one.pending, false))
 					continue;
-				interfaces[i].pending = false;
 				again = true;
-				drain(i);
+				drain(one);
 			}
 		}
 	}
 
-	void drain(std::size_t i)
+	void drain(const interface &one)
 	{
-		std::array<unsigned char, 65536 + 64> frame;
+		const enter_cpu in_cpu(*h->cpus[0]);
 
-		for (;;) {
-			std::size_t n;
-			{
-				const enter_cpu in_cpu(*h->cpus[0]);
-				n = tun_do_read(*interfaces[i].dev, frame.data(), frame.size());
-			}
-			if (!n)
-				return;
+		while (tun_do_read(*one.dev, frame)) {
 			++out;
-			send(i, {frame.data(), n});
+			if (one.port)
+				send(*one.port);
+			consume_skb(std::move(frame.skb));
+		}
+	}
+
+	void send(tap_port &to)
+	{
+		std::array<tap_port::const_memory, tap_port::pieces_max> pieces;
+		std::size_t n = 0;
+
+		if (frame.pieces.size() <= pieces.size()) {
+			for (const tun_frame::piece &p : frame.pieces)
+				pieces[n++] = {p.data, p.len};
+			to.write({pieces.data(), n});
+			return;
+		}
+		const sk_buff &skb = *frame.skb;
+		std::vector<u8> copy(skb.len);
+
+		if (!skb_copy_bits(skb, 0, copy.data(), static_cast<int>(skb.len))) {
+			pieces[n++] = {&frame.header, sizeof(frame.header)};
+			pieces[n++] = {copy.data(), copy.size()};
+			to.write({pieces.data(), n});
 		}
 	}
 };
 
-tap_model::tap_model(const tap_args &args, sender send) : s_(std::make_unique<state>(args, std::move(send)))
+tap_model::tap_model(const tap_args &args, clock now) : s_(std::make_unique<state>(args, std::move(now)))
 {
 	state &s = *s_;
 	std::vector<service> offered;
@@ -193,28 +286,32 @@ tap_model::~tap_model()
 
 std::uint64_t tap_model::next_event_ns() const { return s_->w.next_event_ns(); }
 
-void tap_model::run_until(std::uint64_t now_ns)
+void tap_model::connect(std::size_t interface, tap_port &port) { s_->interfaces[interface].port = &port; }
+
+void tap_model::wants_finished(std::size_t interface)
 {
-	s_->w.run_until(std::max<u64>(now_ns, s_->w.now_ns()));
+	const enter_cpu in(*s_->h->cpus[0]);
+	static_cast<void>(set_offload(*s_->interfaces[interface].dev, 0));
+}
+
+void tap_model::run()
+{
+	s_->w.run_until(std::max<u64>(s_->now(), s_->w.now_ns()));
 	s_->services->reap();
 	s_->drain();
 }
 
-void tap_model::frame_in(std::size_t interface, bytes frame, std::uint64_t now_ns)
+bool tap_model::frames_in(std::size_t interface)
 {
 	state &s = *s_;
 
-	s.w.run_until(std::max<u64>(now_ns, s.w.now_ns()));
-	++s.in;
-	s.written = frame;
-	s.into = s.interfaces[interface].dev;
+	s.interfaces[interface].readable = true;
 	{
 		const enter_cpu in(*s.h->cpus[0]);
 		task_unpark(*s.writer);
 	}
-	run_until(now_ns);
-	while (!s.written.empty() && s.w.step())
-		;
+	run();
+	return s.interfaces[interface].readable;
 }
 
 void tap_model::write_trace()
@@ -271,5 +368,12 @@ std::vector<std::string> tap_model::what_it_serves() const
 
 std::uint64_t tap_model::frames_in() const { return s_->in; }
 std::uint64_t tap_model::frames_out() const { return s_->out; }
+std::uint64_t tap_model::frames_refused() const
+{
+	std::uint64_t n = 0;
+	for (const state::interface &one : s_->interfaces)
+		n += tun_rx_frame_errors(*one.dev);
+	return n;
+}
 
 } // namespace skbwalk::sim

@@ -33,23 +33,49 @@ struct tap_args {
 	std::string profile = "linux-6.1";
 	std::size_t records_max = std::size_t{1} << 20;
 	std::uint64_t seed = 1;
-	double seconds = 0; // stop after so long; 0: never
+	bool offload = true; // large packets and unfinished checksums go to the machine's kernel as they are
+	double seconds = 0;  // stop after so long; 0: never
+};
+
+// Where the frames of one interface come from and go to. The first piece of each frame is a virtio_net_hdr.
+class tap_port {
+public:
+	static constexpr std::size_t header_bytes = 10;
+	static constexpr std::size_t pieces_max = 64;
+	struct memory {
+		void *data;
+		std::size_t size;
+	};
+	struct const_memory {
+		const void *data;
+		std::size_t size;
+	};
+
+	virtual ~tap_port() = default;
+	// The next frame's bytes; 0: there is none now.
+	virtual std::size_t read(std::span<const memory> to) = 0;
+	virtual void write(std::span<const const_memory> from) = 0;
 };
 
 class tap_model {
 public:
-	using bytes = std::span<const unsigned char>;
-	using sender = std::function<void(std::size_t interface, bytes frame)>;
+	using clock = std::function<std::uint64_t()>; // ns since the start
 	// Throws bad_tap, bad_profile, pcap_error.
-	tap_model(const tap_args &args, sender send);
+	tap_model(const tap_args &args, clock now);
 	~tap_model();
 	tap_model(const tap_model &) = delete;
 	tap_model &operator=(const tap_model &) = delete;
 
-	// All that is due up to that time (ns since the start); frames leave meanwhile.
-	void run_until(std::uint64_t now_ns);
+	// The other side of an interface, which must outlive the model's end.
+	void connect(std::size_t interface, tap_port &port);
+	// It takes frames with their checksums only, and none that is larger than a packet.
+	void wants_finished(std::size_t interface);
+	// All that is due by now; frames leave meanwhile.
+	void run();
 	[[nodiscard]] std::uint64_t next_event_ns() const;
-	void frame_in(std::size_t interface, bytes frame, std::uint64_t now_ns);
+	// Reads what the interface's port has, some frames at most, and runs what is due. False: it had no
+	// more.
+	bool frames_in(std::size_t interface);
 	// The trace so far into its file; nothing without one. Throws std::runtime_error.
 	void write_trace();
 	// Ends the tasks and the host. What was left over, a line each.
@@ -57,6 +83,7 @@ public:
 	[[nodiscard]] std::vector<std::string> what_it_serves() const;
 	[[nodiscard]] std::uint64_t frames_in() const;
 	[[nodiscard]] std::uint64_t frames_out() const;
+	[[nodiscard]] std::uint64_t frames_refused() const; // for what their headers say
 
 private:
 	struct state;
