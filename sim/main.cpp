@@ -139,7 +139,7 @@ void add_tap_options(CLI::App &app, tap_args &a)
 	app.add_option("--gateway", a.gateway, "the model's default route goes there");
 	app.add_option("--host-addr", a.host_address, "give this machine's end an address and take it up");
 	app.add_option("--serve", a.serve,
-	               "http:PORT[=FOLDER], echo:PORT, discard:PORT, source:PORT; by commas");
+	               "http:PORT[=FOLDER], echo:PORT, discard:PORT, source:PORT, iperf3:PORT; by commas");
 	app.add_option("--run", a.commands,
 	               "one more set-up command for the model: ip, sysctl, ...; repeatable")
 		->allow_extra_args(false);

@@ -13,7 +13,8 @@
 
 #include <fmt/format.h>
 
-#include "sim/system_call.h"
+#include "sim/tap_iperf.h"
+#include "sim/tap_sockets.h"
 #include "stack/core/net_namespace.h"
 
 namespace skbwalk::sim {
@@ -40,25 +41,6 @@ int listen_on(unsigned short port)
 		return static_cast<int>(err);
 	}
 	return static_cast<int>(fd);
-}
-
-bool send_all(int fd, const char *data, std::size_t n)
-{
-	while (n) {
-		const long sent = system_call(sys_nr::sendto, fd, data, n, MSG_NOSIGNAL,
-		                              static_cast<sockaddr *>(nullptr), 0);
-		if (sent <= 0)
-			return false;
-		data += sent;
-		n -= static_cast<std::size_t>(sent);
-	}
-	return true;
-}
-
-long receive(int fd, char *data, std::size_t n)
-{
-	return system_call(sys_nr::recvfrom, fd, data, n, 0, static_cast<sockaddr *>(nullptr),
-	                   static_cast<int *>(nullptr));
 }
 
 // Byte i of /bytes/N is the lower byte of i * 31: easy to make again elsewhere.
@@ -143,7 +125,7 @@ void answer_http(int fd, const std::string &folder)
 		send_all(fd, content.data(), content.size());
 }
 
-void serve_connection(const service &s, int fd)
+void serve_connection(const service &s, iperf_server &iperf, int fd)
 {
 	std::string buffer(piece, '\0');
 	long n;
@@ -165,6 +147,9 @@ void serve_connection(const service &s, int fd)
 		while (send_all(fd, buffer.data(), buffer.size()))
 			;
 		break;
+	case service::kind::iperf3:
+		iperf.serve(fd);
+		break;
 	}
 	system_call(sys_nr::close, fd);
 }
@@ -180,6 +165,8 @@ const char *name_of(service::kind k)
 		return "discard";
 	case service::kind::source:
 		return "source";
+	case service::kind::iperf3:
+		return "iperf3";
 	}
 	return "";
 }
@@ -202,7 +189,7 @@ std::vector<service> parse_services(const std::string &text)
 		service s{};
 		bool known = false;
 		for (const auto k : {service::kind::http, service::kind::echo, service::kind::discard,
-		                     service::kind::source})
+		                     service::kind::source, service::kind::iperf3})
 			if (name == name_of(k)) {
 				s.what = k;
 				known = true;
@@ -211,7 +198,7 @@ std::vector<service> parse_services(const std::string &text)
 		    !number || number > 65535 ||
 		    (equals != std::string::npos && s.what != service::kind::http))
 			throw std::invalid_argument(fmt::format(
-				"'{}': expected http:PORT, http:PORT=FOLDER, echo:PORT, discard:PORT or source:PORT",
+				"'{}': expected http:PORT, http:PORT=FOLDER, echo:PORT, discard:PORT, source:PORT or iperf3:PORT",
 				word));
 		s.port = static_cast<unsigned short>(number);
 		if (equals != std::string::npos)
@@ -235,6 +222,8 @@ std::string describe(const service &s, const std::string &address)
 		return fmt::format("discard  nc {} {} < FILE", address, s.port);
 	case service::kind::source:
 		return fmt::format("source   nc {} {} > /dev/null", address, s.port);
+	case service::kind::iperf3:
+		return fmt::format("iperf3   iperf3 -c {} -p {}   with -R the other way", address, s.port);
 	}
 	return {};
 }
@@ -264,6 +253,7 @@ void service_tasks::accept_loop(const service &s)
 	const int listener = listen_on(s.port);
 	if (listener < 0)
 		return;
+	const auto iperf = std::make_shared<iperf_server>(); // of the connections, too
 	for (;;) {
 		const long fd = system_call(sys_nr::accept, listener, static_cast<sockaddr *>(nullptr),
 		                            static_cast<int *>(nullptr));
@@ -274,7 +264,7 @@ void service_tasks::accept_loop(const service &s)
 		}
 		// The connection's task shares the table of files, as a thread does.
 		spawn(fmt::format("{}/{}", name_of(s.what), fd),
-		      [&s, fd] { serve_connection(s, static_cast<int>(fd)); });
+		      [&s, iperf, fd] { serve_connection(s, *iperf, static_cast<int>(fd)); });
 		tasks_.back()->files = current.task->files;
 	}
 	system_call(sys_nr::close, listener);

@@ -3,8 +3,11 @@
 // Small servers that run as tasks in a host of the model: what `skbwalk tap --serve` offers.
 //
 //   http:PORT[=FOLDER]  answers GET: a page about the model at /, N bytes of a known pattern at /bytes/N, and
-//   files of FOLDER echo:PORT           sends back what it gets (TCP and UDP) discard:PORT        reads and
-//   forgets source:PORT         sends without end until the peer closes
+//                       files of FOLDER
+//   echo:PORT           sends back what it gets (TCP and UDP)
+//   discard:PORT        reads and forgets
+//   source:PORT         sends without end until the peer closes
+//   iperf3:PORT         what `iperf3 -c` measures against (TCP)
 #pragma once
 
 #include <list>
@@ -17,7 +20,7 @@
 namespace skbwalk::sim {
 
 struct service {
-	enum class kind { http, echo, discard, source } what;
+	enum class kind { http, echo, discard, source, iperf3 } what;
 	unsigned short port;
 	std::string folder; // http's files; empty: none
 };
