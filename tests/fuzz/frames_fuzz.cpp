@@ -27,6 +27,7 @@
 #include "stack/trace/recorder.h"
 #include "tests/fuzz/bridge_frames.h"
 #include "tests/fuzz/fuzz_main.h"
+#include "tests/fuzz/vnet_headers.h"
 
 namespace skbwalk::fuzz {
 
@@ -351,14 +352,21 @@ constexpr const char *seldom_set[] = {"ipv4.conf.all.rp_filter=1",
 class bench {
 public:
 	explicit bench(u64 seed)
-		: d_{seed, "fuzz-world"}, w_{options(seed)}, h_(w_.add_host("model", d_.percent(80) ? 1 : 2))
+		: d_{seed, "fuzz-world"}, headers_{seed}, w_{options(seed)},
+		  h_(w_.add_host("model", d_.percent(80) ? 1 : 2))
 	{
 		{
 			const enter_cpu in(*h_.cpus[0]);
 			int err = 0;
-			dev_ = tun_set_iff(init_net(), "tap0", IFF_TAP | IFF_NO_PI, nullptr, nullptr, err);
-			other_ = tun_set_iff(init_net(), "tap1", IFF_TAP | IFF_NO_PI, nullptr, nullptr, err);
-			tun_ = tun_set_iff(init_net(), "tun0", IFF_TUN | IFF_NO_PI, nullptr, nullptr, err);
+			const u32 header = headers_.wanted() ? IFF_VNET_HDR : 0;
+			const u32 flags = IFF_NO_PI | header;
+
+			dev_ = tun_set_iff(init_net(), "tap0", IFF_TAP | flags, nullptr, nullptr, err);
+			other_ = tun_set_iff(init_net(), "tap1", IFF_TAP | flags, nullptr, nullptr, err);
+			tun_ = tun_set_iff(init_net(), "tun0", IFF_TUN | flags, nullptr, nullptr, err);
+			for (net_device *dev : {dev_, other_, tun_})
+				if (header)
+					static_cast<void>(set_offload(*dev, headers_.offloads()));
 			std::copy_n(dev_->dev_addr.begin(), 6, mac_.begin());
 		}
 		sim::run_command(h_, "ip link set lo up");
@@ -586,7 +594,9 @@ private:
 	void write_frames()
 	{
 		while (!current.task->fatal_signal) {
-			if (!written_.empty())
+			if (!written_.empty() && headers_.wanted())
+				headers_.write(*into_, written_);
+			else if (!written_.empty())
 				static_cast<void>(tun_get_user(*into_, written_.data(), written_.size()));
 			written_.clear();
 			task_park();
@@ -612,8 +622,9 @@ private:
 			}
 			if (!n)
 				return;
-			if (&dev == dev_)
-				maker_->seen(buffer_.data(), n);
+			const std::size_t header = headers_.wanted() ? sizeof(virtio_net_hdr) : 0;
+			if (&dev == dev_ && n > header)
+				maker_->seen(buffer_.data() + header, n - header);
 		}
 	}
 
@@ -633,6 +644,7 @@ private:
 	}
 
 	dice d_;
+	vnet_headers headers_;
 	world w_;
 	host &h_;
 	net_device *dev_ = nullptr, *other_ = nullptr, *tun_ = nullptr, *into_ = nullptr;
@@ -643,7 +655,7 @@ private:
 	std::vector<std::unique_ptr<task_struct>> tasks_;
 	task_struct *writer_ = nullptr;
 	bytes written_;
-	std::array<u8, 65600> buffer_{};
+	std::array<u8, 65700> buffer_{};
 };
 
 // Of those that a kernel can trace: what was run in each file of bridge and netfilter.
