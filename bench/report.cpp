@@ -6,8 +6,9 @@
 //
 //   lookup             build/release/bench/lookup_bench
 //   transmit@notrace   build/notrace/bench/transmit_bench
-//   lwip               bench/rivals/lwip.sh, when there is such a script: `prepare`, then `round` each round;
-//                      status 3 says that this machine lacks it, and its last line on stderr what
+//   tap                bench/tap.sh, when there is such a script: `prepare`, then `round` each round;
+//                      status 3 says that this machine lacks what it needs, and its last line on stderr what
+//   lwip               bench/rivals/lwip.sh, the same
 //
 // Each prints lines `NAME<TAB>VALUE<TAB>UNIT`. Programs that share a row run in turn, A B A B; one whose
 // rows are all its own gets its rounds in one run and takes turns inside. A ratio is the median of the
@@ -194,14 +195,16 @@ public:
 	}
 
 private:
-	static bool is_script(const std::string &program)
+	static fs::path script_of(const std::string &program)
 	{
-		return fs::exists(root / "bench/rivals" / (program + ".sh"));
+		const fs::path ours = root / "bench" / (program + ".sh");
+		return fs::exists(ours) ? ours : root / "bench/rivals" / (program + ".sh");
 	}
+	static bool is_script(const std::string &program) { return fs::exists(script_of(program)); }
 	static fs::path path_of(const std::string &program)
 	{
 		if (is_script(program))
-			return root / "bench/rivals" / (program + ".sh");
+			return script_of(program);
 		const std::size_t at = program.find('@');
 		const std::string preset = at == std::string::npos ? "release" : program.substr(at + 1);
 		return root / "build" / preset / "bench" / (program.substr(0, at) + "_bench");
@@ -300,14 +303,15 @@ std::string text_of(const series &s)
 	return digits(v.middle) + " " + s.unit + " (" + digits(v.low) + "-" + digits(v.high) + ")";
 }
 
+bool more_is_better(const row &r) { return r.aim != "-" && number_of(r.aim) > number_of(r.reach); }
+
 // A goal below 1 from above, or, where the aim is the larger, from below.
 const char *verdict(const row &r, double ratio)
 {
 	if (r.aim == "-")
 		return "told";
 	const double reach = number_of(r.reach), aim = number_of(r.aim);
-	const bool more_is_better = aim > reach;
-	const auto holds = [&](double goal) { return more_is_better ? ratio >= goal : ratio <= goal; };
+	const auto holds = [&](double goal) { return more_is_better(r) ? ratio >= goal : ratio <= goal; };
 	return holds(aim) ? "aim" : holds(reach) ? "reached" : "missed";
 }
 
@@ -340,6 +344,8 @@ std::string machine()
 std::string noise_text(const bench &b)
 {
 	const auto [half, all] = b.noise();
+	if (all == 0)
+		return "not measured by these programs";
 	return "a fixed loop differed by " + digits(half) + " % over the middle half of the rounds, by " +
 	       digits(all) + " % over all";
 }
@@ -359,7 +365,8 @@ void print(const bench &b)
 		std::cout << "    ours   " << text_of(*b.find(r.ours)) << "\n    rival  "
 			  << text_of(*b.find(r.theirs)) << "  " << r.rival << "\n    ratio  "
 			  << digits(ratio.middle) << " (" << digits(ratio.low) << "-" << digits(ratio.high)
-			  << ")  reach " << r.reach << ", aim " << r.aim << ": " << verdict(r, ratio.middle)
+			  << ")  reach " << r.reach << ", aim " << r.aim
+			  << (more_is_better(r) ? ", more is better: " : ": ") << verdict(r, ratio.middle)
 			  << '\n';
 	}
 }
@@ -426,7 +433,8 @@ void write_document(const bench &b, const fs::path &file)
 			const spread ratio = b.ratio(r);
 			line = "| " + r.id + " | " + text_of(*b.find(r.ours)) + " | " +
 			       text_of(*b.find(r.theirs)) + " | " + digits(ratio.middle) + " (" +
-			       digits(ratio.low) + "-" + digits(ratio.high) + ") | " + r.reach + " | " +
+			       digits(ratio.low) + "-" + digits(ratio.high) +
+			       (more_is_better(r) ? "), more is better | " : ") | ") + r.reach + " | " +
 			       r.aim + " | " + verdict(r, ratio.middle) + " | " + today() + " |";
 		} else if (kept.contains(r.id)) {
 			line = kept[r.id];
