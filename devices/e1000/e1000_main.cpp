@@ -10,6 +10,7 @@
 
 #include "devices/e1000/card.h"
 #include "devices/e1000/e1000.h"
+#include "stack/core/dev_addr_lists.h"
 
 namespace skbwalk {
 
@@ -178,16 +179,26 @@ static void e1000_set_rx_mode(net_device &netdev)
 	TRACE(netdev);
 	e1000_hw &hw = adapter_of(netdev).hw;
 	u32 rctl = er32(hw, E1000_RCTL);
+	std::vector<mac_addr> uc = netdev_uc_addrs(netdev);
 
 	if (netdev.flags & IFF_PROMISC) {
 		rctl |= E1000_RCTL_UPE | E1000_RCTL_MPE;
 		rctl &= ~E1000_RCTL_VFE;
 	} else {
 		rctl = netdev.flags & IFF_ALLMULTI ? rctl | E1000_RCTL_MPE : rctl & ~E1000_RCTL_MPE;
+	}
+	if (uc.size() > E1000_RAR_ENTRIES - 1) { // more than the filters hold
+		rctl |= E1000_RCTL_UPE;
+		uc.clear();
+	} else if (!(netdev.flags & IFF_PROMISC)) {
 		rctl &= ~E1000_RCTL_UPE;
+	} else {
+		uc.clear();
 	}
 	ew32(hw, E1000_RCTL, rctl);
-	for (u32 i = 1; i < E1000_RAR_ENTRIES; ++i) {
+	for (u32 i = 0; i < uc.size(); ++i)
+		e1000_rar_set(hw, uc[i], i + 1);
+	for (u32 i = static_cast<u32>(uc.size()) + 1; i < E1000_RAR_ENTRIES; ++i) {
 		ew32(hw, E1000_RA + 8 * i, 0);
 		ew32(hw, E1000_RA + 8 * i + 4, 0);
 	}

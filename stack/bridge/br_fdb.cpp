@@ -9,6 +9,9 @@
 
 #include <algorithm>
 #include <new>
+#include <vector>
+
+#include "stack/core/dev_addr_lists.h"
 
 namespace skbwalk {
 
@@ -89,39 +92,77 @@ net_bridge_fdb_entry *br_fdb_find_rcu(net_bridge &br, const mac_addr &addr, u16 
 }
 
 // --- ports that filter by address are told the static ones ---
-//
-// Unlike the kernel, a device keeps no list of addresses: all of ours receive everything, and so every port
-// is promiscuous.
 
-void fdb_add_hw_addr(net_bridge &br, const mac_addr &)
+void fdb_add_hw_addr(net_bridge &br, const mac_addr &addr)
 {
 	TRACE(br.dev);
-	for_each_port(br, [](const net_bridge_port &p) {
-		assert(br_promisc_port(p) || !(p.dev->priv_flags & IFF_UNICAST_FLT));
-		static_cast<void>(p);
+	std::vector<net_device *> told;
+	bool failed = false;
+
+	for_each_port(br, [&](const net_bridge_port &p) {
+		if (failed || br_promisc_port(p))
+			return;
+		failed = dev_uc_add(*p.dev, addr) != 0;
+		if (!failed)
+			told.push_back(p.dev);
+	});
+	if (failed)
+		for (auto dev = told.rbegin(); dev != told.rend(); ++dev)
+			dev_uc_del(**dev, addr);
+}
+
+void fdb_del_hw_addr(net_bridge &br, const mac_addr &addr)
+{
+	TRACE(br.dev);
+	for_each_port(br, [&addr](const net_bridge_port &p) {
+		if (!br_promisc_port(p))
+			dev_uc_del(*p.dev, addr);
 	});
 }
 
-void fdb_del_hw_addr(net_bridge &br, const mac_addr &)
+namespace {
+
+// Of the bridge's static entries, until fn says false; that one, or null.
+template <class Fn> const net_bridge_fdb_entry *each_static(const net_bridge &br, Fn fn)
 {
-	TRACE(br.dev);
-	for_each_port(br, [](const net_bridge_port &p) {
-		assert(br_promisc_port(p) || !(p.dev->priv_flags & IFF_UNICAST_FLT));
-		static_cast<void>(p);
+	for (list_head *at = br.fdb_list.next; at != &br.fdb_list; at = at->next) {
+		const net_bridge_fdb_entry &f = list_entry(*at, &net_bridge_fdb_entry::fdb_node);
+
+		if ((f.flags & BR_FDB_STATIC) && !fn(f))
+			return &f;
+	}
+	return nullptr;
+}
+
+} // namespace
+
+int br_fdb_sync_static(net_bridge &br, net_bridge_port &p)
+{
+	TRACE(p.dev);
+	int err = 0;
+
+	rcu_read_lock();
+	const net_bridge_fdb_entry *const failed = each_static(br, [&](const net_bridge_fdb_entry &f) {
+		err = dev_uc_add(*p.dev, f.key.addr);
+		return !err;
 	});
+	if (failed)
+		each_static(br, [&](const net_bridge_fdb_entry &f) {
+			return &f != failed && (dev_uc_del(*p.dev, f.key.addr), true);
+		});
+	rcu_read_unlock();
+	return err;
 }
 
-int br_fdb_sync_static(net_bridge &, net_bridge_port &p)
+void br_fdb_unsync_static(net_bridge &br, net_bridge_port &p)
 {
 	TRACE(p.dev);
-	assert(!(p.dev->priv_flags & IFF_UNICAST_FLT));
-	return 0;
-}
-
-void br_fdb_unsync_static(net_bridge &, net_bridge_port &p)
-{
-	TRACE(p.dev);
-	assert(!(p.dev->priv_flags & IFF_UNICAST_FLT));
+	rcu_read_lock();
+	each_static(br, [&](const net_bridge_fdb_entry &f) {
+		dev_uc_del(*p.dev, f.key.addr);
+		return true;
+	});
+	rcu_read_unlock();
 }
 
 // --- entries come and go ---

@@ -7,6 +7,7 @@
 // multicast filters.
 #include <algorithm>
 
+#include "stack/core/dev_addr_lists.h"
 #include "stack/core/net_namespace.h"
 #include "stack/core/netdev_change_info.h"
 #include "stack/core/netdevice.h"
@@ -103,12 +104,31 @@ void netif_inherit_tso_max(net_device &to, const net_device &from)
 
 // --- up and down ---
 
+static int __dev_set_promiscuity(net_device &dev, int inc, bool notify);
+
+void __dev_set_rx_mode(net_device &dev)
+{
+	TRACE(dev);
+	if (!(dev.flags & IFF_UP) || !netif_device_present(dev))
+		return;
+	// Who cannot filter by several addresses receives everything.
+	if (!(dev.priv_flags & IFF_UNICAST_FLT)) {
+		const bool wanted = !netdev_uc_addrs(dev).empty();
+
+		if (wanted != netdev_uc_promisc(dev)) {
+			__dev_set_promiscuity(dev, wanted ? 1 : -1, false);
+			netdev_set_uc_promisc(dev, wanted);
+		}
+	}
+	if (dev.netdev_ops->ndo_set_rx_mode)
+		dev.netdev_ops->ndo_set_rx_mode(dev);
+}
+
 void dev_set_rx_mode(net_device &dev)
 {
 	TRACE(dev);
 	spin_lock_bh(dev.addr_list_lock);
-	if ((dev.flags & IFF_UP) && dev.netdev_ops->ndo_set_rx_mode)
-		dev.netdev_ops->ndo_set_rx_mode(dev);
+	__dev_set_rx_mode(dev);
 	spin_unlock_bh(dev.addr_list_lock);
 }
 
@@ -177,7 +197,6 @@ static void dev_change_rx_flags(net_device &dev, u32 flags)
 		dev.netdev_ops->ndo_change_rx_flags(dev, flags);
 }
 
-static int __dev_set_promiscuity(net_device &dev, int inc, bool notify);
 static int __dev_set_allmulti(net_device &dev, int inc);
 
 namespace {

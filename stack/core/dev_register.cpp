@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "stack/core/dev_addr_lists.h"
 #include "stack/core/net_namespace.h"
 #include "stack/core/netdevice.h"
 #include "stack/sched/sch_generic.h"
@@ -390,6 +391,7 @@ void unregister_netdevice_many(const std::vector<net_device *> &devs)
 	for (net_device *dev : devs) {
 		dev_shutdown(*dev);
 		call_netdevice_notifiers(NETDEV_UNREGISTER, *dev);
+		dev_uc_flush(*dev);
 		if (dev->netdev_ops->ndo_uninit)
 			dev->netdev_ops->ndo_uninit(*dev);
 		linkwatch_forget_dev(*dev);
@@ -447,6 +449,7 @@ int dev_change_net_namespace(net_device &dev, net &to, const char *pattern)
 	unlist_netdevice(dev);
 	dev_shutdown(dev);
 	call_netdevice_notifiers(NETDEV_UNREGISTER, dev);
+	dev_uc_flush(dev);
 
 	const int new_ifindex = __dev_get_by_index(to, dev.ifindex) ? dev_new_index(to) : dev.ifindex;
 

@@ -16,6 +16,7 @@
 #include "stack/core/netdevice.h"
 #include "stack/ipv4/ip_fib.h"
 #include "stack/ipv4/l3mdev.h"
+#include "stack/kernel/kfree_rcu.h"
 #include "stack/kernel/printk.h"
 
 namespace skbwalk {
@@ -182,16 +183,10 @@ int tcp_md5_do_add(sock &sk, tcp_md5_addr addr, int family, u8 prefixlen, int l3
 
 namespace {
 
-// kfree_rcu: the memory goes after a grace period.
-template <class T> void free_later(T &object)
-{
-	call_rcu(object.rcu, [](rcu_head *head) { kfree(&container_of(*head, &T::rcu)); });
-}
-
 void drop_key(sock &sk, tcp_md5sig_key &key)
 {
 	sk.sk_omem_alloc -= static_cast<int>(sizeof(key));
-	free_later(key);
+	kfree_rcu(key);
 }
 
 } // namespace
@@ -220,7 +215,7 @@ void tcp_clear_md5_list(sock &sk)
 		md5sig.head = key->next;
 		drop_key(sk, *key);
 	}
-	free_later(md5sig);
+	kfree_rcu(md5sig);
 	tcp_sk(sk).md5sig_info = nullptr;
 }
 

@@ -20,8 +20,7 @@ using switchdev_fn = int (*)(u32 event, switchdev_notifier_fdb_info &info);
 void register_switchdev_notifier(switchdev_fn fn); // of the current host
 int call_switchdev_notifiers(u32 val, net_device &dev, switchdev_notifier_fdb_info &info);
 
-constexpr u32 SWITCHDEV_PORT_ATTR_SET = 9, SWITCHDEV_BRPORT_OFFLOADED = 15,
-	      SWITCHDEV_BRPORT_UNOFFLOADED = 16;
+constexpr u32 SWITCHDEV_PORT_ATTR_SET = 9, SWITCHDEV_BRPORT_OFFLOADED = 15, SWITCHDEV_BRPORT_UNOFFLOADED = 16;
 // Those who may sleep: 0, or an errno that ends the walk.
 using switchdev_blocking_fn = int (*)(u32 event, net_device &dev);
 void register_switchdev_blocking_notifier(switchdev_blocking_fn fn);

@@ -7,6 +7,8 @@
 
 #include <cstring>
 
+#include <fmt/format.h>
+
 #include "devices/e1000/card.h"
 #include "sim/setup.h"
 #include "sim/wire.h"
@@ -155,6 +157,46 @@ TEST_F(e1000_test, wire_whose_second_device_cannot_have_its_name_leaves_no_first
 			EXPECT_EQ(init_net().dev_list.size(), 1u) << "lo";
 		}
 	}
+}
+
+TEST_F(e1000_test, only_port_of_a_bridge_that_filters_vlans_receives_what_static_entries_name)
+{
+	lay({});
+	const auto arrives = [this](u8 last) {
+		std::vector<std::byte> frame(60);
+		const u64 had = stat(h1, "rx_packets");
+
+		frame[0] = std::byte{2};
+		frame[5] = std::byte{last};
+		wire->between().send(sim::link::b, frame);
+		run_ms(10);
+		return stat(h1, "rx_packets") - had;
+	};
+	const auto promiscuous = [this] {
+		return on(h1, [](net_device &dev) { return dev.promiscuity != 0; });
+	};
+
+	EXPECT_EQ(arrives(7), 0u);
+	for (const char *line :
+	     {"ip link add br0 type bridge", "ip link set br0 up", "ip link set eth0 master br0"})
+		sim::run_command(h1, line);
+	EXPECT_TRUE(promiscuous());
+	EXPECT_EQ(arrives(7), 1u);
+	for (const char *line : {"ip link set br0 type bridge vlan_filtering 1",
+	                         "bridge fdb add 02:00:00:00:00:07 dev eth0 master static"})
+		sim::run_command(h1, line);
+	EXPECT_FALSE(promiscuous());
+	EXPECT_EQ(arrives(7), 1u);
+	EXPECT_EQ(arrives(8), 0u);
+	sim::run_command(h1, "bridge fdb del 02:00:00:00:00:07 dev eth0 master");
+	EXPECT_EQ(arrives(7), 0u);
+	for (int i = 1; i <= 16; ++i) // more than the card has filters
+		sim::run_command(
+			h1, fmt::format("bridge fdb add 02:00:00:00:01:{:02x} dev eth0 master static", i));
+	EXPECT_EQ(arrives(8), 1u);
+	sim::run_command(h1, "ip link set eth0 nomaster");
+	EXPECT_EQ(arrives(8), 0u);
+	sim::run_command(h1, "ip link del br0");
 }
 
 TEST_F(e1000_test, small_frame_is_padded_and_a_large_one_takes_a_new_buffer)
