@@ -154,11 +154,10 @@ inline void reqsk_put(request_sock &req)
 	if (refcount_dec_and_test(req.skc_refcnt))
 		reqsk_free(req);
 }
+// Of a count beyond 63, which 255 retries allow, x86 takes the low six bits.
 inline u32 reqsk_timeout(const request_sock &req, u32 max_timeout)
 {
-	const u64 timeout = u64{req.timeout} << req.num_timeout;
-
-	return static_cast<u32>(std::min<u64>(timeout, max_timeout));
+	return static_cast<u32>(std::min(u64{req.timeout} << (req.num_timeout & 63), u64{max_timeout}));
 }
 
 } // namespace skbwalk

@@ -548,7 +548,7 @@ void inet_csk_reset_xmit_timer(sock &sk, int what, u32 when, u32 max_when)
 u32 inet_csk_rto_backoff(const inet_connection_sock &icsk, u32 max_when)
 {
 	TRACE_INLINE(icsk);
-	const u64 when = static_cast<u64>(icsk.icsk_rto) << icsk.icsk_backoff;
+	const u64 when = u64{icsk.icsk_rto} << (icsk.icsk_backoff & 63); // as x86 shifts
 	return static_cast<u32>(std::min<u64>(when, max_when));
 }
 

@@ -310,7 +310,8 @@ static void tcp_fastopen_synack_timer(sock &sk, request_sock &req)
 	tp.icsk_retransmits++;
 	if (!tp.retrans_stamp)
 		tp.retrans_stamp = tcp_time_stamp(tp);
-	inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, req.timeout << req.num_timeout, TCP_RTO_MAX);
+	// As x86 shifts 32 bits: reqsk_timeout shifts 64.
+	inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, req.timeout << (req.num_timeout & 31), TCP_RTO_MAX);
 }
 
 // The peer closed its window over what is in flight and has been silent for long.
