@@ -375,8 +375,7 @@ void e1000_card::receive(std::span<const std::byte> frame)
 	else
 		status |= E1000_RXD_STAT_IXSM;
 
-	// Its frame check sequence comes along: the wire has none.
-	static constexpr std::byte fcs[ETH_FCS_LEN]{};
+	// Its frame check sequence comes along, as zeros: the wire has none.
 	const std::size_t length = bytes.size() + ETH_FCS_LEN;
 	const u32 room = rx_buffer_size(), count = reg(E1000_RDLEN) / sizeof(e1000_rx_desc);
 
@@ -395,18 +394,21 @@ void e1000_card::receive(std::span<const std::byte> frame)
 		const std::size_t piece = std::min<std::size_t>(room, length - at);
 		const std::size_t of_frame = at < bytes.size() ? std::min(piece, bytes.size() - at) : 0;
 		const bool last = at + piece == length;
-		e1000_rx_desc desc;
+		std::byte *const in_ring = dma_writable(dma, where, sizeof(e1000_rx_desc));
+		e1000_rx_desc desc{};
 
-		dma_read(dma, where, &desc, sizeof(desc));
-		if (of_frame)
-			dma_write(dma, desc.buffer_addr.get(), bytes.data() + at, of_frame);
-		if (piece != of_frame)
-			dma_write(dma, desc.buffer_addr.get() + of_frame, fcs, piece - of_frame);
+		if (in_ring)
+			std::memcpy(&desc, in_ring, sizeof(desc));
+		if (std::byte *const buffer = dma_writable(dma, desc.buffer_addr.get(), piece)) {
+			std::ranges::copy(bytes.subspan(std::min(at, bytes.size()), of_frame), buffer);
+			std::fill(buffer + of_frame, buffer + piece, std::byte{0});
+		}
 		desc.length.set(static_cast<u32>(piece));
 		desc.special.set(tag);
 		desc.status = static_cast<u8>(E1000_RXD_STAT_DD | (last ? E1000_RXD_STAT_EOP | status : 0));
 		desc.errors = last ? errors : u8{0};
-		dma_write(dma, where, &desc, sizeof(desc));
+		if (in_ring)
+			std::memcpy(in_ring, &desc, sizeof(desc));
 		reg(E1000_RDH) = (reg(E1000_RDH) + 1) % count;
 	}
 	++reg(E1000_GPRC);

@@ -110,7 +110,7 @@ private:
 	std::size_t leaving_bytes_ = 0;
 	// The packet whose descriptors are being read.
 	std::vector<std::byte> packet_;
-	std::vector<std::byte> frame_, scratch_; // what is being made of it
+	std::vector<std::byte> headers_, scratch_; // what is being made of it
 	u32 packet_options_ = 0;
 	bool packet_cut_ = false, packet_tagged_ = false;
 	u16 packet_tag_ = 0;

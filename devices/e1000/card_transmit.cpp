@@ -16,23 +16,23 @@ namespace {
 // What a packet may gather: TSO's 64 KiB and headers.
 constexpr std::size_t packet_bytes_max = 65536 + 256;
 
-u16 get16(const std::vector<std::byte> &bytes, std::size_t at)
+u16 get16(std::span<const std::byte> bytes, std::size_t at)
 {
 	return static_cast<u16>(static_cast<u16>(bytes[at]) << 8 | static_cast<u16>(bytes[at + 1]));
 }
 
-void put16(std::vector<std::byte> &bytes, std::size_t at, u32 value)
+void put16(std::span<std::byte> bytes, std::size_t at, u32 value)
 {
 	bytes[at] = static_cast<std::byte>(value >> 8);
 	bytes[at + 1] = static_cast<std::byte>(value);
 }
 
-u32 get32(const std::vector<std::byte> &bytes, std::size_t at)
+u32 get32(std::span<const std::byte> bytes, std::size_t at)
 {
 	return static_cast<u32>(get16(bytes, at)) << 16 | get16(bytes, at + 2);
 }
 
-void put32(std::vector<std::byte> &bytes, std::size_t at, u32 value)
+void put32(std::span<std::byte> bytes, std::size_t at, u32 value)
 {
 	put16(bytes, at, value >> 16);
 	put16(bytes, at + 2, value & 0xffff);
@@ -40,7 +40,7 @@ void put32(std::vector<std::byte> &bytes, std::size_t at, u32 value)
 
 // Sums from `start` to `end` (0: the packet's) and puts the complement at `offset`: whoever made the packet
 // has put there what the sum begins with.
-void insert_sum(std::vector<std::byte> &bytes, std::size_t start, std::size_t offset, std::size_t end)
+void insert_sum(std::span<std::byte> bytes, std::size_t start, std::size_t offset, std::size_t end)
 {
 	const std::size_t stop = end ? std::min(end + 1, bytes.size()) : bytes.size();
 
@@ -78,7 +78,7 @@ void e1000_card::send_frame(std::span<const std::byte> frame)
 }
 
 // TCP segmentation: the headers before each piece, with lengths, IP's id, the sequence number and flags as
-// they are for that piece.
+// they are for that piece. They overwrite the end of what was sent before it.
 void e1000_card::send_cut()
 {
 	const e1000_context_desc &c = cut_context_;
@@ -97,14 +97,13 @@ void e1000_card::send_cut()
 	const u32 first_seq = tcp ? get32(packet_, transport + 4) : 0;
 	const u16 first_id = ipv4 ? get16(packet_, ip + 4) : u16{0};
 
+	headers_.assign(packet_.begin(), packet_.begin() + static_cast<std::ptrdiff_t>(header));
 	++reg(E1000_TSCTC);
 	for (std::size_t at = 0, n = 0; at < payload; at += mss, ++n) {
 		const std::size_t piece = std::min(mss, payload - at);
-		const auto from = packet_.begin() + static_cast<std::ptrdiff_t>(header + at);
-		std::vector<std::byte> &frame = frame_;
+		const std::span frame = std::span(packet_).subspan(at, header + piece);
 
-		frame.assign(packet_.begin(), packet_.begin() + static_cast<std::ptrdiff_t>(header));
-		frame.insert(frame.end(), from, from + static_cast<std::ptrdiff_t>(piece));
+		std::ranges::copy(headers_, frame.begin());
 		if (ipv4) {
 			put16(frame, ip + 2, static_cast<u32>(frame.size() - ip));
 			put16(frame, ip + 4, static_cast<u32>(first_id + n) & 0xffff);
@@ -156,9 +155,11 @@ bool e1000_card::take_descriptor()
 {
 	const dma_addr_t ring = reg(E1000_TDBAL) | u64{reg(E1000_TDBAH)} << 32;
 	const dma_addr_t where = ring + reg(E1000_TDH) * sizeof(e1000_tx_desc);
-	e1000_tx_desc desc;
+	std::byte *const in_ring = dma_writable(dma, where, sizeof(e1000_tx_desc));
+	e1000_tx_desc desc{};
 
-	dma_read(dma, where, &desc, sizeof(desc));
+	if (in_ring)
+		std::memcpy(&desc, in_ring, sizeof(desc));
 
 	const u32 lower = desc.lower.get(), upper = desc.upper.get();
 	const bool extended = lower & E1000_TXD_CMD_DEXT;
@@ -193,7 +194,8 @@ bool e1000_card::take_descriptor()
 	if (!(lower & E1000_TXD_CMD_RS))
 		return false;
 	desc.upper.set(upper | E1000_TXD_STAT_DD);
-	dma_write(dma, where, &desc, sizeof(desc));
+	if (in_ring)
+		std::memcpy(in_ring, &desc, sizeof(desc));
 	return true;
 }
 

@@ -16,6 +16,9 @@ namespace skbwalk {
 
 namespace {
 
+constexpr u64 page_of(dma_addr_t addr) { return addr / PAGE_SIZE; }
+u64 page_of(const std::byte *memory) { return page_of(reinterpret_cast<std::uintptr_t>(memory)); }
+
 void wrong(device &dev, const char *what, dma_addr_t addr, std::size_t size)
 {
 	char text[160];
@@ -25,13 +28,14 @@ void wrong(device &dev, const char *what, dma_addr_t addr, std::size_t size)
 	dev.dma_errors.emplace_back(text);
 }
 
-dma_addr_t add_mapping(device &dev, const dma_mapping &m, std::size_t align)
+dma_addr_t add_mapping(device &dev, dma_mapping m, std::size_t align)
 {
 	const dma_addr_t base = (dev.dma_next + align - 1) / align * align;
 
 	assert(m.size);
+	m.base = base;
 	dev.dma_next = base + (m.size + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE;
-	dev.dma_mappings.add(base, m);
+	dev.dma_mappings.add(m);
 	return base;
 }
 
@@ -44,91 +48,95 @@ dma_addr_t map_memory(device &dev, std::byte *memory, std::size_t size, dma_data
 	}
 	if (dev.dma_mappings.overlaps_written(memory, size, dir))
 		wrong(dev, "a buffer that the device writes to is mapped twice", dev.dma_next, size);
-	return add_mapping(dev, {memory, size, dir, nullptr}, PAGE_SIZE);
+	return add_mapping(dev, {memory, size, dir}, PAGE_SIZE);
 }
 
 } // namespace
 
-void dma_table::add(dma_addr_t base, const dma_mapping &m)
+void dma_table::add(const dma_mapping &m)
 {
-	if (bases_.size() > 64 && bases_.size() > 2 * places_.size())
-		forget_gone();
-	bases_.push_back(base);
-	mappings_.push_back(m);
-	const auto at = std::ranges::upper_bound(places_, m.memory, {}, &place::memory);
+	u32 at;
 
-	places_.insert(at, {m.memory, m.size, base, m.dir});
-	longest_ = std::max(longest_, m.size);
+	if (free_.empty()) {
+		at = static_cast<u32>(mappings_.size());
+		mappings_.push_back(m);
+	} else {
+		at = free_.back();
+		free_.pop_back();
+		mappings_[at] = m;
+	}
+	for (u64 page = page_of(m.base); page <= page_of(m.base + m.size - 1); ++page)
+		by_bus_.emplace(page, at);
+	for (u64 page = page_of(m.memory); page <= page_of(m.memory + m.size - 1); ++page) {
+		u32 &first = by_memory_.try_emplace(page, none).first->second;
+
+		if (free_links_.empty()) {
+			free_links_.push_back(static_cast<u32>(links_.size()));
+			links_.emplace_back();
+		}
+		links_[free_links_.back()] = {at, first};
+		first = free_links_.back();
+		free_links_.pop_back();
+	}
 }
 
-void dma_table::forget_gone()
+void dma_table::erase(dma_mapping &m)
 {
-	std::size_t kept = 0;
+	const auto at = static_cast<u32>(&m - mappings_.data());
 
-	for (std::size_t i = 0; i < bases_.size(); ++i) {
-		if (!mappings_[i].memory)
-			continue;
-		bases_[kept] = bases_[i];
-		mappings_[kept++] = mappings_[i];
+	for (u64 page = page_of(m.base); page <= page_of(m.base + m.size - 1); ++page)
+		by_bus_.erase(page);
+	for (u64 page = page_of(m.memory); page <= page_of(m.memory + m.size - 1); ++page) {
+		const auto chain = by_memory_.find(page);
+		u32 *link_to = &chain->second;
+
+		while (links_[*link_to].mapping != at)
+			link_to = &links_[*link_to].next;
+		free_links_.push_back(*link_to);
+		*link_to = links_[*link_to].next;
+		if (chain->second == none)
+			by_memory_.erase(chain);
 	}
-	bases_.resize(kept);
-	mappings_.resize(kept);
-}
-
-// A search whose steps are no branches: which way it goes cannot be foreseen.
-std::size_t dma_table::at_or_before(dma_addr_t addr) const
-{
-	const dma_addr_t *at = bases_.data();
-	std::size_t n = bases_.size();
-
-	while (n > 1) {
-		const std::size_t half = n / 2;
-
-		at = at[half] <= addr ? at + half : at;
-		n -= half;
-	}
-	const auto i = static_cast<std::size_t>(at - bases_.data());
-
-	return !n || *at > addr || !mappings_[i].memory ? bases_.size() : i;
+	m = {};
+	free_.push_back(at);
 }
 
 dma_mapping *dma_table::find(dma_addr_t base)
 {
-	const std::size_t at = at_or_before(base);
+	std::size_t offset = 0;
+	dma_mapping *const m = holding(base, 0, offset);
 
-	return at == bases_.size() || bases_[at] != base ? nullptr : &mappings_[at];
-}
-
-void dma_table::erase(dma_addr_t base)
-{
-	dma_mapping &m = *find(base);
-	auto at = std::ranges::lower_bound(places_, m.memory, {}, &place::memory);
-
-	while (at->base != base)
-		++at;
-	places_.erase(at);
-	m = {};
+	return offset ? nullptr : m;
 }
 
 dma_mapping *dma_table::holding(dma_addr_t addr, std::size_t size, std::size_t &offset)
 {
-	const std::size_t at = at_or_before(addr);
+	const auto at = by_bus_.find(page_of(addr));
 
-	if (at == bases_.size())
+	if (at == by_bus_.end())
 		return nullptr;
-	offset = static_cast<std::size_t>(addr - bases_[at]);
-	return offset > mappings_[at].size || size > mappings_[at].size - offset ? nullptr : &mappings_[at];
+
+	dma_mapping &m = mappings_[at->second];
+
+	offset = static_cast<std::size_t>(addr - m.base);
+	return offset > m.size || size > m.size - offset ? nullptr : &m;
 }
 
 bool dma_table::overlaps_written(const std::byte *memory, std::size_t size, dma_data_direction dir) const
 {
-	const auto first = reinterpret_cast<std::uintptr_t>(memory) - longest_;
-	const auto begins = [](const place &p) { return reinterpret_cast<std::uintptr_t>(p.memory); };
+	for (u64 page = page_of(memory); page <= page_of(memory + size - 1); ++page) {
+		const auto chain = by_memory_.find(page);
 
-	for (auto at = std::ranges::lower_bound(places_, first, {}, begins);
-	     at != places_.end() && at->memory < memory + size; ++at)
-		if (memory < at->memory + at->size && (dir != DMA_TO_DEVICE || at->dir != DMA_TO_DEVICE))
-			return true;
+		if (chain == by_memory_.end())
+			continue;
+		for (u32 i = chain->second; i != none; i = links_[i].next) {
+			const dma_mapping &m = mappings_[links_[i].mapping];
+
+			if (m.memory < memory + size && memory < m.memory + m.size &&
+			    (dir != DMA_TO_DEVICE || m.dir != DMA_TO_DEVICE))
+				return true;
+		}
+	}
 	return false;
 }
 
@@ -157,7 +165,7 @@ dma_addr_t dma_map_page_attrs(device &dev, void *memory, std::size_t size, dma_d
 void dma_unmap_page_attrs(device &dev, dma_addr_t addr, std::size_t size, dma_data_direction dir)
 {
 	TRACE();
-	const dma_mapping *const m = dev.dma_mappings.find(addr);
+	dma_mapping *const m = dev.dma_mappings.find(addr);
 
 	if (!m) {
 		wrong(dev, "the driver unmaps what is not mapped", addr, size);
@@ -169,7 +177,7 @@ void dma_unmap_page_attrs(device &dev, dma_addr_t addr, std::size_t size, dma_da
 		wrong(dev, "the driver unmaps with another direction", addr, size);
 	if (m->coherent)
 		wrong(dev, "the driver unmaps memory that it allocated for DMA", addr, size);
-	dev.dma_mappings.erase(addr);
+	dev.dma_mappings.erase(*m);
 }
 
 void dma_sync_single_for_cpu(device &dev, dma_addr_t addr, std::size_t size, dma_data_direction dir)
@@ -200,7 +208,7 @@ void *dma_alloc_attrs(device &dev, std::size_t size, dma_addr_t &addr, gfp_t gfp
 void dma_free_attrs(device &dev, std::size_t size, void *memory, dma_addr_t addr)
 {
 	TRACE();
-	const dma_mapping *const m = dev.dma_mappings.find(addr);
+	dma_mapping *const m = dev.dma_mappings.find(addr);
 
 	if (!m || !m->coherent || m->memory != memory) {
 		wrong(dev, "the driver frees what it has not allocated", addr, size);
@@ -209,7 +217,7 @@ void dma_free_attrs(device &dev, std::size_t size, void *memory, dma_addr_t addr
 	if (m->size != size)
 		wrong(dev, "the driver frees with another size", addr, size);
 	put_page(*m->coherent);
-	dev.dma_mappings.erase(addr);
+	dev.dma_mappings.erase(*m);
 }
 
 // not traced: the machine beneath the kernel
@@ -226,29 +234,16 @@ const std::byte *dma_readable(device &dev, dma_addr_t addr, std::size_t size)
 }
 
 // not traced: the machine beneath the kernel
-bool dma_read(device &dev, dma_addr_t addr, void *to, std::size_t size)
-{
-	const std::byte *from = dma_readable(dev, addr, size);
-
-	if (from)
-		std::memcpy(to, from, size);
-	else
-		std::memset(to, 0, size);
-	return from;
-}
-
-// not traced: the machine beneath the kernel
-bool dma_write(device &dev, dma_addr_t addr, const void *from, std::size_t size)
+std::byte *dma_writable(device &dev, dma_addr_t addr, std::size_t size)
 {
 	std::size_t offset = 0;
 	const dma_mapping *m = dev.dma_mappings.holding(addr, size, offset);
 
 	if (!m || m->dir == DMA_TO_DEVICE) {
 		wrong(dev, "the device writes to what is not mapped for it", addr, size);
-		return false;
+		return nullptr;
 	}
-	std::memcpy(m->memory + offset, from, size);
-	return true;
+	return m->memory + offset;
 }
 
 } // namespace skbwalk

@@ -4,17 +4,19 @@
 // its own bus. A driver maps a buffer, tells the device the bus address, and unmaps it with the same address,
 // size and direction. What kernel/dma/debug.c watches is always watched here: a mapping that is not there, of
 // another size or direction, a buffer that a device writes to and that is mapped twice, and what is still
-// mapped when the device goes. A device that reaches for an address that is not mapped reads zeros and
-// writes nothing, as behind an IOMMU. Each is a line in device::dma_errors, and at the device's end a leak,
-// which fails every test.
+// mapped when the device goes. A device that reaches for an address that is not mapped finds nothing there,
+// as behind an IOMMU. Each is a line in device::dma_errors, and at the device's end a leak, which fails every
+// test.
 //
 //      driver                       bus                        device
-//      dma_map_single(buffer) ----> address, in a descriptor ----> dma_read, dma_write
+//      dma_map_single(buffer) ----> address, in a descriptor ----> dma_readable, dma_writable
 #pragma once
 
 #include <cstddef>
 #include <string>
 #include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "stack/kernel/slab.h"
 #include "stack/kernel/types.h"
@@ -28,39 +30,38 @@ constexpr dma_addr_t DMA_MAPPING_ERROR = ~dma_addr_t{0};
 enum dma_data_direction : u8 { DMA_BIDIRECTIONAL, DMA_TO_DEVICE, DMA_FROM_DEVICE, DMA_NONE };
 
 struct dma_mapping {
-	std::byte *memory = nullptr;
+	std::byte *memory = nullptr; // null: free for the next
 	std::size_t size = 0;
 	dma_data_direction dir = DMA_NONE;
 	page *coherent = nullptr; // of dma_alloc_attrs
+	dma_addr_t base = 0;
 };
 
-// All mappings of a device: by bus address, which only grows, and by where the memory lies.
+// All mappings of a device: by the pages of its bus, of which each is one mapping's, and by those of memory,
+// of which one can hold several.
 class dma_table {
 public:
-	void add(dma_addr_t base, const dma_mapping &m);
-	void erase(dma_addr_t base);
+	void add(const dma_mapping &m);
+	void erase(dma_mapping &m);
 	[[nodiscard]] dma_mapping *find(dma_addr_t base); // null: no mapping begins there
 	// The mapping that holds all of it, and where in it; null: none does.
 	[[nodiscard]] dma_mapping *holding(dma_addr_t addr, std::size_t size, std::size_t &offset);
 	// Is there one of this memory, and either this one or that is written to?
 	[[nodiscard]] bool overlaps_written(const std::byte *memory, std::size_t size,
 	                                    dma_data_direction dir) const;
-	[[nodiscard]] std::size_t size() const { return places_.size(); }
+	[[nodiscard]] std::size_t size() const { return mappings_.size() - free_.size(); }
 
 private:
-	struct place {
-		const std::byte *memory;
-		std::size_t size;
-		dma_addr_t base;
-		dma_data_direction dir;
+	static constexpr u32 none = ~u32{0};
+	struct link { // of the mappings in one page of memory
+		u32 mapping, next;
 	};
-	[[nodiscard]] std::size_t at_or_before(dma_addr_t addr) const; // bases_.size(): none
-	void forget_gone();
 
-	std::vector<dma_addr_t> bases_;
-	std::vector<dma_mapping> mappings_; // beside them; of one that is gone: no memory
-	std::vector<place> places_;
-	std::size_t longest_ = 0;
+	std::vector<dma_mapping> mappings_;
+	std::vector<u32> free_;
+	std::vector<link> links_;
+	std::vector<u32> free_links_;
+	boost::unordered_flat_map<u64, u32> by_bus_, by_memory_; // page number: mapping, first link
 };
 
 // What DMA knows of a device (struct device).
@@ -127,11 +128,9 @@ inline void dma_free_coherent(device &dev, std::size_t size, void *memory, dma_a
 	dma_free_attrs(dev, size, memory, addr);
 }
 
-// --- the device's side ---
-// False: some of it is not mapped, or not for this direction.
-bool dma_read(device &dev, dma_addr_t addr, void *to, std::size_t size);
-// What is read there, in place; null: some of it is not mapped.
+// --- the device's side: memory in place; null: some of it is not mapped, or not for this direction ---
 const std::byte *dma_readable(device &dev, dma_addr_t addr, std::size_t size);
-bool dma_write(device &dev, dma_addr_t addr, const void *from, std::size_t size);
+std::byte *dma_writable(device &dev, dma_addr_t addr,
+                        std::size_t size); // where DMA goes both ways, to read too
 
 } // namespace skbwalk

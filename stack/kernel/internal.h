@@ -6,6 +6,7 @@
 
 #include <array>
 #include <bitset>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <unordered_map>
@@ -99,8 +100,13 @@ struct rcu_data {
 };
 
 // Memory in pages, by order.
+// Pages come one by one at first, and from regions of huge pages where a host needs many.
 struct page_pool {
-	std::array<std::vector<page *>, 11> free;
+	std::array<std::vector<page *>, 11> free; // by order
+	std::deque<page> all;
+	std::vector<void *> single, regions; // their memory
+	std::size_t single_bytes = 0;
+	std::byte *region_left = nullptr, *region_end = nullptr;
 	u64 given_out = 0;
 	~page_pool();
 };

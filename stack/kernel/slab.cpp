@@ -51,8 +51,35 @@ slab_header &header_of(const void *p)
 	return *reinterpret_cast<slab_header *>(reinterpret_cast<std::uintptr_t>(p) & ~(slab_bytes - 1));
 }
 
-// The nth region of a cache: each twice the one before, up to 64 MiB.
+// The nth region of a cache, or of pages: each twice the one before, up to 64 MiB.
 constexpr std::size_t region_bytes(std::size_t nr) { return huge_page_bytes << std::min<std::size_t>(nr, 5); }
+
+// So many bytes of the last region, or of a new one; null: there is no memory. A cache's regions, or a
+// pool's.
+template <class T> void *carve(T &from, std::size_t bytes)
+{
+	if (static_cast<std::size_t>(from.region_end - from.region_left) < bytes) {
+		const std::size_t size = region_bytes(from.regions.size());
+		void *region = huge_pages_alloc(size);
+
+		if (!region)
+			return nullptr;
+		from.regions.push_back(region);
+		from.region_left = static_cast<std::byte *>(region);
+		from.region_end = from.region_left + size;
+	}
+	void *piece = from.region_left;
+
+	from.region_left += bytes;
+	return piece;
+}
+template <class T> void free_regions(T &of)
+{
+	for (std::size_t nr = 0; nr < of.regions.size(); ++nr) {
+		ASAN_UNPOISON_MEMORY_REGION(of.regions[nr], region_bytes(nr));
+		huge_pages_free(of.regions[nr], region_bytes(nr));
+	}
+}
 
 void *new_slab(kmem_cache &c)
 {
@@ -63,20 +90,7 @@ void *new_slab(kmem_cache &c)
 			c.slabs.push_back(slab);
 		return slab;
 	}
-	if (c.region_left == c.region_end) {
-		const std::size_t bytes = region_bytes(c.regions.size());
-		void *region = huge_pages_alloc(bytes);
-
-		if (!region)
-			return nullptr;
-		c.regions.push_back(region);
-		c.region_left = static_cast<std::byte *>(region);
-		c.region_end = c.region_left + bytes;
-	}
-	void *slab = c.region_left;
-
-	c.region_left += slab_bytes;
-	return slab;
+	return carve(c, slab_bytes);
 }
 
 [[gnu::noinline, gnu::cold]] void *new_object(kmem_cache &c)
@@ -214,10 +228,7 @@ kmem_cache::~kmem_cache()
 		ASAN_UNPOISON_MEMORY_REGION(slab, slab_bytes);
 		std::free(slab);
 	}
-	for (std::size_t nr = 0; nr < regions.size(); ++nr) {
-		ASAN_UNPOISON_MEMORY_REGION(regions[nr], region_bytes(nr));
-		huge_pages_free(regions[nr], region_bytes(nr));
-	}
+	free_regions(*this);
 }
 
 // not traced: for tests
@@ -389,6 +400,28 @@ page *get_page_from_freelist(page_pool &pool, u32 order)
 	return p;
 }
 
+[[gnu::noinline, gnu::cold]] page *new_page(page_pool &pool, u32 order)
+{
+	const std::size_t bytes = PAGE_SIZE << order;
+	void *data;
+
+	if (pool.single_bytes < huge_page_bytes || bytes > huge_page_bytes) {
+		data = std::aligned_alloc(PAGE_SIZE, bytes);
+		if (data)
+			pool.single.push_back(data);
+		pool.single_bytes += bytes;
+	} else {
+		data = carve(pool, bytes);
+	}
+	if (!data)
+		return nullptr;
+	page &made = pool.all.emplace_back();
+
+	made.order = order;
+	made.data = static_cast<std::byte *>(data);
+	return &made;
+}
+
 page *__alloc_pages(u32 order)
 {
 	TRACE();
@@ -396,13 +429,9 @@ page *__alloc_pages(u32 order)
 	page *p = get_page_from_freelist(pool, order);
 
 	if (!p) {
-		void *data = std::aligned_alloc(PAGE_SIZE, PAGE_SIZE << order);
-
-		if (!data)
+		p = new_page(pool, order);
+		if (!p)
 			return nullptr;
-		p = new page;
-		p->order = order;
-		p->data = static_cast<std::byte *>(data);
 	}
 	ASAN_UNPOISON_MEMORY_REGION(p->data, PAGE_SIZE << order);
 	p->refcount = 1;
@@ -438,13 +467,11 @@ void __folio_put(page &p)
 
 page_pool::~page_pool()
 {
-	for (const std::vector<page *> &order : free) {
-		for (page *p : order) {
-			ASAN_UNPOISON_MEMORY_REGION(p->data, PAGE_SIZE << p->order);
-			std::free(p->data);
-			delete p;
-		}
-	}
+	for (const page &p : all)
+		ASAN_UNPOISON_MEMORY_REGION(p.data, PAGE_SIZE << p.order);
+	for (void *memory : single)
+		std::free(memory);
+	free_regions(*this);
 }
 
 } // namespace skbwalk

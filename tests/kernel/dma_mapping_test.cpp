@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstring>
+#include <vector>
 
 #include "stack/kernel/leaks.h"
 #include "tests/kernel/bench_world.h"
@@ -29,24 +30,46 @@ TEST_F(dma_mapping_test, mapped_buffer_is_read_and_written_in_its_direction_only
 {
 	const dma_addr_t in = dma_map_single(dev, memory.data(), 100, DMA_FROM_DEVICE);
 	const dma_addr_t out = dma_map_single(dev, memory.data() + 100, 100, DMA_TO_DEVICE);
-	u8 byte = 7;
+	const auto place = [&](std::size_t at) { return reinterpret_cast<std::byte *>(memory.data() + at); };
 
-	EXPECT_TRUE(dma_write(dev, in + 99, &byte, 1));
-	EXPECT_EQ(memory[99], 7);
-	EXPECT_FALSE(dma_write(dev, in + 99, &byte, 2));
+	EXPECT_EQ(dma_writable(dev, in + 99, 1), place(99));
+	EXPECT_EQ(dma_writable(dev, in + 99, 2), nullptr);
 	EXPECT_TRUE(reported("writes to what is not mapped"));
-	EXPECT_FALSE(dma_write(dev, out, &byte, 1));
+	EXPECT_EQ(dma_writable(dev, out, 1), nullptr);
 	EXPECT_TRUE(reported("writes to what is not mapped"));
-	memory[150] = 9;
-	EXPECT_TRUE(dma_read(dev, out + 50, &byte, 1));
-	EXPECT_EQ(byte, 9);
-	EXPECT_FALSE(dma_read(dev, in, &byte, 1));
+	EXPECT_EQ(dma_readable(dev, out + 50, 1), place(150));
+	EXPECT_EQ(dma_readable(dev, out + 50, 51), nullptr);
+	EXPECT_TRUE(reported("reads what is not mapped"));
+	EXPECT_EQ(dma_readable(dev, in, 1), nullptr);
 	EXPECT_TRUE(reported("reads what is not mapped"));
 	dma_unmap_single(dev, in, 100, DMA_FROM_DEVICE);
 	dma_unmap_single(dev, out, 100, DMA_TO_DEVICE);
 	EXPECT_THAT(dev.dma_errors, testing::IsEmpty());
-	EXPECT_FALSE(dma_read(dev, out, &byte, 1));
+	EXPECT_EQ(dma_readable(dev, out, 1), nullptr);
 	EXPECT_TRUE(reported("not mapped"));
+}
+
+TEST_F(dma_mapping_test, mappings_that_share_pages_of_memory_are_told_apart)
+{
+	std::vector<dma_addr_t> mapped;
+
+	for (std::size_t at = 0; at + 10 <= memory.size(); at += 10)
+		mapped.push_back(dma_map_single(dev, memory.data() + at, 10, DMA_FROM_DEVICE));
+	ASSERT_GT(mapped.size(), 4u);
+	dma_unmap_single(dev, mapped[2], 10, DMA_FROM_DEVICE);
+	dma_unmap_single(dev, mapped[0], 10, DMA_FROM_DEVICE);
+	EXPECT_EQ(dma_writable(dev, mapped[1] + 4, 6), reinterpret_cast<std::byte *>(memory.data() + 14));
+	const dma_addr_t again = dma_map_single(dev, memory.data() + 20, 10, DMA_FROM_DEVICE);
+	EXPECT_THAT(dev.dma_errors, testing::IsEmpty());
+	const dma_addr_t overlapping = dma_map_single(dev, memory.data() + 5, 10, DMA_TO_DEVICE);
+	EXPECT_TRUE(reported("mapped twice"));
+	dma_unmap_single(dev, overlapping, 10, DMA_TO_DEVICE);
+	dma_unmap_single(dev, again, 10, DMA_FROM_DEVICE);
+	for (std::size_t i = 0; i < mapped.size(); ++i)
+		if (i != 0 && i != 2)
+			dma_unmap_single(dev, mapped[i], 10, DMA_FROM_DEVICE);
+	EXPECT_THAT(dev.dma_errors, testing::IsEmpty());
+	EXPECT_EQ(dev.dma_mappings.size(), 0u);
 }
 
 TEST_F(dma_mapping_test, unmapping_twice_with_another_size_or_direction_is_reported)
