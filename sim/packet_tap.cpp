@@ -65,7 +65,7 @@ packet_tap::packet_tap(world &w) : world_(w)
 			in_ = &s;
 	});
 	if (trace::recorder *r = world_.recorder())
-		r->hooks.push_back({trace::armed_by::recording, this, entered, nullptr});
+		r->add_hook({trace::armed_by::recording, this, entered, nullptr});
 }
 
 void packet_tap::drop_clones()
@@ -81,7 +81,7 @@ packet_tap::~packet_tap()
 {
 	drop_clones();
 	if (trace::recorder *r = world_.recorder())
-		std::erase_if(r->hooks, [this](const trace::hook &h) { return h.arg == this; });
+		r->remove_hooks(this);
 }
 
 void packet_tap::entered(void *arg, const trace::site &s, const trace::objects &o)

@@ -243,14 +243,14 @@ probe_set::probe_set(trace::recorder &r, std::vector<probe> probes, bool address
 			if (glob_match(probes_[i].function, s.name) && s.kind != trace::site_kind::part)
 				by_site_[&s].push_back(i);
 	});
-	recorder_.hooks.push_back({trace::armed_by::probe, this, entered, nullptr});
+	recorder_.add_hook({trace::armed_by::probe, this, entered, nullptr});
 	trace::arm(trace::armed_by::probe);
 }
 
 probe_set::~probe_set()
 {
 	trace::disarm(trace::armed_by::probe);
-	std::erase_if(recorder_.hooks, [this](const trace::hook &h) { return h.arg == this; });
+	recorder_.remove_hooks(this);
 }
 
 void probe_set::entered(void *arg, const trace::site &s, const trace::objects &o)

@@ -14,7 +14,7 @@ namespace skbwalk::trace {
 
 recorder::recorder(std::size_t records_max, when_full policy, object_ids ids)
 	: ring_(std::max<std::size_t>(records_max, 1)), next_(ring_.data()), end_(next_ + ring_.size()),
-	  policy_(policy), ids_(ids), tasks_(tasks_max)
+	  plain_end_(next_), policy_(policy), ids_(ids), tasks_(tasks_max)
 {
 	arm(armed_by::recording);
 }
@@ -43,9 +43,33 @@ bool recorder::next_round()
 	return true;
 }
 
-bool recorder::prepare(const task_struct *t)
+void recorder::set_recording(bool on)
 {
-	last_task_ = t ? t->id : idle_task;
+	recording_ = on;
+	plain_end_ = recording_ && hooks_.empty() ? end_ : ring_.data();
+}
+
+void recorder::add_hook(const hook &h)
+{
+	hooks_.push_back(h);
+	set_recording(recording_);
+}
+
+void recorder::remove_hooks(const void *arg)
+{
+	std::erase_if(hooks_, [arg](const hook &h) { return h.arg == arg; });
+	set_recording(recording_);
+}
+
+bool recorder::prepare(const context &c)
+{
+	const task_struct *const t = c.task;
+
+	caller_ = {.task = t,
+	           .on = c.cpu,
+	           .id = t ? t->id : idle_task,
+	           .depth = t ? &c.task->depth : &c.cpu->idle_depth,
+	           .where = static_cast<u8>(c.host->id) | u32{static_cast<u8>(c.cpu->id)} << 8};
 	if (t && t->id < tasks_.size() && !tasks_[t->id].comm[0]) {
 		task_entry &entry = tasks_[t->id];
 

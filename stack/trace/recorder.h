@@ -17,6 +17,7 @@
 
 namespace skbwalk {
 struct context;
+struct cpu;
 struct task_struct;
 } // namespace skbwalk
 
@@ -33,8 +34,8 @@ void arm(armed_by who);
 void disarm(armed_by who);
 [[nodiscard]] bool is_armed(armed_by who);
 
-// The traced functions of this program. An id is a site's place in its section; sites of inline functions
-// have bit 31.
+// The traced functions of this program. An id is how many sites a site lies behind the first of the section,
+// or, an inline function's, before it.
 [[nodiscard]] u32 site_id(const site &s);
 [[nodiscard]] const site &site_of(u32 id);
 void for_each_site(const std::function<void(const site &)> &fn);
@@ -90,8 +91,8 @@ public:
 	recorder(const recorder &) = delete;
 	recorder &operator=(const recorder &) = delete;
 
-	void start() { recording_ = true; }
-	void stop() { recording_ = false; }
+	void start() { set_recording(true); }
+	void stop() { set_recording(false); }
 	[[nodiscard]] bool recording() const { return recording_; }
 	void clear();
 
@@ -108,17 +109,16 @@ public:
 	[[nodiscard]] std::string_view task_name(u16 task) const;
 	[[nodiscard]] int task_pid(u16 task) const;
 
-	std::vector<hook> hooks;
+	void add_hook(const hook &h);
+	void remove_hooks(const void *arg); // those with that argument
 
-	// From enter() and leave(): is there nothing to do but to write the next record, this task's?
-	[[nodiscard]] bool only_writes(u16 task) const
-	{
-		return recording_ && next_ != end_ && task == last_task_ && hooks.empty();
-	}
-	void entered(const context &c, const site &s, const objects &o, u16 depth);
-	void left(const context &c, const site &s, u16 depth);
-	// Makes ready for the next record, this task's; false: the ring is full and stays so.
-	[[nodiscard]] bool prepare(const task_struct *t);
+	// From enter() and leave(): is there nothing to do but to write the next record, by whom the last
+	// was?
+	[[nodiscard]] bool only_writes(const context &c) const;
+	void entered(const site &s, const objects &o);
+	void left(const site &s);
+	// Makes ready for the next record, of this context; false: the ring is full and stays so.
+	[[nodiscard]] bool prepare(const context &c);
 	void call_entered(const site &s, const objects &o);
 	void call_left(const site &s);
 	// A remark of the code that runs, about these objects. The same text is kept once.
@@ -133,14 +133,25 @@ private:
 
 	[[nodiscard]] std::size_t used() const { return static_cast<std::size_t>(next_ - ring_.data()); }
 	[[nodiscard]] bool next_round(); // the ring is full: false when it stays so
-	record &next_call(const context &c, record_kind kind, u32 what, u16 depth);
+	record &next_call(record_kind kind, u32 what, u16 depth);
+	void set_recording(bool on);
 
+	// Who makes the calls: what of it all its records share.
+	struct caller {
+		const task_struct *task = nullptr;
+		const skbwalk::cpu *on = nullptr; // null: nobody yet
+		u16 id = idle_task, *depth = nullptr;
+		u32 where = 0; // record::host and record::cpu
+	};
+
+	std::vector<hook> hooks_;
 	std::vector<record> ring_;
 	record *next_;
 	record *end_;
+	record *plain_end_; // up to there only_writes(): the ring's end, or its beginning
+	caller caller_;
 	bool wrapped_ = false;
 	bool recording_ = false;
-	u16 last_task_ = idle_task; // whose name is known
 	when_full policy_;
 	object_ids ids_;
 	u64 lost_ = 0; // but for those of this round

@@ -30,12 +30,8 @@ constinit u32 armed = 0;
 
 namespace {
 
-constexpr u32 inline_bit = 1U << 31;
-
 // At the time of a return the task may run on another cpu than at the call.
 u16 &depth_of(const context &c) { return c.task ? c.task->depth : c.cpu->idle_depth; }
-
-u16 task_of(const context &c) { return c.task ? c.task->id : idle_task; }
 
 run_context context_of(const cpu &c)
 {
@@ -43,21 +39,13 @@ run_context context_of(const cpu &c)
 	return c.hardirq_nesting ? run_context::hardirq : static_cast<run_context>(u8{c.serving_softirq});
 }
 
-// What the linker has put in order counts, in sites; where an inline function's site lies, the linker
-// decides.
-inline std::intptr_t distance_of(const site &s)
-{
-	static_assert(sizeof(site) == 32);
-	return (reinterpret_cast<std::intptr_t>(&s) -
-	        reinterpret_cast<std::intptr_t>(__start_skbwalk_sites)) >>
-	       5;
-}
-
+// In sites from the first of the section; where an inline function's lies, the linker decides.
 inline u32 id_of(const site &s)
 {
-	const bool in_section = &s >= __start_skbwalk_sites && &s < __stop_skbwalk_sites;
-
-	return static_cast<u32>(distance_of(s)) | (in_section ? 0 : inline_bit);
+	static_assert(sizeof(site) == 32);
+	return static_cast<u32>((reinterpret_cast<std::intptr_t>(&s) -
+	                         reinterpret_cast<std::intptr_t>(__start_skbwalk_sites)) >>
+	                        5);
 }
 
 inline u32 id_at(const void *object, u32 offset)
@@ -70,20 +58,25 @@ inline u32 id_at(const void *object, u32 offset)
 // ---- the recorder's part of each call, in this file so that it is one function
 // ------------------------------
 
-// The next record, for which there is room, but for the ids of objects.
-inline record &recorder::next_call(const context &c, record_kind kind, u32 what, u16 depth)
+inline bool recorder::only_writes(const context &c) const
 {
-	const cpu &on = *c.cpu;
-	const u16 task = task_of(c);
+	return next_ < plain_end_ && c.task == caller_.task && c.cpu == caller_.on &&
+	       (!c.task || c.task->id == caller_.id); // a new task may lie where one was
+}
+
+// The next record, the caller's, for which there is room, but for the ids of objects.
+inline record &recorder::next_call(record_kind kind, u32 what, u16 depth)
+{
+	const cpu &on = *caller_.on;
 	record &r = *next_++;
 	// Small fields go into memory together, as words: so many stores would be most of the work.
 	static_assert(offsetof(record, site) == 8 && offsetof(record, depth) == 12 &&
 	              offsetof(record, task) == 14 && offsetof(record, host) == 16 &&
 	              offsetof(record, cpu) == 17 && offsetof(record, context) == 18 &&
 	              offsetof(record, kind) == 19 && std::endian::native == std::endian::little);
-	const u64 which = what | u64{depth} << 32 | u64{task} << 48;
-	const u32 where = static_cast<u8>(c.host->id) | u32{static_cast<u8>(on.id)} << 8 |
-	                  static_cast<u32>(context_of(on)) << 16 | static_cast<u32>(kind) << 24;
+	const u64 which = what | u64{depth} << 32 | u64{caller_.id} << 48;
+	const u32 where =
+		caller_.where | static_cast<u32>(context_of(on)) << 16 | static_cast<u32>(kind) << 24;
 
 	r.time_ns = on.now_ns;
 	std::memcpy(&r.site, &which, sizeof(which));
@@ -91,18 +84,18 @@ inline record &recorder::next_call(const context &c, record_kind kind, u32 what,
 	return r;
 }
 
-inline void recorder::entered(const context &c, const site &s, const objects &o, u16 depth)
+inline void recorder::entered(const site &s, const objects &o)
 {
-	record &r = next_call(c, record_kind::enter, id_of(s), depth);
+	record &r = next_call(record_kind::enter, id_of(s), (*caller_.depth)++);
 
 	r.skb = id_at(o.skb, ids_.skb);
 	r.sk = id_at(o.sk, ids_.sk);
 	r.dev = id_at(o.dev, ids_.dev);
 }
 
-inline void recorder::left(const context &c, const site &s, u16 depth)
+inline void recorder::left(const site &s)
 {
-	record &r = next_call(c, record_kind::leave, id_of(s), depth);
+	record &r = next_call(record_kind::leave, id_of(s), --*caller_.depth);
 
 	r.skb = r.sk = r.dev = 0;
 }
@@ -115,9 +108,9 @@ void recorder::noted(const context &c, const std::string &text, const objects &o
 	const auto [known, is_new] = noted_.try_emplace(text, static_cast<u32>(texts_.size()));
 	if (is_new)
 		texts_.push_back(text);
-	if (!prepare(c.task))
+	if (!prepare(c))
 		return;
-	record &r = next_call(c, record_kind::note, known->second, depth);
+	record &r = next_call(record_kind::note, known->second, depth);
 
 	r.skb = id_at(o.skb, ids_.skb);
 	r.sk = 0;
@@ -126,14 +119,14 @@ void recorder::noted(const context &c, const std::string &text, const objects &o
 
 void recorder::call_entered(const site &s, const objects &o)
 {
-	for (const hook &h : hooks)
+	for (const hook &h : hooks_)
 		if (h.entered && is_armed(h.who))
 			h.entered(h.arg, s, o);
 }
 
 void recorder::call_left(const site &s)
 {
-	for (const hook &h : hooks)
+	for (const hook &h : hooks_)
 		if (h.left && is_armed(h.who))
 			h.left(h.arg, s);
 }
@@ -146,10 +139,10 @@ void recorder::call_left(const site &s)
 	const objects o{skb, sk, dev};
 
 	if (recorder *r = c.host->recorder) {
-		const u16 depth = depth_of(c)++;
-
-		if (r->recording() && r->prepare(c.task))
-			r->entered(c, s, o, depth);
+		if (r->recording() && r->prepare(c))
+			r->entered(s, o);
+		else
+			++depth_of(c);
 		r->call_entered(s, o);
 	}
 	if (c.host->points)
@@ -163,12 +156,11 @@ void recorder::call_left(const site &s)
 
 	if (!r)
 		return;
-	u16 &depth = depth_of(c);
-
-	assert(depth != 0);
-	--depth;
-	if (r->recording() && r->prepare(c.task))
-		r->left(c, s, depth);
+	assert(depth_of(c) != 0);
+	if (r->recording() && r->prepare(c))
+		r->left(s);
+	else
+		--depth_of(c);
 	r->call_left(s);
 }
 
@@ -181,13 +173,11 @@ void enter(const site &s, const sk_buff *skb, const sock *sk, const net_device *
 		return;
 	recorder *const r = c.host->recorder;
 
-	if (__builtin_expect(!r || !r->only_writes(task_of(c)) || c.host->points, 0)) {
+	if (__builtin_expect(!r || !r->only_writes(c) || c.host->points, 0)) {
 		enter_slowly(s, skb, sk, dev);
 		return;
 	}
-	u16 &depth = depth_of(c);
-
-	r->entered(c, s, {skb, sk, dev}, depth++);
+	r->entered(s, {skb, sk, dev});
 }
 
 void leave(const site &s)
@@ -198,14 +188,11 @@ void leave(const site &s)
 		return;
 	recorder *const r = c.host->recorder;
 
-	if (__builtin_expect(!r || !r->only_writes(task_of(c)), 0)) {
+	if (__builtin_expect(!r || !r->only_writes(c), 0)) {
 		leave_slowly(s);
 		return;
 	}
-	u16 &depth = depth_of(c);
-
-	assert(depth != 0);
-	r->left(c, s, --depth);
+	r->left(s);
 }
 
 void note(const std::string &text, const objects &o)
@@ -231,20 +218,13 @@ bool is_armed(armed_by who)
 	return __atomic_load_n(&armed, __ATOMIC_RELAXED) & (static_cast<u32>(who) * 0xff);
 }
 
-u32 site_id(const site &s)
-{
-	assert((s.kind == site_kind::header_inline) == ((id_of(s) & inline_bit) != 0));
-	return id_of(s);
-}
+u32 site_id(const site &s) { return id_of(s); }
 
 const site &site_of(u32 id)
 {
-	if (!(id & inline_bit))
-		return __start_skbwalk_sites[id];
-	const auto distance = static_cast<std::intptr_t>(static_cast<s32>(id << 1) >> 1);
-
 	return *reinterpret_cast<const site *>(reinterpret_cast<std::intptr_t>(__start_skbwalk_sites) +
-	                                       distance * static_cast<std::intptr_t>(sizeof(site)));
+	                                       std::intptr_t{static_cast<s32>(id)} *
+	                                               static_cast<std::intptr_t>(sizeof(site)));
 }
 
 void for_each_site(const std::function<void(const site &)> &fn)

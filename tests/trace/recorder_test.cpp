@@ -169,11 +169,11 @@ TEST_F(recorder, hooks_run_while_their_kind_is_armed)
 {
 	trace::recorder r{64};
 	int seen = 0;
-	r.hooks.push_back({.who = trace::armed_by::probe,
-	                   .arg = &seen,
-	                   .entered = [](void *arg, const trace::site &, const trace::objects &) {
-				   ++*static_cast<int *>(arg);
-			   }});
+	r.add_hook({.who = trace::armed_by::probe,
+	            .arg = &seen,
+	            .entered = [](void *arg, const trace::site &, const trace::objects &) {
+			    ++*static_cast<int *>(arg);
+		    }});
 	world.h.recorder = &r;
 	enter_cpu on{world.c0()};
 	outer_call();
