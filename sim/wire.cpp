@@ -54,7 +54,8 @@ struct wire::nic final : e1000_port {
 	{
 		pci.dev = &card.dma;
 		pci.bar0 = &card;
-		pci.irq = static_cast<unsigned>(acpi_register_gsi(card.irq_pin(), true));
+		line_err = std::min(acpi_register_gsi(card.irq_pin(), true), 0);
+		pci.irq = card.irq_pin(); // as the I/O APIC's driver numbers lines
 	}
 
 	// A device that is still there is one of a wire that could not be laid.
@@ -89,6 +90,7 @@ struct wire::nic final : e1000_port {
 	link::end end;
 	e1000_card card;
 	pci_dev pci;
+	int line_err = 0;
 };
 
 wire::wire(world &w, const wire_description &what, const std::string &file)
@@ -107,6 +109,12 @@ wire::wire(world &w, const wire_description &what, const std::string &file)
 				                               file, what_.where, e.host, e.dev,
 				                               errno_name(-err)));
 		};
+		if (made->line_err)
+			throw bad_scenario(
+				fmt::format("{}: {}: {}:{}: expected its interrupt's line, {}, to be no "
+			                    "other device's that triggers by edge: {}",
+			                    file, what_.where, e.host, e.dev, made->pci.irq,
+			                    errno_name(-made->line_err)));
 		fail(e1000_probe(made->pci));
 		if (made->pci.drvdata->name != e.dev)
 			fail(dev_change_name(*made->pci.drvdata, e.dev));

@@ -199,6 +199,24 @@ TEST_F(e1000_test, only_port_of_a_bridge_that_filters_vlans_receives_what_static
 	sim::run_command(h1, "ip link del br0");
 }
 
+TEST_F(e1000_test, wire_whose_card_would_share_a_line_triggered_by_edge_is_refused_by_name)
+{
+	{
+		const enter_cpu in(*h2.cpus[0]);
+		ASSERT_EQ(acpi_register_gsi(11, false), 11);
+	}
+	const sim::wire_description what{"w", "e1000", {"h1", "eth0"}, {"h2", "eth0"}, {}, "/wires/0"};
+
+	try {
+		sim::wire(w, what, "f.json");
+		ADD_FAILURE();
+	} catch (const sim::bad_scenario &e) {
+		EXPECT_THAT(
+			e.what(),
+			testing::StartsWith("f.json: /wires/0: h2:eth0: expected its interrupt's line, 11"));
+	}
+}
+
 TEST_F(e1000_test, small_frame_is_padded_and_a_large_one_takes_a_new_buffer)
 {
 	lay({});

@@ -31,6 +31,8 @@ private:
 	};
 
 	void topology();
+	void wire();
+	std::string discipline();
 	void tasks();
 	std::string step();
 	void cpus();
@@ -65,12 +67,64 @@ private:
 	u32 named_ = 0;
 	u32 cpus_ = 1;
 	std::string hosts_, cost_, devices_;
+	bool wired_ = false; // two hosts with a wire between them
 	bool has_epoll_ = false;
 	std::size_t epoll_task_ = 0;
 	std::string phase_;
 };
 
 // ---- where ----------------------------------------------------------------------------------------------
+
+// What tc takes, behind `tc qdisc replace dev X root`.
+inline std::string scenario_maker::discipline()
+{
+	static constexpr const char *const all[] = {
+		"pfifo limit 3",
+		"bfifo limit 4000",
+		"pfifo_head_drop limit 2",
+		"pfifo_fast",
+		"prio bands 4",
+		"fq_codel limit 4 flows 2 target 1ms interval 2ms",
+		"fq_codel memory_limit 5000 noecn",
+		"fq limit 5 flow_limit 2 buckets 2",
+		"fq maxrate 1mbit quantum 300 initial_quantum 1000",
+		"netem delay 2ms 1ms 25% loss 5%",
+		"netem delay 1ms reorder 25% 50%",
+		"netem duplicate 10% corrupt 10% limit 20",
+		"netem rate 2mbit loss gemodel 5% 50%",
+		"netem slot 1ms 2ms packets 3",
+		"tbf rate 1mbit burst 2000 latency 20ms",
+		"tbf rate 1mbit burst 1600 limit 9000 peakrate 2mbit mtu 1600",
+		"noqueue"};
+
+	return one_of(all);
+}
+
+// Two hosts with a card each.
+inline void scenario_maker::wire()
+{
+	wired_ = true;
+	for (u32 i = 0; i < 2; ++i) {
+		const std::string host = i ? "peer" : "host", addr = fmt::format("10.0.7.{}", i + 1);
+		const auto line = [&](const std::string &l) {
+			setup_.push_back(fmt::format(R"({{"run": "{}", "host": "{}"}})", l, host));
+		};
+
+		addresses_.push_back(addr);
+		line("ip addr add " + addr + "/24 dev eth0");
+		if (d_.percent(20))
+			line(fmt::format("ethtool -G eth0 rx {} tx {}", 48 + d_.below(500),
+			                 48 + d_.below(500)));
+		if (d_.percent(20))
+			line(fmt::format("ethtool -C eth0 rx-usecs {}",
+			                 d_.percent(50) ? 4 : 10 + d_.below(900)));
+		line("ip link set eth0 up");
+		if (d_.percent(40))
+			line("tc qdisc replace dev eth0 root " + discipline());
+	}
+	if (d_.percent(80)) // the carrier has come
+		setup_.push_back("ip neigh flush all");
+}
 
 inline void scenario_maker::topology()
 {
@@ -80,7 +134,9 @@ inline void scenario_maker::topology()
 	spaces_ = {""};
 	if (d_.percent(90))
 		line("ip link set lo up");
-	if (d_.percent(60)) { // a pair of namespaces, or a row of three with a router
+	if (d_.percent(15)) {
+		wire();
+	} else if (d_.percent(60)) { // a pair of namespaces, or a row of three with a router
 		const bool router = d_.percent(40);
 		for (const char *ns : {"a", "b", "r"})
 			if (router || *ns != 'r')
@@ -177,12 +233,31 @@ inline void scenario_maker::cpus()
 		}
 		cost_ = fmt::format("\n\t\"cost\": {{\"functions\": {{{}}}}},", list);
 	}
+	std::string own, other;
+
+	if (cpus_ > 1)
+		own = d_.percent(75)
+		              ? fmt::format(R"("cpus": {}, "interleave": {})", cpus_, 5 + d_.below(100))
+		              : fmt::format(R"("cpus": {})", cpus_);
+	if (wired_)
+		other = fmt::format(R"(, "peer": {{"cpus": {}}})", 1 + d_.below(2));
+	if (wired_ || cpus_ > 1)
+		hosts_ = fmt::format("\n\t\"hosts\": {{\"host\": {{{}}}{}}},", own, other);
+	if (wired_) {
+		static constexpr const char *const faults[] = {R"("loss": 0.1)",    R"("duplicate": 0.1)",
+		                                               R"("corrupt": 0.1)", R"("jitter_us": 900)",
+		                                               R"("reorder": 0.2)", R"("queue": 2)"};
+		std::string keys = fmt::format(R"("delay_us": {})", d_.below(500));
+
+		if (d_.percent(70))
+			add(keys, fmt::format(R"("rate": "{}mbit")", 1 + d_.below(2000)));
+		if (d_.percent(40))
+			add(keys, one_of(faults));
+		hosts_ += fmt::format("\n\t\"wires\": [{{\"a\": \"host:eth0\", \"b\": \"peer:eth0\", {}}}],",
+		                      keys);
+	}
 	if (cpus_ == 1)
 		return;
-	hosts_ = d_.percent(75)
-	                 ? fmt::format("\n\t\"hosts\": {{\"host\": {{\"cpus\": {}, \"interleave\": {}}}}},",
-	                               cpus_, 5 + d_.below(100))
-	                 : fmt::format("\n\t\"hosts\": {{\"host\": {{\"cpus\": {}}}}},", cpus_);
 	const auto steer = [this](const char *in, const char *dev) {
 		setup_.push_back(fmt::format("{}sh -c 'echo {:x} > /sys/class/net/{}/queues/rx-0/rps_cpus'",
 		                             in, some_cpus(), dev));
@@ -233,8 +308,8 @@ inline void scenario_maker::devices()
 		                        d_.below(50), 1 + d_.below(20), 1 + d_.below(40))));
 	add(list,
 	    fmt::format(
-		    R"({{"name": "edge", "irq": 11, "trigger": "edge", "raises": [{{"at_ms": {}, "every_ms": 0.{}, "count": {}}}]}})",
-		    d_.below(30), 1 + d_.below(9), 1 + d_.below(200)));
+		    R"({{"name": "edge", "irq": {}, "trigger": "edge", "raises": [{{"at_ms": {}, "every_ms": 0.{}, "count": {}}}]}})",
+		    wired_ ? 13 : 11, d_.below(30), 1 + d_.below(9), 1 + d_.below(200)));
 	if (d_.percent(40))
 		add(list,
 		    fmt::format(
@@ -286,12 +361,13 @@ inline std::string scenario_maker::flags(bool sending)
 inline std::string scenario_maker::option()
 {
 	static constexpr const char *const numbers[] = {
-		"SO_REUSEADDR", "SO_REUSEPORT", "SO_RCVBUF",        "SO_SNDBUF",         "SO_KEEPALIVE",
-		"SO_PRIORITY",  "SO_RCVLOWAT",  "SO_BROADCAST",     "SO_MARK",           "SO_OOBINLINE",
-		"SO_TIMESTAMP", "TCP_NODELAY",  "TCP_CORK",         "TCP_MAXSEG",        "TCP_KEEPIDLE",
-		"TCP_KEEPCNT",  "TCP_SYNCNT",   "TCP_DEFER_ACCEPT", "TCP_FASTOPEN",      "TCP_QUICKACK",
-		"TCP_LINGER2",  "TCP_INQ",      "TCP_WINDOW_CLAMP", "TCP_NOTSENT_LOWAT", "IP_TOS",
-		"IP_TTL",       "IP_RECVERR",   "IP_PKTINFO",       "IP_MTU_DISCOVER",   "IP_FREEBIND"};
+		"SO_REUSEADDR", "SO_REUSEPORT", "SO_RCVBUF",         "SO_SNDBUF",         "SO_KEEPALIVE",
+		"SO_PRIORITY",  "SO_RCVLOWAT",  "SO_BROADCAST",      "SO_MARK",           "SO_OOBINLINE",
+		"SO_TIMESTAMP", "TCP_NODELAY",  "TCP_CORK",          "TCP_MAXSEG",        "TCP_KEEPIDLE",
+		"TCP_KEEPCNT",  "TCP_SYNCNT",   "TCP_DEFER_ACCEPT",  "TCP_FASTOPEN",      "TCP_QUICKACK",
+		"TCP_LINGER2",  "TCP_INQ",      "TCP_WINDOW_CLAMP",  "TCP_NOTSENT_LOWAT", "IP_TOS",
+		"IP_TTL",       "IP_RECVERR",   "IP_PKTINFO",        "IP_MTU_DISCOVER",   "IP_FREEBIND",
+		"UDP_GRO",      "UDP_SEGMENT",  "SO_MAX_PACING_RATE"};
 	if (d_.percent(8))
 		return fmt::format(R"("option": "SO_LINGER", "value": {{"onoff": 1, "linger": {}}})",
 		                   d_.below(3));
@@ -416,8 +492,31 @@ inline std::string scenario_maker::command_step()
 	                                                  "ip netns exec a ip route del 10.0.0.0/24 dev v1",
 	                                                  "ip netns exec b ip link set v2 mtu 300",
 	                                                  "ip netns exec a ip link set v1 netns b"};
+	static constexpr const char *const of_wires[] = {"ip link set eth0 down",
+	                                                 "ip link set eth0 up",
+	                                                 "ip link set eth0 mtu 700",
+	                                                 "ip link set eth0 txqueuelen 2",
+	                                                 "ip link del eth0",
+	                                                 "ip addr flush dev eth0",
+	                                                 "ethtool -G eth0 rx 48 tx 80",
+	                                                 "ethtool -K eth0 rx on",
+	                                                 "ethtool -K eth0 tso off",
+	                                                 "ethtool -K eth0 rx-udp-gro-forwarding on",
+	                                                 "tc qdisc del dev eth0 root",
+	                                                 "ip link add br0 type bridge vlan_filtering 1",
+	                                                 "ip link set br0 up",
+	                                                 "ip link set eth0 master br0",
+	                                                 "ip link del br0"};
 	phase_.clear();
-	if (cpus_ > 1 && !devices_.empty() && d_.percent(30))
+	if (wired_ && d_.percent(70))
+		return fmt::format(R"({{"run": "{}", "host": "{}"}})",
+		                   d_.percent(40) ? "tc qdisc replace dev eth0 root " + discipline()
+		                                  : one_of(of_wires),
+		                   d_.percent(50) ? "host" : "peer");
+	if (spaces_.size() > 1 && d_.percent(25))
+		return fmt::format(R"({{"run": "ip netns exec {} tc qdisc replace dev {} root {}"}})",
+		                   d_.percent(50) ? "a" : "r", d_.percent(50) ? "v1" : "ra", discipline());
+	if (cpus_ > 1 && (wired_ || !devices_.empty()) && d_.percent(30))
 		return fmt::format(R"({{"run": "echo {:x} > /proc/irq/{}/smp_affinity"}})", some_cpus(),
 		                   d_.percent(50) ? 10 : 11);
 	if (cpus_ > 1 && d_.percent(20))
@@ -477,9 +576,13 @@ inline std::string scenario_maker::make()
 	devices();
 	std::string setup, tasks, warmup, steps;
 	for (const std::string &line : setup_)
-		add(setup, "\"" + line + "\"");
+		add(setup, line.starts_with('{') ? line : "\"" + line + "\"");
 	for (const std::string &name : task_names_) {
 		const std::string &space = spaces_[d_.below(spaces_.size())];
+		if (wired_ && d_.percent(50)) {
+			add(tasks, fmt::format(R"("{}": {{"host": "peer"}})", name));
+			continue;
+		}
 		add(tasks,
 		    fmt::format(R"("{}": {{"netns": "{}", "cpu": {}}})", name, space, d_.below(cpus_)));
 	}
