@@ -7,11 +7,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
+#include <fstream>
 #include <iostream>
 #include <map>
 #include <regex>
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #if __has_include(<valgrind/callgrind.h>)
 #include <valgrind/callgrind.h>
@@ -103,6 +106,21 @@ void sample(const std::string &name, double value, const char *unit)
 void counted(const std::string &name, u64 items, std::function<std::function<void()>()> prepare)
 {
 	countables[name] = {items, std::move(prepare)};
+}
+
+double cpu_ns()
+{
+	timespec t;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
+}
+
+double resident_bytes()
+{
+	std::ifstream in("/proc/self/statm");
+	double size = 0, resident = 0;
+	in >> size >> resident;
+	return resident * static_cast<double>(sysconf(_SC_PAGESIZE));
 }
 
 void *huge_arena(std::size_t bytes)

@@ -35,6 +35,10 @@ void sample(const std::string &name, double value, const char *unit);
 // what is; that does `items` things.
 void counted(const std::string &name, u64 items, std::function<std::function<void()>()> prepare);
 
+// Cpu time that this thread has had, and memory that this process holds.
+double cpu_ns();
+double resident_bytes();
+
 // Memory of 2 MiB pages where the machine has them, zeroed; never given back.
 void *huge_arena(std::size_t bytes);
 

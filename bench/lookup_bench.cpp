@@ -12,8 +12,6 @@
 #include <bit>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <thread>
@@ -91,21 +89,6 @@ template <class Hash>
 using map_of = boost::unordered_flat_map<key, sock_common *, Hash, std::equal_to<key>,
                                          huge_allocator<std::pair<const key, sock_common *>>>;
 
-double resident_bytes()
-{
-	std::ifstream in("/proc/self/statm");
-	double size = 0, resident = 0;
-	in >> size >> resident;
-	return resident * 4096;
-}
-
-double thread_ns()
-{
-	timespec t;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
-}
-
 // A host with so many sockets in its established hash, and the rivals' maps to the same sockets. It stays
 // until the program ends.
 class table {
@@ -132,7 +115,7 @@ public:
 			inet_ehash_insert(sk, nullptr, nullptr);
 			sockets_.push_back(&sk);
 		}
-		seconds_ = (thread_ns() - start_) / 1e9;
+		seconds_ = (cpu_ns() - start_) / 1e9;
 		bytes_ = resident_bytes() - before_;
 
 		numbers random(42);
@@ -204,7 +187,7 @@ private:
 	}
 
 	// From before the host boots, whose table this counts too.
-	double before_ = resident_bytes(), start_ = thread_ns();
+	double before_ = resident_bytes(), start_ = cpu_ns();
 	u32 n_;
 	sim::world world_;
 	cpu &cpu_;
@@ -380,7 +363,7 @@ void readers(benchmark::State &state, int threads, bool writer)
 			running.emplace_back([&, r] {
 				numbers random(r);
 				u64 i = random(), missed = 0;
-				const double start = thread_ns();
+				const double start = cpu_ns();
 				for (int n = 0; n < lookups; ++n, ++i) {
 					const key &k = t.hit(i);
 					sock_common *sk = inet_ehash_lookup(
@@ -392,7 +375,7 @@ void readers(benchmark::State &state, int threads, bool writer)
 						give_back(*sk);
 					missed += !sk;
 				}
-				spent[r] = (thread_ns() - start) / lookups;
+				spent[r] = (cpu_ns() - start) / lookups;
 				if (missed)
 					std::abort();
 			});

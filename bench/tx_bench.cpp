@@ -3,13 +3,11 @@
 // The transmit path: two namespaces of one host, joined by a veth pair, in virtual time, as a scenario has
 // them; real system calls, real softirqs, payload copied in and out.
 //
-//   segment/bulk     a segment of 1448 bytes: two tasks, sends and receives of eleven segments (16 KB),
-//   offloads off segment/gso      the same with offloads on and 64 KB segment/single   one task that sends
-//   one segment and receives it: two system calls each rr, connection   a byte there and back; connect,
-//   accept and close trace/event      what an event (an entry or a return) of a function costs where it is
-//   recorded
-#include <ctime>
-
+//   segment/bulk     a segment of 1448 bytes: two tasks, sends and receives of eleven (16 KB), offloads off
+//   segment/gso      the same with offloads on, and 64 KB
+//   segment/single   one task that sends one segment and receives it: two system calls each
+//   rr, connection   a byte there and back; connect, accept and close
+//   trace/event      what an event (an entry or a return) of a function costs where it is recorded
 #include "bench/harness.h"
 #include "bench/lab.h"
 
@@ -187,14 +185,6 @@ void connection(benchmark::State &state)
 	});
 	l.run(server);
 	state.SetItemsProcessed(state.iterations());
-}
-
-double cpu_ns()
-{
-	timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
 }
 
 // Rounds of one segment, nothing armed or all recorded: nanoseconds each, and how many events.

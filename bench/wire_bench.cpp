@@ -6,8 +6,6 @@
 // the memory of a pair of connected sockets that does nothing.
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <unistd.h>
 
 #include "bench/harness.h"
 #include "bench/lab.h"
@@ -123,15 +121,6 @@ void bulk(benchmark::State &state, int flows, double loss)
 	state.SetItemsProcessed(static_cast<s64>((received - before) / mss));
 }
 
-std::size_t resident_bytes()
-{
-	std::ifstream statm("/proc/self/statm");
-	std::size_t size = 0, resident = 0;
-
-	statm >> size >> resident;
-	return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-}
-
 // In a process of its own, whose memory nothing else has used.
 void idle_pair(benchmark::State &state)
 {
@@ -151,7 +140,7 @@ void idle_pair(benchmark::State &state)
 		constexpr int first = 100;
 		const int pairs = smoke() ? 100 : 4000;
 		wire_lab l(0);
-		std::size_t before = 0, after = 0;
+		double before = 0, after = 0;
 
 		l.task(l.b, "", [pairs] {
 			const int listener = listening_socket(port, 128);
@@ -168,7 +157,7 @@ void idle_pair(benchmark::State &state)
 				connected_socket(server_addr, port);
 			after = resident_bytes();
 		});
-		sample("idle_pair", static_cast<double>(after - before) / pairs, "bytes");
+		sample("idle_pair", (after - before) / pairs, "bytes");
 	}
 }
 

@@ -91,7 +91,7 @@ void link::deliver(arrival &what, u64 when_ns)
 bool link::send(end at, std::span<const std::byte> bytes)
 {
 	direction &d = ends_[at];
-	const u64 now_ns = current.cpu ? std::max(world_.now_ns(), current.cpu->now_ns) : world_.now_ns();
+	const u64 now_ns = world_.present();
 
 	while (!d.leaves_ns.empty() && d.leaves_ns.front() <= now_ns)
 		d.leaves_ns.pop_front();

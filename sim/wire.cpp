@@ -75,11 +75,7 @@ struct wire::nic final : e1000_port {
 		return owner.link_.free_ns(end);
 	}
 	void phy_power(bool) override { owner.cable(end); }
-	[[nodiscard]] u64 now_ns() const override
-	{
-		const u64 now_ns = owner.world_.now_ns();
-		return current.cpu ? std::max(now_ns, current.cpu->now_ns) : now_ns;
-	}
+	[[nodiscard]] u64 now_ns() const override { return owner.world_.present(); }
 
 	[[nodiscard]] const std::string &host_name() const
 	{

@@ -66,7 +66,6 @@ std::vector<std::string> world::host_names() const
 
 // ---- the queue ------------------------------------------------------------------------------------------
 
-// Who asks now may be a cpu that is ahead of the event that it handles.
 u64 world::present() const { return current.cpu ? std::max(now_ns_, current.cpu->now_ns) : now_ns_; }
 
 u64 world::push(event_heap &to, event_kind kind, u64 when_ns, cpu *on, void (*fn)(void *), void *arg)

@@ -47,6 +47,8 @@ public:
 	[[nodiscard]] std::vector<std::string> host_names() const;
 
 	[[nodiscard]] u64 now_ns() const { return now_ns_; }
+	// What time it is for who asks: a cpu that runs can be ahead of the event that it handles.
+	[[nodiscard]] u64 present() const;
 	[[nodiscard]] u64 seed() const { return options_.seed; }
 	[[nodiscard]] random_stream random(const char *purpose, u64 extra = 0) const
 	{
@@ -107,7 +109,6 @@ private:
 
 	using event_heap = std::vector<event>;
 	u64 push(event_heap &to, event_kind kind, u64 when_ns, cpu *on, void (*fn)(void *), void *arg);
-	[[nodiscard]] u64 present() const;
 	[[nodiscard]] bool is_stale(const event &e) const;
 	void drop_stale(event_heap &from);
 	[[nodiscard]] event_heap *next_heap(); // the one whose top is next; null: nothing is left
