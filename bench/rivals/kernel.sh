@@ -53,8 +53,12 @@ round() {
 	trap end EXIT
 	local want=("$@") name
 	((${#want[@]})) || want=(bulk gso rr connection)
-	ip netns add "$a"
-	ip netns add "$b"
+	local space
+	for space in "$a" "$b"; do
+		ip netns add "$space"
+		# iperf3 sets -C when it is connected: a default that paces (bbr) would go on pacing.
+		ip netns exec "$space" sh -c 'echo reno >/proc/sys/net/ipv4/tcp_congestion_control'
+	done
 	ip -n "$a" link add v0 type veth peer name v1 netns "$b"
 	ip -n "$a" addr add 10.99.0.1/24 dev v0
 	ip -n "$b" addr add 10.99.0.2/24 dev v1
