@@ -2,7 +2,8 @@
 //
 // The world's time is the machine's: run_until handles what is due, and the model's own costs are zero, since
 // what it does takes real time already. Frames are written by a task, as the machine's own virtual machines
-// write theirs: it reads them from the machine into pages that become the packets', some at a time.
+// write theirs: it reads them from the machine into pages that become the packets', some at a time, and
+// writes to the machine from where the packets lie.
 #include "sim/tap_model.h"
 
 #include <algorithm>
@@ -28,15 +29,18 @@ constexpr u32 read_page_bytes = static_cast<u32>(PAGE_SIZE) << read_page_order;
 constexpr std::size_t read_pages = 3;  // room for the largest frame, wherever in the first it begins
 constexpr u32 page_left_min = 4096;    // a page with less left is not begun
 constexpr int frames_per_turn_max = 8; // so many before others have their turn: what was read is still near
+constexpr int frames_waiting_max = 8;  // for the same reason
 static_assert((read_pages - 1) * read_page_bytes + page_left_min >= 65535 + ETH_HLEN);
 
 } // namespace
 
 struct tap_model::state {
 	struct interface {
+		state *of = nullptr;
 		net_device *dev = nullptr;
 		tap_port *port = nullptr;
-		bool pending = false;  // it has frames for the port
+		bool pending = false;  // it has frames for the port,
+		int waiting = 0;       // so many
 		bool readable = false; // the port may have some for it
 	};
 
@@ -50,7 +54,7 @@ struct tap_model::state {
 	std::unique_ptr<pcap_file> pcap;
 	std::unique_ptr<service_tasks> services;
 	std::uint64_t in = 0, out = 0;
-	std::unique_ptr<task_struct> writer;
+	std::unique_ptr<task_struct> program;   // holds the descriptors
 	std::array<page *, read_pages> pages{}; // frames are read there
 	u32 page_offset = 0;                    // in the first: what is before is some packet's
 	tun_frame frame;
@@ -69,7 +73,26 @@ struct tap_model::state {
 		: args(a), now(std::move(c)), release(profile_for(a.profile, "")), w(options(a, release))
 	{}
 
-	static void readable(net_device &, void *arg) { static_cast<interface *>(arg)->pending = true; }
+	static void readable(net_device &, void *arg)
+	{
+		interface &one = *static_cast<interface *>(arg);
+
+		one.pending = true;
+		one.of->wake_program(one);
+	}
+
+	// The program that holds the descriptors has its turn when others sleep. Who makes many packets gives
+	// way to it before: what he copied into them is near then, and what the machine answers comes soon.
+	void wake_program(interface &one)
+	{
+		if (!program || current.task == program.get())
+			return;
+		task_unpark(*program);
+		if (++one.waiting < frames_waiting_max || !current.task)
+			return;
+		current.cpu->now_ns = std::max(current.cpu->now_ns, now());
+		current.cpu->need_resched = true;
+	}
 
 	void make_interfaces()
 	{
@@ -77,6 +100,7 @@ struct tap_model::state {
 		interfaces.resize(args.names.size());
 		for (std::size_t i = 0; i < interfaces.size(); ++i) {
 			int err = 0;
+			interfaces[i].of = this;
 			interfaces[i].dev =
 				tun_set_iff(init_net(), args.names[i], IFF_TAP | IFF_NO_PI | IFF_VNET_HDR,
 			                    readable, &interfaces[i], err);
@@ -124,18 +148,37 @@ struct tap_model::state {
 	}
 
 	// The program that holds the descriptors.
-	void write_frames()
+	void pass_frames()
 	{
 		while (!current.task->fatal_signal) {
 			for (interface &one : interfaces)
+				read_frames(one);
+			for (interface &one : interfaces)
 				for (int n = 0; one.readable && n < frames_per_turn_max; ++n)
 					write_frame(one);
+			for (interface &one : interfaces)
+				read_frames(one);
 			task_park();
 		}
 		for (page *pg : pages)
 			if (pg)
 				put_page(*pg);
 		pages = {};
+	}
+
+	// From the model to the machine, which may have answered by then.
+	void read_frames(interface &one)
+	{
+		one.waiting = 0;
+		while (std::exchange(one.pending, false)) {
+			while (tun_do_read(*one.dev, frame)) {
+				++out;
+				if (one.port)
+					send(*one.port);
+				consume_skb(std::move(frame.skb));
+			}
+			one.readable = one.port;
+		}
 	}
 
 	void write_frame(interface &one)
@@ -168,8 +211,6 @@ struct tap_model::state {
 			++used;
 			n -= here;
 		}
-		// What time it has become: the model's own costs are real.
-		current.cpu->now_ns = std::max(current.cpu->now_ns, now());
 		// What the driver refuses is counted there.
 		static_cast<void>(
 			tun_get_user(*one.dev, &header, sizeof(header), {frame_pages.data(), used}));
@@ -191,31 +232,6 @@ struct tap_model::state {
 		std::rotate(pages.begin(), pages.begin() + static_cast<std::ptrdiff_t>(full), pages.end());
 		if (pages[0] && pages[0]->refcount == 1)
 			page_offset = 0;
-	}
-
-	void drain()
-	{
-		for (bool again = true; again;) {
-			again = false;
-			for (interface &one : interfaces) {
-				if (!std::exchange(one.pending, false))
-					continue;
-				again = true;
-				drain(one);
-			}
-		}
-	}
-
-	void drain(const interface &one)
-	{
-		const enter_cpu in_cpu(*h->cpus[0]);
-
-		while (tun_do_read(*one.dev, frame)) {
-			++out;
-			if (one.port)
-				send(*one.port);
-			consume_skb(std::move(frame.skb));
-		}
 	}
 
 	void send(tap_port &to)
@@ -269,9 +285,9 @@ tap_model::tap_model(const tap_args &args, clock now) : s_(std::make_unique<stat
 	}
 	{
 		const enter_cpu in(*s.h->cpus[0]);
-		s.writer = std::make_unique<task_struct>(*s.h->cpus[0], "tap", [&s] { s.write_frames(); });
-		s.writer->nsproxy_net = &init_net();
-		task_start(*s.writer);
+		s.program = std::make_unique<task_struct>(*s.h->cpus[0], "tap", [&s] { s.pass_frames(); });
+		s.program->nsproxy_net = &init_net();
+		task_start(*s.program);
 		s.services = std::make_unique<service_tasks>(*s.h->cpus[0], init_net(), std::move(offered));
 	}
 	if (!args.trace_file.empty())
@@ -298,17 +314,17 @@ void tap_model::run()
 {
 	s_->w.run_until(std::max<u64>(s_->now(), s_->w.now_ns()));
 	s_->services->reap();
-	s_->drain();
 }
 
 bool tap_model::frames_in(std::size_t interface)
 {
 	state &s = *s_;
 
+	s.w.run_until(std::max<u64>(s.now(), s.w.now_ns())); // so that it is now
 	s.interfaces[interface].readable = true;
 	{
 		const enter_cpu in(*s.h->cpus[0]);
-		task_unpark(*s.writer);
+		task_unpark(*s.program);
 	}
 	run();
 	return s.interfaces[interface].readable;
@@ -338,13 +354,17 @@ std::vector<std::string> tap_model::end()
 	{
 		const enter_cpu in(*s.h->cpus[0]);
 		s.services->kill();
-		task_kill(*s.writer);
+		task_kill(*s.program);
 	}
-	while ((s.services->any_alive() || s.writer->state != TASK_DEAD) && s.w.step())
-		s.drain();
+	while ((s.services->any_alive() || s.program->state != TASK_DEAD) && s.w.step())
+		;
 	s.services.reset();
-	s.writer.reset();
-	s.drain();
+	s.program.reset();
+	{
+		const enter_cpu in(*s.h->cpus[0]);
+		for (state::interface &one : s.interfaces)
+			s.read_frames(one);
+	}
 	s.tap.reset();
 	if (s.pcap)
 		s.pcap->flush();
