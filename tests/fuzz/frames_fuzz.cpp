@@ -386,11 +386,11 @@ public:
 			if (d_.percent(8))
 				sim::run_command(h_, std::string("sysctl -w net.") + line);
 		if (trace::recorder *r = w_.recorder())
-			r->hooks.push_back({trace::armed_by::probe, nullptr,
-			                    [](void *, const trace::site &s, const trace::objects &) {
-						    reached_functions.insert(s.name);
-					    },
-			                    nullptr});
+			r->add_hook({trace::armed_by::probe, nullptr,
+			             [](void *, const trace::site &s, const trace::objects &) {
+					     reached_functions.insert(s.name);
+				     },
+			             nullptr});
 		if (d_.percent(60))
 			firewall();
 		maker_ = std::make_unique<frame_maker>(seed, mac_);
