@@ -485,6 +485,10 @@ static int e1000_change_mtu(net_device &netdev, u32 new_mtu)
 	adapter.hw.max_frame_size = new_mtu + ETH_HLEN + ETH_FCS_LEN;
 	if (netif_running(netdev))
 		e1000_down(adapter);
+	// Where the card itself lets no longer frame in, a buffer need not be one of its sizes.
+	adapter.rx_buffer_len = adapter.hw.max_frame_size == ETH_HLEN + ETH_DATA_LEN + ETH_FCS_LEN
+	                                ? MAXIMUM_ETHERNET_VLAN_SIZE
+	                                : E1000_RXBUFFER_2048;
 	netdev.mtu = new_mtu;
 	if (netif_running(netdev))
 		e1000_up(adapter);

@@ -217,6 +217,29 @@ TEST_F(e1000_test, wire_whose_card_would_share_a_line_triggered_by_edge_is_refus
 	}
 }
 
+TEST_F(e1000_test, another_mtu_takes_buffers_of_a_size_of_the_cards)
+{
+	lay({});
+	const auto buffer = [this] {
+		return on(h2, [](net_device &dev) { return netdev_priv<e1000_adapter>(dev).rx_buffer_len; });
+	};
+
+	EXPECT_EQ(buffer(), 1522u);
+	for (const auto &[mtu, bytes] : {std::pair{1400, 2048u}, {1500, 1522u}}) {
+		const u64 had = stat(h2, "rx_packets");
+
+		sim::run_command(h2, fmt::format("ip link set eth0 mtu {}", mtu));
+		run_ms(2500);
+		EXPECT_EQ(buffer(), bytes);
+		EXPECT_EQ(send(1300), 0);
+		run_ms(10);
+		EXPECT_EQ(stat(h2, "rx_packets") - had, 1u);
+	}
+	on(h2, [](net_device &dev) {
+		EXPECT_THAT(netdev_priv<e1000_adapter>(dev).pdev->dev->dma_errors, testing::IsEmpty());
+	});
+}
+
 TEST_F(e1000_test, small_frame_is_padded_and_a_large_one_takes_a_new_buffer)
 {
 	lay({});
