@@ -80,9 +80,23 @@ void link::arrive(void *arg)
 	over.unused_.push_back(&what);
 }
 
+u64 link::handed_over_ns(end to, u64 arrives_ns) const
+{
+	const u64 every_ns = options_.batch_ns[to], first_ns = options_.batch_at_ns;
+
+	if (!every_ns)
+		return arrives_ns;
+	if (arrives_ns <= first_ns)
+		return first_ns;
+	return first_ns + (arrives_ns - first_ns + every_ns - 1) / every_ns * every_ns;
+}
+
 void link::deliver(arrival &what, u64 when_ns)
 {
-	if (host *const to = ends_[what.from == a ? b : a].at_host)
+	const end at = what.from == a ? b : a;
+
+	when_ns = handed_over_ns(at, when_ns);
+	if (host *const to = ends_[at].at_host)
 		world_.at_device(*to, when_ns, arrive, &what);
 	else
 		world_.at(when_ns, arrive, &what);

@@ -66,6 +66,7 @@ private:
 	};
 
 	[[nodiscard]] u64 wire_ns(std::size_t bytes) const;
+	[[nodiscard]] u64 handed_over_ns(end to, u64 arrives_ns) const;
 	// A frame on its way; used again and again.
 	struct arrival {
 		link *over;

@@ -3,6 +3,7 @@
 // What a link between two ends is like (link.h), for who describes one and does not make it.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string_view>
 
@@ -20,6 +21,10 @@ struct link_options {
 	double reorder = 0; // such a packet waits reorder_ns longer than its delay
 	u64 reorder_ns = 1'000'000;
 	double corrupt = 0; // one bit of it
+	// Not 0: what arrives waits for the next of such times, counted from batch_at_ns on, and comes
+	// together; by the end at which it arrives.
+	std::array<u64, 2> batch_ns{};
+	u64 batch_at_ns = 0;
 };
 
 // Bits a second: "10mbit", "2.5gbit", "9600bit".

@@ -104,7 +104,8 @@ std::string arguments(const step &s)
 		return space_text(*s.netns);
 	case call_kind::sleep:
 		return fmt::format("{}", s.sleep_ns);
-	case call_kind::tasklet: // not portable
+	case call_kind::echo: // not portable
+	case call_kind::tasklet:
 	case call_kind::sched_setaffinity:
 		break;
 	}

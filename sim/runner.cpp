@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "sim/profile.h"
 #include "sim/runner_program.h"
 #include "sim/runner_tasklet.h"
 #include "sim/selinux_policy.h"
@@ -129,14 +130,30 @@ void runner::lay_wires()
 	}
 }
 
+void runner::take_costs(host &h) const
+{
+	const scenario &s = scenario_;
+
+	if (!s.cost_hosts.empty() && std::ranges::find(s.cost_hosts, h.name) == s.cost_hosts.end())
+		return;
+	h.syscall_cost_ns = s.syscall_cost_ns.value_or(h.syscall_cost_ns);
+	h.hop_cost_ns = s.hop_cost_ns.value_or(h.hop_cost_ns);
+	if (s.call_cost_ns) {
+		const profile measured = profile::load("linux-6.1");
+
+		cost_of_functions(
+			h, [&](std::string_view name) { return measured.symbol(name).has_value(); },
+			s.call_cost_ns);
+	}
+	for (const auto &[function, ns] : s.function_cost_ns)
+		static_cast<void>(cost_of_function(h, function, ns));
+}
+
 void runner::set_up(u64 later_ns)
 {
 	for (const auto &[name, cpus] : scenario_.hosts) {
 		host &h = world_.add_host(name, cpus);
-		h.syscall_cost_ns = scenario_.syscall_cost_ns.value_or(h.syscall_cost_ns);
-		h.hop_cost_ns = scenario_.hop_cost_ns.value_or(h.hop_cost_ns);
-		for (const auto &[function, ns] : scenario_.function_cost_ns)
-			static_cast<void>(cost_of_function(h, function, ns));
+		take_costs(h);
 		if (const auto one_in = scenario_.interleave.find(name); one_in != scenario_.interleave.end())
 			stall_cpus(h, one_in->second, stall_ns_max);
 		load_policy(h);

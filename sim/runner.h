@@ -86,6 +86,7 @@ private:
 	std::string run_line(const setup_line &line); // what it printed
 	void load_policy(host &h) const;
 	void plug_devices();
+	void take_costs(host &h) const;
 	void lay_wires();
 	[[nodiscard]] u64 wire_counter(const counter_expectation &e) const;
 	[[nodiscard]] std::optional<u64> device_counter(const counter_expectation &e) const;

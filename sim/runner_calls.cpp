@@ -135,6 +135,43 @@ long sleep(world &w, program &p, const step &s)
 	return over ? 0 : -EINTR;
 }
 
+// What a server does that gives back what it gets. With a delay that is so long after something came, with
+// all that has come by then.
+long echo(world &w, program &p, const step &s)
+{
+	std::vector<char> buffer(s.size);
+	const int fd = p.fd(s.fd);
+	u64 done = 0;
+
+	while (!s.echo_bytes || done < s.echo_bytes) {
+		sockaddr_storage from{};
+		int length = sizeof(from);
+		if (s.sleep_ns) {
+			pollfd readable{fd, static_cast<s16>(EPOLLIN), 0};
+			if (const long ready = system_call(sys_nr::poll, &readable, 1, -1); ready < 0)
+				return ready;
+			if (const long slept = sleep(w, p, s); slept < 0)
+				return slept;
+		}
+		const long n =
+			system_call(sys_nr::recvfrom, fd, buffer.data(), buffer.size(), 0, &from, &length);
+		if (n < 0)
+			return n;
+		if (n == 0)
+			break;
+		for (long at = 0; at < n;) {
+			const long sent = system_call(sys_nr::sendto, fd, buffer.data() + at,
+			                              static_cast<std::size_t>(n - at), 0,
+			                              length ? &from : nullptr, length);
+			if (sent < 0)
+				return sent;
+			at += sent;
+		}
+		done += static_cast<u64>(n);
+	}
+	return static_cast<long>(done);
+}
+
 long enter_namespace(program &p, const step &s)
 {
 	net *const there = s.netns->empty() ? &init_net() : get_net_ns_by_name(*s.netns);
@@ -222,6 +259,8 @@ long make_call(world &w, program &p, const step &s)
 		return enter_namespace(p, s);
 	case call_kind::sleep:
 		return sleep(w, p, s);
+	case call_kind::echo:
+		return echo(w, p, s);
 	case call_kind::tasklet:
 		return use_tasklet(s);
 	case call_kind::sched_setaffinity: {

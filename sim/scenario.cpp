@@ -483,6 +483,9 @@ std::vector<std::string_view> keys_of(call_kind call)
 	case call_kind::sleep:
 		own = {"ms"};
 		break;
+	case call_kind::echo:
+		own = {"fd", "bytes", "size", "after_us"};
+		break;
 	case call_kind::tasklet:
 		own = {"tasklet", "op", "work_ns"};
 		break;
@@ -586,7 +589,8 @@ private:
 
 			n.keys("an object",
 			       {"a", "b", "name", "driver", "rate", "delay_us", "jitter_us", "queue", "loss",
-			        "duplicate", "reorder", "reorder_us", "corrupt", "note"});
+			        "duplicate", "reorder", "reorder_us", "corrupt", "batch_us", "batch_at_us",
+			        "batch_to", "interrupt_gap_us", "note"});
 			w.where = n.path();
 			w.name = n.has("name") ? n.at("name").name("a wire's name")
 			                       : fmt::format("wire{}", out_.wires.size());
@@ -600,6 +604,12 @@ private:
 					n.at("driver").expected("a driver: e1000");
 			}
 			w.options = wire_options(n);
+			read_batches(n, w);
+			if (n.has("interrupt_gap_us"))
+				w.interrupt_gap_ns =
+					static_cast<u64>(n.at("interrupt_gap_us")
+				                                 .integer("microseconds", 0, 100'000)) *
+					NSEC_PER_USEC;
 			for (const wire_description &o : out_.wires)
 				if (o.name == w.name)
 					n.fail(fmt::format(
@@ -643,6 +653,29 @@ private:
 		probability("reorder", o.reorder);
 		probability("corrupt", o.corrupt);
 		return o;
+	}
+
+	void read_batches(const node &n, wire_description &w) const
+	{
+		for (const char *key : {"batch_at_us", "batch_to"})
+			if (n.has(key) && !n.has("batch_us"))
+				n.at(key).fail("expected \"batch_us\" beside it");
+		if (!n.has("batch_us"))
+			return;
+
+		const auto nanoseconds = [&n](const char *key, long min) {
+			return static_cast<u64>(n.at(key).integer("microseconds", min, 1'000'000)) *
+			       NSEC_PER_USEC;
+		};
+		const u64 every_ns = nanoseconds("batch_us", 1);
+
+		w.options.batch_ns = {every_ns, every_ns};
+		if (n.has("batch_to")) {
+			const bool to_a = sender_at(w, n.at("batch_to")) == w.a.host;
+			w.options.batch_ns[to_a ? 1 : 0] = 0;
+		}
+		if (n.has("batch_at_us"))
+			w.options.batch_at_ns = nanoseconds("batch_at_us", 0);
 	}
 
 	const wire_description &wire_of(const node &n) const
@@ -696,7 +729,13 @@ private:
 		if (!root_.has("cost"))
 			return;
 		const node cost = root_.at("cost");
-		cost.keys("an object", {"syscall_ns", "hop_ns", "functions"});
+		cost.keys("an object", {"hosts", "syscall_ns", "hop_ns", "call_ns", "functions"});
+		if (cost.has("hosts"))
+			for (const node &n : cost.at("hosts").elements("an array of hosts"))
+				out_.cost_hosts.push_back(host_of(n));
+		if (cost.has("call_ns"))
+			out_.call_cost_ns =
+				static_cast<u64>(cost.at("call_ns").integer("nanoseconds", 0, 1'000'000'000));
 		if (cost.has("functions"))
 			for (const auto &[name, n] :
 			     cost.at("functions").members("an object: function to nanoseconds")) {
@@ -1037,6 +1076,19 @@ private:
 			break;
 		case call_kind::sleep:
 			s.sleep_ns = n.at("ms").milliseconds();
+			break;
+		case call_kind::echo:
+			need(n, {"fd"});
+			s.size = n.has("size")
+			                 ? static_cast<std::size_t>(n.at("size").integer("bytes", 1, 1 << 20))
+			                 : 65536;
+			if (n.has("bytes"))
+				s.echo_bytes = static_cast<u64>(n.at("bytes").integer("bytes", 1, 1 << 30));
+			if (n.has("after_us"))
+				s.sleep_ns =
+					static_cast<u64>(
+						n.at("after_us").integer("microseconds", 0, 1'000'000'000)) *
+					NSEC_PER_USEC;
 			break;
 		case call_kind::sched_setaffinity: {
 			for (const node &one : n.at("cpus").elements("an array of cpus"))

@@ -53,6 +53,7 @@ struct wire_description {
 	end a, b;
 	link_options options;
 	std::string where;
+	u64 interrupt_gap_ns = 0; // of its cards
 };
 
 [[nodiscard]] bool wire_counter_known(std::string_view name);
@@ -89,6 +90,7 @@ enum class call_kind : u8 {
 	epoll_wait,
 	setns,
 	sleep,
+	echo,
 	tasklet,
 	sched_setaffinity,
 };
@@ -148,8 +150,9 @@ struct step {
 	int op = 0;
 	int timeout_ms = -1;
 	u64 sleep_ns = 0;
-	u64 cpus = 0;  // sched_setaffinity's mask
-	u32 times = 1; // so often in succession, as fast as the task can
+	u64 echo_bytes = 0; // until so many went back; 0: until the other end closes
+	u64 cpus = 0;       // sched_setaffinity's mask
+	u32 times = 1;      // so often in succession, as fast as the task can
 	bool async = false;
 	std::string phase;
 	step_expectation expect;
@@ -214,6 +217,8 @@ struct scenario {
 	std::vector<wire_description> wires;
 	std::optional<u32> syscall_cost_ns, hop_cost_ns;
 	std::map<std::string, u64> function_cost_ns;
+	u64 call_cost_ns = 0;                        // of each function that the measured kernel can trace
+	std::vector<std::string> cost_hosts;         // none: all
 	std::vector<irq_device_description> devices; // that interrupt and do nothing else
 	u64 gap_ns = 0;                              // passes unrecorded before each phase
 	std::vector<std::string> lsm;                // security modules, in their order

@@ -41,6 +41,7 @@ const std::vector<call_description> &all_calls()
 		{call_kind::epoll_wait, "epoll_wait", "epoll, max, timeout_ms; expect events"},
 		{call_kind::setns, "setns", "netns"},
 		{call_kind::sleep, "sleep", "ms"},
+		{call_kind::echo, "echo", "fd, bytes, size, after_us: recvfrom and sendto again and again"},
 		{call_kind::tasklet, "tasklet", "tasklet, op, work_ns"},
 		{call_kind::sched_setaffinity, "sched_setaffinity", "cpus"},
 	};
@@ -113,7 +114,7 @@ std::vector<std::string> scenario::unportable() const
 	for (const wire_description &w : wires)
 		why.push_back(fmt::format("{}: a wire between {}:{} and {}:{}, and a real kernel has one end",
 		                          w.where, w.a.host, w.a.dev, w.b.host, w.b.dev));
-	if (syscall_cost_ns || hop_cost_ns || !function_cost_ns.empty())
+	if (syscall_cost_ns || hop_cost_ns || call_cost_ns || !function_cost_ns.empty())
 		why.emplace_back("/cost: a real kernel takes the time it takes");
 	if (!lsm.empty())
 		why.emplace_back("/lsm: a real kernel's security modules are chosen when it boots");
@@ -129,6 +130,10 @@ std::vector<std::string> scenario::unportable() const
 		for (const step &s : *list) {
 			if (s.call == call_kind::run)
 				line(s.command);
+			if (s.call == call_kind::echo)
+				why.push_back(fmt::format("{}: echo is many system calls, and how many "
+				                          "depends on what comes together",
+				                          s.where));
 			if (s.call == call_kind::tasklet)
 				why.push_back(fmt::format("{}: a tasklet is a module's, and no program's",
 				                          s.where));

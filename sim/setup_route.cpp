@@ -131,6 +131,10 @@ route_words words_of(command &c, bool deletes)
 			set_metric(w, c, RTAX_ADVMSS, "an MSS");
 		} else if (c.eat("window", 3)) {
 			set_metric(w, c, RTAX_WINDOW, "a window");
+		} else if (c.eat("cwnd", 4)) {
+			set_metric(w, c, RTAX_CWND, "a window");
+		} else if (c.eat("ssthresh", 4)) {
+			set_metric(w, c, RTAX_SSTHRESH, "a threshold");
 		} else if (c.eat("initcwnd", 5)) {
 			set_metric(w, c, RTAX_INITCWND, "a window");
 		} else if (c.eat("initrwnd", 5)) {

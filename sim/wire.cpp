@@ -114,6 +114,7 @@ wire::wire(world &w, const wire_description &what, const std::string &file)
 		fail(e1000_probe(made->pci));
 		if (made->pci.drvdata->name != e.dev)
 			fail(dev_change_name(*made->pci.drvdata, e.dev));
+		made->card.interrupt_gap(what_.interrupt_gap_ns);
 		link_.attach(
 			at, [card = &made->card](std::span<const std::byte> f) { card->receive(f); }, &h);
 		nics_[at] = std::move(made);

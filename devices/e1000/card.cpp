@@ -112,7 +112,7 @@ void e1000_card::update_line()
 			throttle_event_);
 		return;
 	}
-	next_interrupt_ns_ = now_ns + u64{reg(E1000_ITR) & 0xffff} * 256;
+	next_interrupt_ns_ = now_ns + std::max(u64{reg(E1000_ITR) & 0xffff} * 256, interrupt_gap_ns_);
 	++counters_.interrupts;
 	line_.set(true);
 }

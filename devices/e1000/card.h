@@ -58,6 +58,8 @@ public:
 	// --- the wire's side; in no cpu's context ---
 	void receive(std::span<const std::byte> frame);
 	void set_link(bool up, u32 mbps);
+	// Whatever ITR says, its line does not rise sooner after it rose.
+	void interrupt_gap(u64 ns) { interrupt_gap_ns_ = ns; }
 	[[nodiscard]] bool phy_on() const { return phy_on_; }
 
 	// --- the host's side ---
@@ -104,6 +106,7 @@ private:
 	std::array<u16, 64> eeprom_{};
 	bool link_up_ = false, phy_on_ = true;
 	u64 next_interrupt_ns_ = 0; // the line may not rise before
+	u64 interrupt_gap_ns_ = 0;
 	u64 throttle_event_ = 0, transmit_event_ = 0;
 	// What is on its way out: when it has left, and its bytes in the packet buffer.
 	std::deque<std::pair<u64, u32>> leaving_;

@@ -111,6 +111,15 @@ bool cost_of_function(host &h, std::string_view name, u64 ns)
 }
 
 // not traced: the machine beneath the kernel
+void cost_of_functions(host &h, const std::function<bool(std::string_view)> &which, u64 ns)
+{
+	trace::for_each_site([&](const trace::site &s) {
+		if (s.kind != trace::site_kind::part && which(s.name))
+			points_of(h).cost_ns[&s] = ns;
+	});
+}
+
+// not traced: the machine beneath the kernel
 void stall_cpus(host &h, u32 one_in, u32 ns_max)
 {
 	points_of(h).stall_one_in = one_in;

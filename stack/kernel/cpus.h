@@ -8,6 +8,7 @@
 #pragma once
 
 #include <functional>
+#include <string_view>
 #include <unordered_map>
 
 #include "stack/kernel/random.h"
@@ -30,6 +31,7 @@ struct cpu_points {
 // Each call of a function of this name takes so long, besides the host's coarse costs. False: none is so
 // called.
 bool cost_of_function(host &h, std::string_view name, u64 ns);
+void cost_of_functions(host &h, const std::function<bool(std::string_view name)> &which, u64 ns);
 void stall_cpus(host &h, u32 one_in, u32 ns_max);
 // A function was entered: from the tracing macro, where the host has points.
 void function_point(const trace::site &s);

@@ -203,6 +203,25 @@ TEST_F(e1000_card_test, interrupts_are_spaced_by_itr_and_wait_for_the_mask)
 	card.read(E1000_ICR);
 }
 
+TEST_F(e1000_card_test, interrupts_are_never_nearer_than_the_cards_own_gap)
+{
+	card.interrupt_gap(128'000);
+	card.write(E1000_ITR, 4);
+	card.write(E1000_IMS, E1000_ICR_RXT0);
+	card.write(E1000_ICS, E1000_ICR_RXT0);
+	card.read(E1000_ICR);
+	world.run_ms(1);
+	card.write(E1000_ICS, E1000_ICR_RXT0);
+	card.read(E1000_ICR);
+	EXPECT_EQ(card.counted().interrupts, 2u);
+	card.write(E1000_ICS, E1000_ICR_RXT0);
+	EXPECT_EQ(card.counted().interrupts, 2u) << "too soon";
+	world.run_ms(1);
+	EXPECT_EQ(card.counted().interrupts, 3u);
+	card.write(E1000_IMC, ~0u);
+	card.read(E1000_ICR);
+}
+
 TEST_F(e1000_card_test, frames_that_are_short_long_or_for_others_leave_the_ring_alone)
 {
 	card.receive(frame(59));

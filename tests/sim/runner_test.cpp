@@ -48,6 +48,29 @@ TEST(runner_order, blocked_step_lets_the_next_task_go_on)
 	EXPECT_EQ(r.deadlock, "");
 }
 
+TEST(runner_calls, echo_gives_back_all_that_comes_until_so_many_bytes_or_the_end)
+{
+	const run_report r = run(two_tasks + R"("steps": [)" + listens + connects +
+	                         R"(, {"task": "s", "call": "accept", "fd": "l", "as": "a"},
+		{"task": "s", "call": "echo", "fd": "a", "bytes": 6, "after_us": 2000, "expect": 6},
+		{"task": "c", "call": "send", "fd": "c", "data": "abc"},
+		{"task": "c", "call": "send", "fd": "c", "data": "def"},
+		{"task": "c", "call": "recv", "fd": "c", "size": 64,
+		 "expect": {"data": "abcdef", "took_us": {"min": 1000, "max": 3000}}},
+		{"task": "s", "call": "echo", "fd": "a", "size": 2, "expect": 3},
+		{"task": "c", "call": "send", "fd": "c", "data": "ghi"},
+		{"task": "c", "call": "shutdown", "fd": "c", "how": "SHUT_WR"},
+		{"task": "c", "call": "recv", "fd": "c", "size": 3, "flags": "MSG_WAITALL", "expect": {"data": "ghi"}},
+		{"task": "s", "call": "socket", "as": "u", "type": "SOCK_DGRAM"},
+		{"task": "s", "call": "bind", "fd": "u", "addr": "127.0.0.1:7"},
+		{"task": "s", "call": "echo", "fd": "u", "bytes": 2, "expect": 2},
+		{"task": "c", "call": "socket", "as": "v", "type": "SOCK_DGRAM"},
+		{"task": "c", "call": "sendto", "fd": "v", "data": "hi", "addr": "127.0.0.1:7"},
+		{"task": "c", "call": "recv", "fd": "v", "size": 64, "expect": {"data": "hi"}}])");
+	EXPECT_THAT(r.failures, testing::IsEmpty());
+	EXPECT_EQ(r.deadlock, "");
+}
+
 TEST(runner_order, sleep_holds_up_what_follows_unless_async)
 {
 	const auto ms = [](const std::string &async) {

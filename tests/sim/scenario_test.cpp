@@ -95,6 +95,25 @@ TEST(scenario_file, wires_have_names_rates_and_faults_and_are_unportable)
 	EXPECT_THAT(s.unportable()[1], HasSubstr("/wires/0: a wire between h1:eth0 and h2:eth0"));
 }
 
+TEST(scenario_file, batches_are_one_ends_or_both_ends)
+{
+	const auto of = [](const std::string &keys) {
+		return parse_scenario(
+			with_steps(a_socket, two_hosts + R"({"a": "h1:eth0", "b": "h2:eth0", )" + keys +
+		                                     R"(}], "cost": {"hosts": ["h2"], )" +
+		                                     R"("call_ns": 1100})"),
+			"f.json");
+	};
+	const scenario both = of(R"("batch_us": 5000, "batch_at_us": 50, "interrupt_gap_us": 128)");
+	EXPECT_THAT(both.wires[0].options.batch_ns, testing::ElementsAre(5'000'000U, 5'000'000U));
+	EXPECT_EQ(both.wires[0].options.batch_at_ns, 50'000U);
+	EXPECT_EQ(both.wires[0].interrupt_gap_ns, 128'000U);
+	EXPECT_THAT(both.cost_hosts, testing::ElementsAre("h2"));
+	EXPECT_EQ(both.call_cost_ns, 1100U);
+	EXPECT_THAT(of(R"("batch_us": 7, "batch_to": "h2")").wires[0].options.batch_ns,
+	            testing::ElementsAre(0U, 7000U));
+}
+
 struct wrong_file {
 	std::string name, text;
 	std::vector<std::string> says;
@@ -209,6 +228,10 @@ INSTANTIATE_TEST_SUITE_P(
 			"wire_loss",
 			with_steps(a_socket, two_hosts + R"({"a": "h1:eth0", "b": "h2:eth0", "loss": 1.5}])"),
 			{"/wires/0/loss: expected a probability"}},
+		wrong_file{"wire_batch_to",
+                           with_steps(a_socket,
+                                      two_hosts + R"({"a": "h1:eth0", "b": "h2:eth0", "batch_to": "h2"}])"),
+                           {"/wires/0/batch_to: expected \"batch_us\" beside it"}},
 		wrong_file{"wire_counter",
                            with_steps(a_socket, two_hosts + R"({"a": "h1:eth0", "b": "h2:eth0"}], )" +
                                                         R"("expect": {"counters": [{"wire": "wire0", )" +

@@ -135,6 +135,24 @@ TEST(world_link, bandwidth_adds_the_time_on_the_wire)
 	EXPECT_EQ(through({.bits_per_second = 1'000'000'000}).first_ns, 8U * (100 + 24));
 }
 
+TEST(world_link, batches_hand_over_what_came_since_the_last_and_only_at_their_end)
+{
+	world w{{}};
+	sim::link l{w, "wire", {.delay_ns = 1000, .batch_ns = {0, 5'000'000}, .batch_at_ns = 50'000}};
+	std::vector<u64> at_a, at_b;
+	l.attach(sim::link::a, [&](std::span<const std::byte>) { at_a.push_back(w.now_ns()); });
+	l.attach(sim::link::b, [&](std::span<const std::byte>) { at_b.push_back(w.now_ns()); });
+	for (const u64 when_ns : {u64{0}, u64{60'000}, u64{2'000'000}, u64{5'049'000}, u64{5'049'001}}) {
+		w.run_until(when_ns);
+		l.send(sim::link::a, frame(60));
+		l.send(sim::link::b, frame(60));
+	}
+	while (w.step())
+		;
+	EXPECT_EQ(at_b, (std::vector<u64>{50'000, 5'050'000, 5'050'000, 5'050'000, 10'050'000}));
+	EXPECT_EQ(at_a, (std::vector<u64>{1000, 61'000, 2'001'000, 5'050'000, 5'050'001}));
+}
+
 TEST(world_link, faults_come_at_their_rate_and_repeat_with_the_seed)
 {
 	EXPECT_NEAR(static_cast<double>(through({.loss = 0.1}).count), 900, 40);
