@@ -11,6 +11,7 @@
 #include "devices/e1000/card.h"
 #include "devices/e1000/e1000.h"
 #include "stack/core/dev_addr_lists.h"
+#include "stack/kernel/printk.h"
 
 namespace skbwalk {
 
@@ -412,11 +413,14 @@ static void e1000_watchdog(delayed_work &work)
 
 	if (link && !netif_carrier_ok(netdev)) {
 		e1000_get_speed_and_duplex(hw, adapter.link_speed);
+		_printk("%c6e1000: %s NIC Link is Up %d Mbps Full Duplex, Flow Control: None\n", KERN_SOH,
+		        netdev.name.c_str(), adapter.link_speed);
 		adapter.tx_timeout_factor = adapter.link_speed == SPEED_10 ? 16 : 1;
 		ew32(hw, E1000_TCTL, er32(hw, E1000_TCTL) | E1000_TCTL_EN);
 		netif_carrier_on(netdev);
 	} else if (!link && netif_carrier_ok(netdev)) {
 		adapter.link_speed = 0;
+		_printk("%c6e1000: %s NIC Link is Down\n", KERN_SOH, netdev.name.c_str());
 		netif_carrier_off(netdev);
 	}
 	e1000_update_stats(adapter);

@@ -92,6 +92,9 @@ TEST_F(e1000_test, both_ends_up_have_a_gigabit_carrier_and_lose_it_with_the_othe
 	sim::run_command(h2, "ip link set eth0 down");
 	run_ms(2500); // the watchdog comes every two seconds
 	EXPECT_FALSE(on(h1, [](net_device &dev) { return netif_carrier_ok(dev); }));
+	EXPECT_THAT(sim::run_command(h1, "dmesg -t"),
+	            testing::EndsWith("e1000: eth0 NIC Link is Up 1000 Mbps Full Duplex, Flow Control: None\n"
+	                              "e1000: eth0 NIC Link is Down\n"));
 	sim::run_command(h2, "ip link set eth0 up");
 	run_ms(2500);
 	EXPECT_TRUE(on(h1, [](net_device &dev) { return netif_carrier_ok(dev); }));
