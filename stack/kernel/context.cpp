@@ -156,8 +156,8 @@ cpu::cpu(host &h, u16 cpu_id) : on(h), id(cpu_id), now_ns(h.boot_ns)
 	timers = std::make_unique<timer_base>(*this);
 	deferrable_timers = std::make_unique<timer_base>(*this);
 	hrtimers = std::make_unique<hrtimer_cpu_base>(*this);
-	ksoftirqd = kthread_create(*this, "ksoftirqd", ksoftirqd_body);
-	kworker = kthread_create(*this, "kworker", kworker_body);
+	ksoftirqd = kthread_create(*this, "ksoftirqd/" + std::to_string(id), ksoftirqd_body);
+	kworker = kthread_create(*this, "kworker/" + std::to_string(id), kworker_body);
 }
 
 cpu::~cpu()

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "stack/kernel/fiber.h"
+#include "stack/kernel/kthread.h"
 #include "stack/kernel/random.h"
 #include "stack/kernel/sched.h"
 #include "stack/kernel/slab.h"
@@ -145,10 +146,6 @@ struct host_state {
 };
 
 // --- sched.cpp ---
-std::unique_ptr<task_struct> kthread_create(cpu &on, const char *name, std::function<void()> body);
-// Asks a kernel thread to end (kthread_should_stop) and runs it until it has.
-void kthread_stop(task_struct &t);
-inline bool kthread_should_stop() { return current.task->fatal_signal; }
 void ksoftirqd_body();
 void kworker_body();
 // The timer interrupt's handler on this cpu, wherever it came.

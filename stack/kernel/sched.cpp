@@ -436,10 +436,10 @@ void task_kill(task_struct &t)
 }
 
 // not traced: the machine beneath the kernel
-std::unique_ptr<task_struct> kthread_create(cpu &on, const char *name, std::function<void()> body)
+std::unique_ptr<task_struct> kthread_create(cpu &on, const std::string &name, std::function<void()> body)
 {
-	auto t = std::make_unique<task_struct>(on, std::string(name) + '/' + std::to_string(on.id),
-	                                       std::move(body));
+	constexpr std::size_t TASK_COMM_LEN = 16;
+	auto t = std::make_unique<task_struct>(on, name.substr(0, TASK_COMM_LEN - 1), std::move(body));
 	host_state &s = *on.on.state;
 
 	t->is_kthread = true;
@@ -455,6 +455,13 @@ void kthread_stop(task_struct &t)
 	cpu &c = *t.on;
 
 	task_kill(t);
+	if (current.task) {
+		while (t.state != TASK_DEAD || t.stack) {
+			set_current_state(TASK_UNINTERRUPTIBLE);
+			schedule_timeout(1);
+		}
+		return;
+	}
 	c.run_until_ns = KTIME_NEVER;
 	for (cpu_run(c); t.stack; cpu_run(c))
 		for (const auto &other : c.on.cpus) // who holds what this one waits for

@@ -392,29 +392,9 @@ void irq_thread(irqaction &action)
 void setup_irq_thread(irqaction &action, unsigned irq)
 {
 	TRACE();
-	constexpr std::size_t TASK_COMM_LEN = 16;
-	std::string comm = "irq/" + std::to_string(irq) + '-' + action.name;
-
-	comm.resize(std::min(comm.size(), TASK_COMM_LEN - 1));
-	action.thread = kthread_create(*current.cpu, "irq", [&action] { irq_thread(action); });
-	action.thread->comm = comm;
+	action.thread = kthread_create(*current.cpu, "irq/" + std::to_string(irq) + '-' + action.name,
+	                               [&action] { irq_thread(action); });
 	action.thread_flags |= IRQTF_AFFINITY;
-}
-
-// Ends an action's thread.
-void stop_irq_thread(irqaction &action)
-{
-	task_struct &t = *action.thread;
-
-	if (!current.task) {
-		kthread_stop(t);
-		return;
-	}
-	task_kill(t);
-	while (t.state != TASK_DEAD || t.stack) {
-		set_current_state(TASK_UNINTERRUPTIBLE);
-		schedule_timeout(1);
-	}
 }
 
 // ---- request and free -----------------------------------------------------------------------------------
@@ -529,7 +509,7 @@ int __setup_irq(unsigned irq, irq_desc &desc, irqaction &action)
 	if (!ret)
 		wake_up_and_wait_for_irq_thread_ready(desc, action);
 	else if (action.thread)
-		stop_irq_thread(action);
+		kthread_stop(*action.thread);
 	return ret;
 }
 
@@ -558,7 +538,7 @@ std::unique_ptr<irqaction> __free_irq(irq_desc &desc, void *dev_id)
 	_raw_spin_unlock_irqrestore(desc.lock, flags);
 	__synchronize_hardirq(desc);
 	if (action->thread)
-		stop_irq_thread(*action);
+		kthread_stop(*action->thread);
 	if (!desc.action) {
 		const unsigned long again = _raw_spin_lock_irqsave(desc.lock);
 
