@@ -4,11 +4,14 @@
 // this side only) and into this cpu's backlog. With GRO asked for (ethtool -K, veth_set_features) a side that
 // is up polls: a packet that GRO could merge, because the sender does not leave segmentation to the device,
 // waits in a ring of the receiver (veth_xdp_rx) for veth_poll, which gives it to GRO. A side has a carrier
-// while both are up. Made in pairs (veth_newlink), gone in pairs (veth_dellink). Left out: XDP, more than one
-// queue.
+// while both are up. Made in pairs (veth_newlink), gone in pairs (veth_dellink). Each side has a queue a cpu
+// and uses one, until it is asked to use more (ethtool -L, veth_set_channels); what was sent by a queue
+// arrives by that of the same number. Left out: XDP.
 #include "devices/veth.h"
 
+#include "stack/core/ethtool.h"
 #include "stack/core/gro.h"
+#include "stack/core/netdev_queues.h"
 #include "stack/core/sock.h"
 #include "stack/ethernet/eth.h"
 #include "stack/kernel/ptr_ring.h"
@@ -127,7 +130,7 @@ static void veth_stats_rx(veth_stats &result, const net_device &dev)
 	const veth_priv &priv = netdev_priv<veth_priv>(dev);
 
 	result = {};
-	for (u32 i = 0; i < dev.num_rx_queues; ++i) {
+	for (std::size_t i = 0; i < dev._rx.size(); ++i) {
 		const veth_stats &stats = priv.rq[i].stats;
 
 		result.rx_drops += stats.rx_drops;
@@ -290,6 +293,94 @@ static int veth_set_features(net_device &dev, netdev_features_t features)
 	return 0;
 }
 
+// --- queues, as ethtool sees and sets them ---
+
+static void veth_disable_range_safe(net_device &dev, u32 start, u32 end)
+{
+	TRACE(dev);
+	if (start < end && veth_gro_requested(dev))
+		veth_napi_del_range(dev, start, end);
+}
+
+static int veth_enable_range_safe(net_device &dev, u32 start, u32 end)
+{
+	TRACE(dev);
+	if (start < end && veth_gro_requested(dev))
+		return veth_napi_enable_range(dev, start, end);
+	return 0;
+}
+
+static void veth_get_channels(net_device &dev, ethtool_channels &channels)
+{
+	TRACE(dev);
+	channels.tx_count = dev.real_num_tx_queues;
+	channels.rx_count = dev.num_rx_queues;
+	channels.max_tx = static_cast<u32>(dev._tx.size());
+	channels.max_rx = static_cast<u32>(dev._rx.size());
+}
+
+// New queues poll before they are used, old ones until they are no longer.
+static int veth_set_channels(net_device &dev, const ethtool_channels &ch)
+{
+	TRACE(dev);
+	net_device *const peer = netdev_priv<veth_priv>(dev).peer;
+	u32 old_rx_count = dev.num_rx_queues, new_rx_count = ch.rx_count;
+	int err = 0;
+
+	if (!ch.rx_count || !ch.tx_count)
+		return -EINVAL;
+	if (netif_running(dev)) {
+		netif_carrier_off(dev);
+		if (peer)
+			netif_carrier_off(*peer);
+		err = veth_enable_range_safe(dev, old_rx_count, new_rx_count);
+	}
+	if (!err) {
+		err = netif_set_real_num_rx_queues(dev, ch.rx_count);
+		if (!err)
+			err = netif_set_real_num_tx_queues(dev, ch.tx_count);
+		if (err) {
+			static_cast<void>(netif_set_real_num_rx_queues(dev, old_rx_count));
+			std::swap(old_rx_count, new_rx_count);
+		}
+	}
+	if (netif_running(dev)) {
+		veth_disable_range_safe(dev, new_rx_count, old_rx_count);
+		netif_carrier_on(dev);
+		if (peer)
+			netif_carrier_on(*peer);
+	}
+	return err;
+}
+
+// Those of XDP stay 0.
+static void veth_get_ethtool_stats(net_device &dev, std::vector<std::pair<std::string, u64>> &stats)
+{
+	TRACE(dev);
+	const veth_priv &priv = netdev_priv<veth_priv>(dev);
+
+	stats.emplace_back("peer_ifindex", priv.peer ? priv.peer->ifindex : 0);
+	for (u32 i = 0; i < dev.num_rx_queues; ++i) {
+		const veth_stats &rq = priv.rq[i].stats;
+		const std::string queue = "rx_queue_" + std::to_string(i) + '_';
+
+		stats.emplace_back(queue + "xdp_packets", rq.xdp_packets);
+		stats.emplace_back(queue + "xdp_bytes", rq.xdp_bytes);
+		stats.emplace_back(queue + "drops", rq.rx_drops);
+		for (const char *name : {"xdp_redirect", "xdp_drops", "xdp_tx", "xdp_tx_errors"})
+			stats.emplace_back(queue + name, 0);
+	}
+	for (u32 i = 0; i < dev.real_num_tx_queues; ++i)
+		for (const char *name : {"xdp_xmit", "xdp_xmit_errors"})
+			stats.emplace_back("tx_queue_" + std::to_string(i) + '_' + name, 0);
+}
+
+static const ethtool_ops veth_ethtool_ops = {
+	.get_channels = veth_get_channels,
+	.set_channels = veth_set_channels,
+	.get_ethtool_stats = veth_get_ethtool_stats,
+};
+
 // Fake: there are no addresses to filter by.
 static void veth_set_multicast_list(net_device &dev) { TRACE(dev); }
 
@@ -329,8 +420,8 @@ static int veth_alloc_queues(net_device &dev)
 	TRACE(dev);
 	veth_priv &priv = netdev_priv<veth_priv>(dev);
 
-	priv.rq = std::make_unique<veth_rq[]>(dev.num_rx_queues);
-	for (u32 i = 0; i < dev.num_rx_queues; ++i)
+	priv.rq = std::make_unique<veth_rq[]>(dev._rx.size());
+	for (std::size_t i = 0; i < dev._rx.size(); ++i)
 		priv.rq[i].dev = &dev;
 	return 0;
 }
@@ -402,6 +493,7 @@ static void veth_setup(net_device &dev)
 	dev.priv_flags &= ~IFF_TX_SKB_SHARING;
 	dev.priv_flags |= IFF_LIVE_ADDR_CHANGE | IFF_NO_QUEUE | IFF_PHONY_HEADROOM;
 	dev.netdev_ops = &veth_netdev_ops;
+	dev.ethtool_ops = &veth_ethtool_ops;
 	dev.features |= NETIF_F_LLTX | VETH_FEATURES;
 	dev.vlan_features = dev.features & ~(NETIF_F_HW_VLAN_CTAG_TX | NETIF_F_HW_VLAN_CTAG_RX);
 	dev.max_mtu = ETH_MAX_MTU;
@@ -420,12 +512,30 @@ static void veth_disable_gro(net_device &dev)
 	netdev_update_features(dev);
 }
 
+static int veth_init_queues(net_device &dev)
+{
+	TRACE(dev);
+	if (dev._tx.size() > 1)
+		if (const int err = netif_set_real_num_tx_queues(dev, 1))
+			return err;
+	if (dev._rx.size() > 1)
+		return netif_set_real_num_rx_queues(dev, 1);
+	return 0;
+}
+
+static u32 veth_get_num_queues()
+{
+	TRACE();
+	return std::min<u32>(static_cast<u32>(current.host->cpus.size()), 4096);
+}
+
 namespace {
 
 // One side of a pair, registered, without a carrier yet. Null, and `err` says why.
 net_device *make_side(net &net, const std::string &name, int &err)
 {
-	net_device *dev = alloc_netdev(net, name, veth_setup, 1);
+	net_device *dev =
+		alloc_netdev_mqs(net, name, veth_setup, veth_get_num_queues(), veth_get_num_queues());
 
 	eth_hw_addr_random(*dev);
 	err = register_netdevice(*dev);
@@ -455,7 +565,14 @@ int veth_newlink(net &src_net, const std::string &name, net &peer_net, const std
 		return err;
 	}
 	netdev_priv<veth_priv>(*dev).peer = peer;
+	err = veth_init_queues(*dev);
 	netdev_priv<veth_priv>(*peer).peer = dev;
+	if (!err)
+		err = veth_init_queues(*peer);
+	if (err) {
+		veth_dellink(*dev);
+		return err;
+	}
 	veth_disable_gro(*peer);
 	veth_disable_gro(*dev);
 	return 0;

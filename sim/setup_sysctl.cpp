@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// sysctl, and ethtool: features (-K), rings (-g, -G), throttling (-c, -C), statistics (-S).
+// sysctl, and ethtool: features (-K), rings (-g, -G), throttling (-c, -C), queues (-l, -L), statistics (-S).
 #include <algorithm>
 #include <functional>
 #include <sstream>
@@ -442,6 +442,48 @@ void set_coalescing(command &c)
 		command::fails("netlink error: Invalid argument");
 }
 
+void show_channels(command &c)
+{
+	net_device &dev = asked(c, &ethtool_ops::get_channels, "netlink error");
+	ethtool_channels channels;
+	c.done();
+	dev.ethtool_ops->get_channels(dev, channels);
+	c.out += fmt::format("Channel parameters for {}:\n", dev.name);
+	const auto counts = [&c](std::string_view what, u32 rx, u32 tx) {
+		c.out += fmt::format("{}:\nRX:\t\t{}\nTX:\t\t{}\nOther:\t\tn/a\nCombined:\tn/a\n", what, rx,
+		                     tx);
+	};
+	counts("Pre-set maximums", channels.max_rx, channels.max_tx);
+	counts("Current hardware settings", channels.rx_count, channels.tx_count);
+}
+
+void set_channels(command &c)
+{
+	net_device &dev = asked(c, &ethtool_ops::set_channels, "netlink error");
+	ethtool_channels channels;
+	dev.ethtool_ops->get_channels(dev, channels);
+	const u32 rx = channels.rx_count, tx = channels.tx_count;
+	while (c.more()) {
+		const std::string word = c.take("rx or tx");
+		if (word != "rx" && word != "tx")
+			c.not_modelled(fmt::format("the channels {}", word));
+		(word == "rx" ? channels.rx_count : channels.tx_count) =
+			static_cast<u32>(c.take_number("a number of queues", 1 << 20));
+	}
+	const auto refused = [](std::string_view why) {
+		command::fails(
+			fmt::format("netlink error: {} (offset 36)\nnetlink error: Invalid argument", why));
+	};
+	if (channels.rx_count == rx && channels.tx_count == tx)
+		return;
+	if (channels.rx_count > channels.max_rx || channels.tx_count > channels.max_tx)
+		refused("requested channel count exceeds maximum");
+	if (!channels.rx_count || !channels.tx_count)
+		refused("requested channel counts would result in no RX or TX channel being configured");
+	if (dev.ethtool_ops->set_channels(dev, channels))
+		command::fails("netlink error: Invalid argument");
+}
+
 void show_statistics(command &c)
 {
 	net_device &dev = asked(c, &ethtool_ops::get_ethtool_stats, "no stats available");
@@ -495,6 +537,10 @@ void ethtool(command &c)
 		show_coalescing(c);
 	else if (what == "-C" || what == "--coalesce")
 		set_coalescing(c);
+	else if (what == "-l" || what == "--show-channels")
+		show_channels(c);
+	else if (what == "-L" || what == "--set-channels")
+		set_channels(c);
 	else if (what == "-S" || what == "--statistics")
 		show_statistics(c);
 	else

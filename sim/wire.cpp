@@ -32,7 +32,7 @@ u32 cards_of(host &h)
 
 	for (const net *space : all_nets(h))
 		for (const net_device *dev : space->dev_list)
-			n += dev->ethtool_ops != nullptr;
+			n += dev->ethtool_ops && dev->ethtool_ops->get_ringparam;
 	return n;
 }
 

@@ -3,7 +3,8 @@
 // Softnet and NAPI (net/core/dev.c): packets of devices without a poll function come into netif_rx and wait
 // in this cpu's backlog (enqueue_to_backlog); NET_RX_SOFTIRQ polls each scheduled instance (net_rx_action),
 // the backlog's own being process_backlog. Packets that another cpu shall process go to its backlog
-// (dev_rps.cpp). Left out: threads for polling, busy polling.
+// (dev_rps.cpp). Instances of a device that is threaded are polled by threads of their own
+// (napi_threaded_poll), which scheduling wakes. Busy polling is in dev_busy_poll.cpp. Left out: netpoll.
 #include "stack/core/busy_poll.h"
 #include "stack/core/gro.h"
 #include "stack/core/net_namespace.h"
@@ -11,6 +12,7 @@
 #include "stack/core/rps.h"
 #include "stack/kernel/delay.h"
 #include "stack/kernel/jiffies.h"
+#include "stack/kernel/kthread.h"
 
 namespace skbwalk {
 
@@ -98,6 +100,12 @@ static void rps_unlock_irq_enable(softnet_data &sd)
 void ____napi_schedule(softnet_data &sd, napi_struct &napi)
 {
 	TRACE(napi.dev);
+	if (task_struct *const thread = napi.thread; (napi.state & NAPI_STATE_THREADED) && thread) {
+		if (thread->state != TASK_INTERRUPTIBLE) // else being woken tells it that the poll is its own
+			napi.state |= NAPI_STATE_SCHED_THREADED;
+		wake_up_process(*thread);
+		return;
+	}
 	list_add_tail(napi.poll_list, sd.poll_list);
 	raise_softirq_irqoff(NET_RX_SOFTIRQ);
 }
@@ -377,6 +385,83 @@ static hrtimer_restart napi_watchdog(hrtimer &timer)
 	return HRTIMER_NORESTART;
 }
 
+// --- threads ---
+
+// -1: the thread is to end; else the right to poll is its own.
+static int napi_thread_wait(napi_struct &napi)
+{
+	TRACE(napi.dev);
+	bool woken = false;
+
+	set_current_state(TASK_INTERRUPTIBLE);
+	while (!kthread_should_stop()) {
+		// SCHED alone does not say whose it is: a busy poller's, or napi_disable's.
+		if ((napi.state & NAPI_STATE_SCHED_THREADED) || woken) {
+			assert(list_empty(napi.poll_list));
+			set_current_state(TASK_RUNNING);
+			return 0;
+		}
+		schedule();
+		woken = true;
+		set_current_state(TASK_INTERRUPTIBLE);
+	}
+	set_current_state(TASK_RUNNING);
+	return -1;
+}
+
+static int __napi_poll(napi_struct &n, bool &repoll);
+
+static void napi_threaded_poll(napi_struct &napi)
+{
+	TRACE(napi.dev);
+	while (!napi_thread_wait(napi)) {
+		for (bool repoll = true; repoll;) {
+			repoll = false;
+			local_bh_disable();
+			__napi_poll(napi, repoll);
+			local_bh_enable();
+			if (repoll)
+				cond_resched();
+		}
+	}
+}
+
+// Unlike the kernel's, which any cpu may run, the thread stays on the cpu that it is made on.
+static int napi_kthread_create(napi_struct &n)
+{
+	TRACE(n.dev);
+	n.thread =
+		kthread_create(*current.cpu, "napi/" + n.dev->name + '-' + std::to_string(n.napi_id), [&n] {
+			napi_threaded_poll(n);
+		}).release();       // until __netif_napi_del
+	wake_up_process(*n.thread); // once, to where it sleeps
+	return 0;
+}
+
+// Who polls now goes on; from the next time that it is scheduled on, it is the other.
+int dev_set_threaded(net_device &dev, bool threaded)
+{
+	TRACE(dev);
+	if (dev.threaded == threaded)
+		return 0;
+	for (list_head *l = dev.napi_list.next; l != &dev.napi_list; l = l->next) {
+		napi_struct &napi = list_entry(*l, &napi_struct::dev_list);
+
+		if (threaded && !napi.thread)
+			napi_kthread_create(napi);
+	}
+	dev.threaded = threaded;
+	for (list_head *l = dev.napi_list.next; l != &dev.napi_list; l = l->next) {
+		napi_struct &napi = list_entry(*l, &napi_struct::dev_list);
+
+		if (threaded)
+			napi.state |= NAPI_STATE_THREADED;
+		else
+			napi.state &= ~NAPI_STATE_THREADED;
+	}
+	return 0;
+}
+
 void netif_napi_add_weight(net_device &dev, napi_struct &napi, int (*poll)(napi_struct &napi, int budget),
                            int weight)
 {
@@ -396,6 +481,8 @@ void netif_napi_add_weight(net_device &dev, napi_struct &napi, int (*poll)(napi_
 	napi.state |= NAPI_STATE_LISTED | NAPI_STATE_SCHED | NAPI_STATE_NPSVC; // until napi_enable
 	list_add(napi.dev_list, dev.napi_list);
 	napi_hash_add(napi);
+	if (dev.threaded)
+		napi_kthread_create(napi);
 }
 
 void netif_napi_add(net_device &dev, napi_struct &napi, int (*poll)(napi_struct &napi, int budget))
@@ -415,6 +502,10 @@ void __netif_napi_del(napi_struct &napi)
 	napi_free_frags(napi);
 	flush_gro_hash(napi);
 	napi.gro_bitmask = 0;
+	if (napi.thread) {
+		kthread_stop(*napi.thread);
+		delete std::exchange(napi.thread, nullptr);
+	}
 }
 
 void netif_napi_del(napi_struct &napi)
@@ -428,6 +519,8 @@ void napi_enable(napi_struct &n)
 	TRACE(n.dev);
 	assert(n.state & NAPI_STATE_SCHED);
 	n.state &= ~(NAPI_STATE_SCHED | NAPI_STATE_NPSVC);
+	if (n.dev->threaded && n.thread)
+		n.state |= NAPI_STATE_THREADED;
 }
 
 // Whoever has the right to poll gives it up first: nothing schedules the instance any more.

@@ -12,6 +12,7 @@
 
 #include "stack/core/dev_addr_lists.h"
 #include "stack/core/net_namespace.h"
+#include "stack/core/netdev_queues.h"
 #include "stack/core/netdevice.h"
 #include "stack/sched/sch_generic.h"
 
@@ -263,10 +264,10 @@ void netdev_upper_dev_unlink(net_device &dev, net_device &upper_dev)
 
 // --- coming and going ---
 
-net_device *alloc_netdev(net &net, std::string name, void (*setup)(net_device &dev), u32 txqs)
+net_device *alloc_netdev_mqs(net &net, std::string name, void (*setup)(net_device &dev), u32 txqs, u32 rxqs)
 {
 	TRACE();
-	assert(txqs != 0);
+	assert(txqs != 0 && rxqs != 0);
 	auto dev = std::make_unique<net_device>();
 
 	dev->nd_net = &net;
@@ -282,8 +283,16 @@ net_device *alloc_netdev(net &net, std::string name, void (*setup)(net_device &d
 		dev->_tx.back()->dev = dev.get();
 		dql_init(dev->_tx.back()->dql, HZ);
 	}
+	dev->num_rx_queues = rxqs;
+	dev->_rx.resize(rxqs);
 	dev->name = std::move(name);
 	return dev.release();
+}
+
+// not traced: a macro in the kernel
+net_device *alloc_netdev(net &net, std::string name, void (*setup)(net_device &dev), u32 txqs)
+{
+	return alloc_netdev_mqs(net, std::move(name), setup, txqs, 1);
 }
 
 void free_netdev(net_device &dev)
@@ -394,6 +403,7 @@ void unregister_netdevice_many(const std::vector<net_device *> &devs)
 		dev_uc_flush(*dev);
 		if (dev->netdev_ops->ndo_uninit)
 			dev->netdev_ops->ndo_uninit(*dev);
+		netif_reset_xps_queues_gt(*dev, 0);
 		linkwatch_forget_dev(*dev);
 	}
 	for (net_device *dev : devs) {

@@ -33,7 +33,7 @@ int get_rps_cpu(net_device &dev, sk_buff &skb, rps_dev_flow *&rflowp)
 
 	if (skb.queue_mapping) { // recorded by the driver, plus one
 		index = skb.queue_mapping - 1u;
-		if (index >= dev._rx.size())
+		if (index >= dev.num_rx_queues)
 			return -1;
 	}
 

@@ -4,10 +4,12 @@
 // picks a queue (netdev_core_pick_tx) and either hands it to the queue's discipline (__dev_xmit_skb,
 // net/sched) or, where the queue has none, on at once: validate_xmit_skb makes of it what the device can send
 // (netif_skb_features; software GSO, a linear buffer, a checksum), and dev_hard_start_xmit shows it to the
-// taps and calls the driver. Left out: XPS, traffic classes, subordinate devices, egress
-// hooks (nothing can be attached: their static keys are off).
+// taps and calls the driver. Left out: traffic classes, subordinate devices, egress hooks
+// (nothing can be attached: their static keys are off).
+#include "stack/core/busy_poll.h"
 #include "stack/core/dst.h"
 #include "stack/core/if_vlan.h"
+#include "stack/core/netdev_queues.h"
 #include "stack/core/netdevice.h"
 #include "stack/core/sock.h"
 #include "stack/core/xfrm.h"
@@ -68,15 +70,53 @@ static u16 skb_tx_hash(const net_device &dev, sk_buff &skb)
 	return static_cast<u16>(reciprocal_scale(skb_get_hash(skb), dev.real_num_tx_queues));
 }
 
-u16 netdev_pick_tx(net_device &dev, sk_buff &skb, net_device *)
+static int __get_xps_queue_idx(const net_device &dev, sk_buff &skb, const xps_dev_maps &dev_maps, u32 tci)
+{
+	TRACE(skb, dev);
+	if (tci >= dev_maps.attr_map.size())
+		return -1;
+
+	const xps_map *const map = dev_maps.attr_map[tci].get();
+
+	if (!map)
+		return -1;
+
+	const std::size_t len = map->queues.size();
+	const u16 queue_index =
+		map->queues[len == 1 ? 0 : reciprocal_scale(skb_get_hash(skb), static_cast<u32>(len))];
+
+	return queue_index < dev.real_num_tx_queues ? queue_index : -1;
+}
+
+// By the queue that the socket receives from, or else by the cpu; -1: no map has an answer.
+static int get_xps_queue(const net_device &dev, const net_device &sb_dev, sk_buff &skb)
+{
+	TRACE(skb, dev);
+	int queue_index = -1;
+
+	if (!xps->needed)
+		return -1;
+	rcu_read_lock();
+	if (const xps_dev_maps *const maps = xps_maps(sb_dev, XPS_RXQS); xps->rxqs_needed && maps)
+		if (const int tci = sk_rx_queue_get(skb.sk); tci >= 0)
+			queue_index = __get_xps_queue_idx(dev, skb, *maps, static_cast<u32>(tci));
+	if (const xps_dev_maps *const maps = xps_maps(sb_dev, XPS_CPUS); queue_index < 0 && maps)
+		queue_index = __get_xps_queue_idx(dev, skb, *maps, sender_cpu(skb) - 1);
+	rcu_read_unlock();
+	return queue_index;
+}
+
+u16 netdev_pick_tx(net_device &dev, sk_buff &skb, net_device *sb_dev)
 {
 	TRACE(skb, dev);
 	sock *sk = skb.sk;
-	int queue_index = sk && sk->skc_tx_queue_mapping != 0xffff ? sk->skc_tx_queue_mapping : -1;
+	int queue_index = sk ? sk_tx_queue_get(*sk) : -1;
 
 	if (queue_index < 0 || skb.ooo_okay || queue_index >= static_cast<int>(dev.real_num_tx_queues)) {
-		const int new_index = skb_tx_hash(dev, skb);
+		int new_index = get_xps_queue(dev, sb_dev ? *sb_dev : dev, skb);
 
+		if (new_index < 0)
+			new_index = skb_tx_hash(dev, skb);
 		if (queue_index != new_index && sk && sk_fullsock(*sk) && sk->sk_dst_cache)
 			sk_tx_queue_set(*sk, new_index);
 		queue_index = new_index;
@@ -89,6 +129,8 @@ netdev_queue *netdev_core_pick_tx(net_device &dev, sk_buff &skb, net_device *sb_
 	TRACE(skb, dev);
 	u32 queue_index = 0;
 
+	if (sender_cpu(skb) - 1 >= NR_CPUS) // none yet, or the id of a queue that it was received by
+		sender_cpu(skb) = static_cast<u32>(smp_processor_id()) + 1;
 	if (dev.real_num_tx_queues != 1) {
 		const net_device_ops &ops = *dev.netdev_ops;
 

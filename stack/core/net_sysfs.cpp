@@ -9,6 +9,7 @@
 
 #include "stack/core/net_namespace.h"
 #include "stack/core/net_sysfs.h"
+#include "stack/core/netdev_queues.h"
 #include "stack/core/rps.h"
 #include "stack/kernel/bitmap.h"
 
@@ -21,6 +22,12 @@ struct replaced {
 	rcu_head rcu;
 	std::shared_ptr<void> what;
 };
+
+std::size_t nr_cpus() { return current.host->cpus.size(); }
+
+} // namespace
+
+// not traced: kfree_rcu, a macro in the kernel
 void release_after_readers(std::shared_ptr<void> what)
 {
 	if (!what)
@@ -29,10 +36,6 @@ void release_after_readers(std::shared_ptr<void> what)
 
 	call_rcu(r->rcu, [](rcu_head *head) { delete reinterpret_cast<replaced *>(head); });
 }
-
-std::size_t nr_cpus() { return current.host->cpus.size(); }
-
-} // namespace
 
 std::string show_rps_map(const netdev_rx_queue &queue)
 {
@@ -107,6 +110,78 @@ int store_rps_dev_flow_table_cnt(netdev_rx_queue &queue, std::string_view text)
 	return 0;
 }
 
+static void rx_queue_release(netdev_rx_queue &queue)
+{
+	TRACE();
+	release_after_readers(std::exchange(queue.map, nullptr));
+	release_after_readers(std::exchange(queue.rps_flow_table, nullptr));
+}
+
+// The folders of queues that are no longer in use go, with what was set there.
+void net_rx_queue_update_kobjects(net_device &dev, u32 old_num, u32 new_num)
+{
+	TRACE(dev);
+	while (old_num > new_num)
+		rx_queue_release(dev._rx[--old_num]);
+}
+
+// --- a transmit queue's files ---
+
+// The cpus, or receive queues, whose map has the queue.
+static cpumask xps_queue_show(const net_device &dev, u16 index, xps_map_type type)
+{
+	TRACE(dev);
+	const xps_dev_maps *const dev_maps = xps_maps(dev, type);
+	cpumask mask;
+
+	for (std::size_t j = 0; dev_maps && j < dev_maps->attr_map.size(); ++j)
+		if (const xps_map *const map = dev_maps->attr_map[j].get())
+			for (const u16 queue : map->queues)
+				if (queue == index)
+					cpumask_set_cpu(static_cast<int>(j), mask);
+	return mask;
+}
+
+int xps_cpus_show(const net_device &dev, u16 index, std::string &text)
+{
+	TRACE(dev);
+	if (!netif_is_multiqueue(dev))
+		return -ENOENT;
+	text += cpumask_text(xps_queue_show(dev, index, XPS_CPUS)) + '\n';
+	return 0;
+}
+
+int xps_cpus_store(net_device &dev, u16 index, std::string_view text)
+{
+	TRACE(dev);
+	cpumask mask;
+
+	if (!netif_is_multiqueue(dev))
+		return -ENOENT;
+	if (const int err = cpumask_parse(text, mask))
+		return err;
+	return netif_set_xps_queue(dev, mask, index);
+}
+
+int xps_rxqs_show(const net_device &dev, u16 index, std::string &text)
+{
+	TRACE(dev);
+	text += bitmap_text(xps_queue_show(dev, index, XPS_RXQS), dev._rx.size()) + '\n';
+	return 0;
+}
+
+int xps_rxqs_store(net_device &dev, u16 index, std::string_view text)
+{
+	TRACE(dev);
+	cpumask mask;
+
+	if (const int err = cpumask_parse(text, mask))
+		return err;
+	if (dev._rx.size() < nr_cpumask_bits && mask.bits >> dev._rx.size())
+		return -EOVERFLOW;
+	return __netif_set_xps_queue(dev, mask, index, XPS_RXQS);
+}
+
 // --- a device's files ---
 
 namespace {
@@ -145,6 +220,14 @@ int change_napi_defer_hard_irqs(net_device &dev, u64 val)
 	return 0;
 }
 
+int modify_napi_threaded(net_device &dev, u64 val)
+{
+	TRACE(dev);
+	if (list_empty(dev.napi_list) || val > 1)
+		return -EOPNOTSUPP;
+	return dev_set_threaded(dev, val != 0);
+}
+
 int netdev_store(net_device &dev, std::string_view buf, int (*set)(net_device &, u64))
 {
 	TRACE(dev);
@@ -167,6 +250,12 @@ int napi_defer_hard_irqs_store(net_device &dev, std::string_view buf)
 {
 	TRACE(dev);
 	return netdev_store(dev, buf, change_napi_defer_hard_irqs);
+}
+
+int threaded_store(net_device &dev, std::string_view buf)
+{
+	TRACE(dev);
+	return netdev_store(dev, buf, modify_napi_threaded);
 }
 
 std::optional<u64> netstat_show(net_device &dev, std::string_view name)

@@ -50,12 +50,12 @@ int cpumask_parse(std::string_view text, cpumask &mask)
 }
 
 // not traced: a format of printf's
-std::string cpumask_text(cpumask mask)
+std::string bitmap_text(cpumask mask, std::size_t nbits)
 {
 	std::string out;
 
-	for (std::size_t chunk = (nr_cpus() + 31) / 32; chunk--;) {
-		const std::size_t bits = std::min<std::size_t>(nr_cpus() - chunk * 32, 32);
+	for (std::size_t chunk = (nbits + 31) / 32; chunk--;) {
+		const std::size_t bits = std::min<std::size_t>(nbits - chunk * 32, 32);
 		char text[16];
 
 		std::snprintf(text, sizeof(text), "%0*x", static_cast<int>((bits + 3) / 4),
@@ -66,5 +66,8 @@ std::string cpumask_text(cpumask mask)
 	}
 	return out;
 }
+
+// not traced: as above
+std::string cpumask_text(cpumask mask) { return bitmap_text(mask, nr_cpus()); }
 
 } // namespace skbwalk

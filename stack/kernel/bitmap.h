@@ -12,6 +12,8 @@ namespace skbwalk {
 
 // Hexadecimal digits, in groups of 32 bits with commas between. Bits of cpus that cannot be are an error.
 int cpumask_parse(std::string_view text, cpumask &mask);
+// As many digits as so many bits need.
+std::string bitmap_text(cpumask mask, std::size_t nbits);
 // As many digits as there can be cpus.
 std::string cpumask_text(cpumask mask);
 

@@ -2,6 +2,8 @@
 #include "devices/veth.h"
 
 #include "devices/tun.h"
+#include "stack/core/ethtool.h"
+#include "stack/core/net_sysfs.h"
 #include "stack/sched/sch_generic.h"
 #include "tests/core/net_host.h"
 
@@ -103,6 +105,122 @@ TEST_F(veth_test, deleted_side_takes_its_peer_along)
 	EXPECT_EQ(__dev_get_by_name(*a, "va"), nullptr);
 	EXPECT_EQ(__dev_get_by_name(*b, "vb"), nullptr);
 	host.leave();
+}
+
+// --- several queues, and threads that poll them ---
+
+struct veth_queues_test : testing::Test {
+	net_host host{2};
+	net_device *va = nullptr, *vb = nullptr;
+
+	void SetUp() override
+	{
+		host.polls = true;
+		host.enter();
+		ASSERT_EQ(veth_newlink(init_net(), "va", init_net(), "vb"), 0);
+		va = &host.dev(init_net(), "va");
+		vb = &host.dev(init_net(), "vb");
+		va->features &= ~NETIF_F_ALL_TSO;
+		vb->wanted_features |= NETIF_F_GRO;
+		netdev_update_features(*vb);
+		dev_open(*va);
+		dev_open(*vb);
+		host.leave();
+		host.run_ms(20);
+	}
+	int use_queues(net_device &dev, u32 n)
+	{
+		ethtool_channels ch;
+
+		dev.ethtool_ops->get_channels(dev, ch);
+		EXPECT_EQ(ch.max_rx, 2u);
+		ch.rx_count = ch.tx_count = n;
+		return dev.ethtool_ops->set_channels(dev, ch);
+	}
+	u32 polled() const
+	{
+		u32 n = 0;
+
+		for (const list_head *l = vb->napi_list.next; l != &vb->napi_list; l = l->next)
+			++n;
+		return n;
+	}
+	// By which of the receiver's queues has so much come?
+	std::vector<u64> arrived() const
+	{
+		std::vector<std::pair<std::string, u64>> stats;
+		std::vector<u64> packets;
+
+		vb->ethtool_ops->get_ethtool_stats(*vb, stats);
+		for (const auto &[name, value] : stats)
+			if (name.ends_with("_xdp_packets"))
+				packets.push_back(value);
+		return packets;
+	}
+	void send(u32 hash)
+	{
+		const enter_cpu in(host.world.c0());
+		skb_ptr skb = frame(*va, vb->dev_addr);
+
+		skb->hash = hash;
+		skb->l4_hash = 1;
+		EXPECT_EQ(dev_queue_xmit(std::move(skb)), 0);
+	}
+};
+
+TEST_F(veth_queues_test, sent_by_the_second_queue_it_is_received_by_the_second_if_that_is_in_use)
+{
+	EXPECT_EQ(polled(), 1u);
+	EXPECT_EQ(host.on_cpu([&] { return use_queues(*va, 2); }), 0);
+	send(1u << 31); // the receiver's backlog takes it
+	host.run_ms(1);
+	EXPECT_THAT(arrived(), testing::ElementsAre(0u));
+	EXPECT_EQ(host.on_cpu([&] { return use_queues(*vb, 2); }), 0);
+	EXPECT_EQ(polled(), 2u);
+	EXPECT_TRUE(netif_carrier_ok(*va));
+	send(1);
+	send(1u << 31);
+	send(1u << 31);
+	host.run_ms(1);
+	EXPECT_THAT(arrived(), testing::ElementsAre(1u, 2u));
+	EXPECT_EQ(host.on_cpu([&] { return use_queues(*vb, 1); }), 0);
+	EXPECT_EQ(polled(), 1u);
+	EXPECT_EQ(host.on_cpu([&] { return use_queues(*vb, 0); }), -EINVAL);
+}
+
+TEST_F(veth_queues_test, threaded_side_polls_in_its_thread_until_it_is_not_or_is_down)
+{
+	const auto threaded = [&](const char *value) {
+		return host.on_cpu([&] { return threaded_store(*vb, value); });
+	};
+	napi_struct &napi = list_entry(*vb->napi_list.next, &napi_struct::dev_list);
+
+	EXPECT_EQ(host.on_cpu([&] { return threaded_store(*va, "1"); }), -EOPNOTSUPP) << "it does not poll";
+	EXPECT_EQ(threaded("2"), -EOPNOTSUPP);
+	EXPECT_EQ(threaded("1"), 0);
+	host.run_ms(1);
+	ASSERT_NE(napi.thread, nullptr);
+	EXPECT_EQ(napi.thread->comm, "napi/vb-8193");
+	EXPECT_EQ(napi.thread->state, TASK_INTERRUPTIBLE);
+	for (int i = 0; i < 100; ++i)
+		send(1);
+	EXPECT_THAT(arrived(), testing::ElementsAre(0u)) << "no softirq of the sender's polls";
+	EXPECT_FALSE(host.world.c0().softirq_pending);
+	host.run_ms(1);
+	EXPECT_THAT(arrived(), testing::ElementsAre(100u)) << "more than one budget";
+	EXPECT_EQ(threaded("0"), 0);
+	send(1);
+	host.run_ms(1);
+	EXPECT_THAT(arrived(), testing::ElementsAre(101u));
+	EXPECT_EQ(threaded("1"), 0);
+	host.on_cpu([&] { dev_close(*vb); });
+	EXPECT_EQ(polled(), 0u);
+	host.on_cpu([&] { dev_open(*vb); });
+	host.run_ms(20);
+	ASSERT_NE(napi.thread, nullptr) << "an instance that is made anew has a thread, too";
+	send(1);
+	host.run_ms(1);
+	EXPECT_THAT(arrived(), testing::ElementsAre(102u));
 }
 
 // --- tap: the other device whose end is not in this host ---

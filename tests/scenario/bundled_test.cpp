@@ -94,7 +94,8 @@ INSTANTIATE_TEST_SUITE_P(scenarios, golden,
                          testing::Values("handshake", "send_recv", "close", "two_namespaces",
                                          "shared_interrupt_line", "spurious_interrupt_storm", "merged_bulk",
                                          "router_merges", "busy_poll", "first_interrupt_to_recv",
-                                         "tcp_pacing", "prio_under_load", "e1000_udp", "e1000_close"),
+                                         "tcp_pacing", "prio_under_load", "e1000_udp", "e1000_close",
+                                         "xps_spreads_flows", "threaded_napi"),
                          [](const auto &one) { return std::string{one.param}; });
 
 } // namespace
