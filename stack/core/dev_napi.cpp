@@ -8,6 +8,7 @@
 #include "stack/core/busy_poll.h"
 #include "stack/core/gro.h"
 #include "stack/core/net_namespace.h"
+#include "stack/core/netdev_queues.h"
 #include "stack/core/netdevice.h"
 #include "stack/core/rps.h"
 #include "stack/kernel/delay.h"
@@ -426,6 +427,22 @@ static void napi_threaded_poll(napi_struct &napi)
 	}
 }
 
+// not traced: the end of __netif_napi_del
+static void end_thread(napi_struct &napi)
+{
+	if (!napi.thread)
+		return;
+	kthread_stop(*napi.thread);
+	delete std::exchange(napi.thread, nullptr);
+}
+
+// not traced: in the kernel the threads end with the instances, which here can go in a callback of RCU's
+void end_threads_of(net_device &dev)
+{
+	for (list_head *l = dev.napi_list.next; l != &dev.napi_list; l = l->next)
+		end_thread(list_entry(*l, &napi_struct::dev_list));
+}
+
 // Unlike the kernel's, which any cpu may run, the thread stays on the cpu that it is made on.
 static int napi_kthread_create(napi_struct &n)
 {
@@ -502,10 +519,7 @@ void __netif_napi_del(napi_struct &napi)
 	napi_free_frags(napi);
 	flush_gro_hash(napi);
 	napi.gro_bitmask = 0;
-	if (napi.thread) {
-		kthread_stop(*napi.thread);
-		delete std::exchange(napi.thread, nullptr);
-	}
+	end_thread(napi);
 }
 
 void netif_napi_del(napi_struct &napi)

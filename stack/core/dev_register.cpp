@@ -404,6 +404,7 @@ void unregister_netdevice_many(const std::vector<net_device *> &devs)
 		if (dev->netdev_ops->ndo_uninit)
 			dev->netdev_ops->ndo_uninit(*dev);
 		netif_reset_xps_queues_gt(*dev, 0);
+		end_threads_of(*dev);
 		linkwatch_forget_dev(*dev);
 	}
 	for (net_device *dev : devs) {

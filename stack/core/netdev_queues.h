@@ -55,6 +55,7 @@ inline int sk_rx_queue_get(const sock *sk)
 }
 
 net_device *alloc_netdev_mqs(net &net, std::string name, void (*setup)(net_device &dev), u32 txqs, u32 rxqs);
+void end_threads_of(net_device &dev); // those that poll its queues
 int netif_set_xps_queue(net_device &dev, cpumask mask, u16 index);
 int __netif_set_xps_queue(net_device &dev, cpumask mask, u16 index, xps_map_type type);
 void netif_reset_xps_queues_gt(net_device &dev, u16 index);
