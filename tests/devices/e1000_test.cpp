@@ -114,6 +114,21 @@ TEST_F(e1000_test, ring_full_stops_the_queue_and_the_rest_arrives_after_it_wakes
 	EXPECT_EQ(stat(h1, "tx_timeout_count"), 0u);
 }
 
+TEST_F(e1000_test, card_is_polled_by_a_thread_frames_arrive_and_the_thread_ends_with_the_device)
+{
+	lay({});
+	sim::run_command(h2, "sh -c 'echo 1 > /sys/class/net/eth0/threaded'");
+	run_ms(1);
+	const u64 before = stat(h2, "rx_packets");
+	for (int i = 0; i < 100; ++i)
+		send(100);
+	run_ms(10);
+	EXPECT_EQ(stat(h2, "rx_packets"), before + 100);
+	EXPECT_TRUE(on(h2, [](net_device &dev) {
+		return list_entry(*dev.napi_list.next, &napi_struct::dev_list).thread != nullptr;
+	})) << "until the world ends";
+}
+
 TEST_F(e1000_test, rings_take_as_many_descriptors_as_an_82540em_has)
 {
 	lay({});
