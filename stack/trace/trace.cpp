@@ -165,7 +165,7 @@ void recorder::call_left(const site &s)
 }
 
 // What happens at nearly every call, without a call: all else is done by the functions above.
-void enter(const site &s, const sk_buff *skb, const sock *sk, const net_device *dev)
+extern "C" void skbwalk_trace_enter(const site &s, const sk_buff *skb, const sock *sk, const net_device *dev)
 {
 	const context c = current;
 
@@ -180,7 +180,7 @@ void enter(const site &s, const sk_buff *skb, const sock *sk, const net_device *
 	r->entered(s, {skb, sk, dev});
 }
 
-void leave(const site &s)
+extern "C" void skbwalk_trace_leave(const site &s)
 {
 	const context c = current;
 

@@ -49,9 +49,11 @@ struct objects {
 	const net_device *dev = nullptr;
 };
 
-// Objects in registers: a call that is not made must cost nothing on the stack.
-void enter(const site &s, const sk_buff *skb, const sock *sk, const net_device *dev);
-void leave(const site &s);
+// Objects in registers: a call that is not made must cost nothing on the stack. Who calls shall think it
+// unlikely, and lay the call aside; the functions themselves (trace.cpp) shall be as fast as any.
+[[gnu::cold]] void enter(const site &s, const sk_buff *skb, const sock *sk,
+                         const net_device *dev) asm("skbwalk_trace_enter");
+[[gnu::cold]] void leave(const site &s) asm("skbwalk_trace_leave");
 
 // Collect pick() of each argument. Overloads for sk_buff, skb_ptr, sock and net_device stand beside those
 // types.
