@@ -9,7 +9,6 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <unordered_map>
 #include <vector>
 
 #include "stack/kernel/fiber.h"
@@ -112,11 +111,6 @@ struct page_pool {
 	~page_pool();
 };
 
-// How much of its cpu a task has had, against the cpu's min_vruntime.
-struct sched_entity {
-	u64 vruntime = 0;
-	u64 exec_start = 0; // counted up to this time
-};
 struct cfs_rq {
 	u64 min_vruntime = 0; // no task that runs or waits here has had less
 };
@@ -135,9 +129,6 @@ struct host_state {
 	page_pool pages;
 	std::vector<rcu_data> rcu; // one a cpu
 	std::vector<cfs_rq> cfs;   // one a cpu
-	std::unordered_map<const task_struct *, sched_entity> entities;
-	// Those of the tasks that were looked for last, by their ids.
-	std::array<std::pair<const task_struct *, sched_entity *>, 8> recent_entities{};
 	int next_pid = 1000;
 	int next_kthread_pid = 10;
 	u16 next_task_id = 1;

@@ -93,8 +93,6 @@ task_struct::task_struct(cpu &c, std::string name, std::function<void()> fn)
 task_struct::~task_struct()
 {
 	assert(!stack && "a task must have run to its end");
-	on->on.state->entities.erase(this);
-	on->on.state->recent_entities = {};
 	assert(!queued && list_empty(run_entry));
 }
 

@@ -37,6 +37,12 @@ struct call_single_node {
 	bool wakes_task = false; // CSD_TYPE_TTWU
 };
 
+// How much of its cpu a task has had, against the cpu's min_vruntime.
+struct sched_entity {
+	u64 vruntime = 0;
+	u64 exec_start = 0; // counted up to this time
+};
+
 struct task_struct {
 	task_struct(cpu &on, std::string name, std::function<void()> body);
 	~task_struct(); // it never ran, or its body has returned
@@ -61,6 +67,7 @@ struct task_struct {
 	callback_head *task_works = nullptr;
 	const char *wait_channel = nullptr; // the caller of the function that sleeps
 	list_head run_entry;
+	sched_entity se;
 	call_single_node wake_entry;
 	std::unique_ptr<fiber> stack;
 	std::function<void()> body;

@@ -24,18 +24,6 @@ constexpr u64 sched_nr_latency = 8;
 s64 ahead(u64 a, u64 b) { return static_cast<s64>(a - b); }
 
 u64 &min_vruntime(const cpu &c) { return c.on.state->cfs[c.id].min_vruntime; }
-sched_entity &entity(const task_struct &t)
-{
-	host_state &s = *t.on->on.state;
-	auto &[task, se] = s.recent_entities[t.id % s.recent_entities.size()];
-
-	if (task != &t) {
-		task = &t;
-		se = &s.entities[&t];
-	}
-	return *se;
-}
-
 // The settings grow with the logarithm of the number of cpus.
 u64 scaled(const cpu &c, u64 normalized)
 {
@@ -74,9 +62,9 @@ void advance_min_vruntime(cpu &c)
 	u64 least = min_vruntime(c);
 
 	if (c.curr)
-		least = entity(*c.curr).vruntime;
-	if (first && (!c.curr || ahead(entity(*first).vruntime, least) < 0))
-		least = entity(*first).vruntime;
+		least = c.curr->se.vruntime;
+	if (first && (!c.curr || ahead(first->se.vruntime, least) < 0))
+		least = first->se.vruntime;
 	if (ahead(least, min_vruntime(c)) > 0)
 		min_vruntime(c) = least;
 }
@@ -88,7 +76,7 @@ void update_curr(cpu &c)
 {
 	if (!c.curr)
 		return;
-	sched_entity &se = entity(*c.curr);
+	sched_entity &se = c.curr->se;
 
 	if (ahead(c.now_ns, se.exec_start) <= 0)
 		return;
@@ -103,7 +91,7 @@ void update_curr(cpu &c)
 void enqueue_task_fair(task_struct &t, enqueue_reason why)
 {
 	cpu &c = *t.on;
-	sched_entity &se = entity(t);
+	sched_entity &se = t.se;
 
 	assert(!t.queued);
 	update_curr(c);
@@ -118,7 +106,7 @@ void enqueue_task_fair(task_struct &t, enqueue_reason why)
 	list_head *after = c.runqueue.prev;
 
 	while (after != &c.runqueue &&
-	       ahead(entity(list_entry(*after, &task_struct::run_entry)).vruntime, se.vruntime) > 0)
+	       ahead(list_entry(*after, &task_struct::run_entry).se.vruntime, se.vruntime) > 0)
 		after = after->prev;
 	list_add(t.run_entry, *after);
 	t.queued = true;
@@ -136,7 +124,7 @@ void leave_rq_fair(cpu &c)
 task_struct &pick_next_task_fair(cpu &c)
 {
 	task_struct &next = list_entry(*c.runqueue.next, &task_struct::run_entry);
-	sched_entity &se = entity(next);
+	sched_entity &se = next.se;
 
 	list_del_init(next.run_entry);
 	next.queued = false;
@@ -152,7 +140,7 @@ task_struct &pick_next_task_fair(cpu &c)
 void change_rq_fair(task_struct &t, cpu &from, cpu &to)
 {
 	leave_rq_fair(from);
-	entity(t).vruntime += min_vruntime(to) - min_vruntime(from);
+	t.se.vruntime += min_vruntime(to) - min_vruntime(from);
 	t.on = &to;
 }
 
@@ -162,14 +150,14 @@ bool goes_on_fair(cpu &c)
 	update_curr(c);
 	const task_struct *first = first_of(c);
 
-	return !first || ahead(entity(*c.curr).vruntime, entity(*first).vruntime) < 0;
+	return !first || ahead(c.curr->se.vruntime, first->se.vruntime) < 0;
 }
 
 // not traced: as above
 bool check_preempt_wakeup(cpu &c, const task_struct &woken)
 {
 	update_curr(c);
-	return ahead(entity(*c.curr).vruntime, entity(woken).vruntime) >
+	return ahead(c.curr->se.vruntime, woken.se.vruntime) >
 	       static_cast<s64>(scaled(c, sysctl_sched_wakeup_granularity));
 }
 
@@ -188,7 +176,7 @@ bool task_tick_fair(cpu &c)
 		return true;
 	// One that has not run for long is not stopped for a little.
 	return delta_exec >= scaled(c, sysctl_sched_min_granularity) &&
-	       ahead(entity(*c.curr).vruntime, entity(*first).vruntime) > static_cast<s64>(ideal_runtime);
+	       ahead(c.curr->se.vruntime, first->se.vruntime) > static_cast<s64>(ideal_runtime);
 }
 
 } // namespace skbwalk
