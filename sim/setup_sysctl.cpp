@@ -13,6 +13,7 @@
 #include "stack/core/ethtool.h"
 #include "stack/core/neighbour.h"
 #include "stack/core/rps.h"
+#include "stack/core/sysctl_net_core.h"
 #include "stack/ipv4/inet_frag.h"
 #include "stack/ipv4/route.h"
 #include "stack/ipv4/tcp.h"
@@ -58,23 +59,21 @@ template <class A> setting numbers(A &place, long least = 0)
 
 struct core_name {
 	std::string_view name;
-	int netns_core::*place;
+	int net_core_settings::*place;
 };
-constexpr core_name core_names[] = {{"somaxconn", &netns_core::sysctl_somaxconn},
-                                    {"txrehash", &netns_core::sysctl_txrehash},
-                                    {"rmem_default", &netns_core::sysctl_rmem_default},
-                                    {"rmem_max", &netns_core::sysctl_rmem_max},
-                                    {"wmem_default", &netns_core::sysctl_wmem_default},
-                                    {"wmem_max", &netns_core::sysctl_wmem_max},
-                                    {"netdev_max_backlog", &netns_core::netdev_max_backlog},
-                                    {"netdev_budget", &netns_core::netdev_budget},
-                                    {"netdev_budget_usecs", &netns_core::netdev_budget_usecs},
-                                    {"dev_weight", &netns_core::dev_weight},
-                                    {"optmem_max", &netns_core::optmem_max},
-                                    {"skb_defer_max", &netns_core::sysctl_skb_defer_max},
-                                    {"gro_normal_batch", &netns_core::gro_normal_batch},
-                                    {"busy_read", &netns_core::sysctl_net_busy_read},
-                                    {"busy_poll", &netns_core::sysctl_net_busy_poll}};
+constexpr core_name core_names[] = {{"rmem_default", &net_core_settings::sysctl_rmem_default},
+                                    {"rmem_max", &net_core_settings::sysctl_rmem_max},
+                                    {"wmem_default", &net_core_settings::sysctl_wmem_default},
+                                    {"wmem_max", &net_core_settings::sysctl_wmem_max},
+                                    {"netdev_max_backlog", &net_core_settings::netdev_max_backlog},
+                                    {"netdev_budget", &net_core_settings::netdev_budget},
+                                    {"netdev_budget_usecs", &net_core_settings::netdev_budget_usecs},
+                                    {"dev_weight", &net_core_settings::dev_weight},
+                                    {"optmem_max", &net_core_settings::optmem_max},
+                                    {"skb_defer_max", &net_core_settings::sysctl_skb_defer_max},
+                                    {"gro_normal_batch", &net_core_settings::gro_normal_batch},
+                                    {"busy_read", &net_core_settings::sysctl_net_busy_read},
+                                    {"busy_poll", &net_core_settings::sysctl_net_busy_poll}};
 
 struct neigh_name {
 	std::string_view name;
@@ -237,7 +236,11 @@ std::optional<setting> find_setting(command &c, const std::string &key)
 	if (key.starts_with("net.core.")) {
 		const auto known = std::ranges::find(core_names, key.substr(9), &core_name::name);
 		if (known != std::end(core_names))
-			return number(c.in->core.*known->place);
+			return number((*net_core).*known->place);
+		if (key == "net.core.somaxconn")
+			return number(c.in->core.sysctl_somaxconn);
+		if (key == "net.core.txrehash")
+			return number(c.in->core.sysctl_txrehash);
 		if (key == "net.core.rps_sock_flow_entries")
 			return setting{[] { return fmt::format("{}", rps_sock_flow_entries()); },
 			               [](const std::vector<long> &v) { return rps_sock_flow_sysctl(v[0]); }};

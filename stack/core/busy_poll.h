@@ -7,6 +7,7 @@
 #include "stack/core/net_namespace.h"
 #include "stack/core/netdevice.h"
 #include "stack/core/sock.h"
+#include "stack/core/sysctl_net_core.h"
 
 namespace skbwalk {
 
@@ -21,10 +22,10 @@ void napi_busy_loop(u32 napi_id, busy_loop_end loop_end, void *loop_end_arg, boo
 bool sk_busy_loop_end(void *p, u64 start_time);
 
 inline u64 busy_loop_current_time() { return ktime_get_ns() >> 10; }
-inline bool net_busy_loop_on() { return init_net().core.sysctl_net_busy_poll != 0; }
+inline bool net_busy_loop_on() { return net_core->sysctl_net_busy_poll != 0; }
 inline bool busy_loop_timeout(u64 start_time)
 {
-	const auto bp_usec = static_cast<u64>(init_net().core.sysctl_net_busy_poll);
+	const auto bp_usec = static_cast<u64>(net_core->sysctl_net_busy_poll);
 
 	return !bp_usec || busy_loop_current_time() > start_time + bp_usec;
 }

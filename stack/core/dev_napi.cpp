@@ -11,6 +11,7 @@
 #include "stack/core/netdev_queues.h"
 #include "stack/core/netdevice.h"
 #include "stack/core/rps.h"
+#include "stack/core/sysctl_net_core.h"
 #include "stack/kernel/delay.h"
 #include "stack/kernel/jiffies.h"
 #include "stack/kernel/kthread.h"
@@ -43,12 +44,6 @@ softnet_data::~softnet_data()
 		__kfree_skb(std::move(skb));
 	}
 }
-
-namespace {
-
-netns_core &limits() { return init_net().core; }
-
-} // namespace
 
 // --- the backlog ---
 
@@ -137,7 +132,7 @@ int enqueue_to_backlog(skb_ptr skb, int cpu, u32 &qtail)
 	if (netif_running(*skb->dev)) {
 		const u32 qlen = skb_queue_len(sd.input_pkt_queue);
 
-		if (qlen <= static_cast<u32>(limits().netdev_max_backlog) && !skb_flow_limit(*skb, qlen)) {
+		if (qlen <= static_cast<u32>(net_core->netdev_max_backlog) && !skb_flow_limit(*skb, qlen)) {
 			if (!qlen && !(sd.backlog.state & NAPI_STATE_SCHED)) {
 				sd.backlog.state |= NAPI_STATE_SCHED;
 				napi_schedule_rps(sd);
@@ -213,7 +208,7 @@ static int process_backlog(napi_struct &napi, int quota)
 		local_irq_disable();
 		net_rps_action_and_irq_enable(sd);
 	}
-	napi.weight = limits().dev_weight;
+	napi.weight = net_core->dev_weight;
 	for (bool again = true; again;) {
 		while (skb_ptr skb = __skb_dequeue(sd.process_queue)) {
 			rcu_read_lock();
@@ -614,8 +609,9 @@ void net_rx_action()
 {
 	TRACE();
 	softnet_data &sd = *softnet;
-	const u32 time_limit = jiffies() + __usecs_to_jiffies(static_cast<u32>(limits().netdev_budget_usecs));
-	int budget = limits().netdev_budget;
+	const u32 time_limit =
+		jiffies() + __usecs_to_jiffies(static_cast<u32>(net_core->netdev_budget_usecs));
+	int budget = net_core->netdev_budget;
 	list_head list;
 	list_head repoll;
 

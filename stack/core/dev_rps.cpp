@@ -10,6 +10,7 @@
 #include "stack/core/flow_dissector.h"
 #include "stack/core/net_namespace.h"
 #include "stack/core/sock.h"
+#include "stack/core/sysctl_net_core.h"
 #include "stack/kernel/random.h"
 
 namespace skbwalk {
@@ -83,7 +84,7 @@ int get_rps_cpu(net_device &dev, sk_buff &skb, rps_dev_flow *&rflowp)
 bool skb_flow_limit(sk_buff &skb, u32 qlen)
 {
 	TRACE(skb);
-	if (qlen < static_cast<u32>(init_net().core.netdev_max_backlog) >> 1)
+	if (qlen < static_cast<u32>(net_core->netdev_max_backlog) >> 1)
 		return false;
 
 	sd_flow_limit *const fl = softnet->flow_limit.get();

@@ -7,6 +7,7 @@
 // that compiled, the classic program is interpreted (bpf_run.cpp). Left out: eBPF programs, programs of
 // cgroups, those that choose among the sockets of a port.
 #include "stack/core/filter.h"
+#include "stack/core/sysctl_net_core.h"
 
 #include <cstring>
 
@@ -256,7 +257,7 @@ static bool __sk_filter_charge(sock &sk, const sk_filter_prog &fp)
 {
 	TRACE(sk);
 	const int filter_size = static_cast<int>(bpf_prog_size(*fp.prog));
-	const int optmem_max = init_net().core.optmem_max;
+	const int optmem_max = net_core->optmem_max;
 
 	if (filter_size > optmem_max || sk.sk_omem_alloc + filter_size >= optmem_max)
 		return false;

@@ -17,6 +17,7 @@
 #include "stack/core/if_vlan.h"
 #include "stack/core/net_namespace.h"
 #include "stack/core/sock.h"
+#include "stack/core/sysctl_net_core.h"
 #include "stack/ethernet/eth.h"
 #include "stack/kernel/percpu.h"
 
@@ -634,7 +635,7 @@ void gro_normal_one(napi_struct &napi, skb_ptr skb, int segs)
 	TRACE_INLINE(skb, napi.dev);
 	list_add_tail(skb.release()->tcp_tsorted_anchor, napi.rx_list);
 	napi.rx_count += segs;
-	if (napi.rx_count >= init_net().core.gro_normal_batch)
+	if (napi.rx_count >= net_core->gro_normal_batch)
 		gro_normal_list(napi);
 }
 

@@ -159,17 +159,10 @@ struct netns_ipv4 {
 	u32 tcp_challenge_timestamp = 0, tcp_challenge_count = 0;
 };
 
-// net.core.*; somaxconn is the namespace's, the others the initial namespace's in the kernel.
+// What each namespace has of net.core.* of its own; the rest is net_core_settings (sysctl_net_core.h).
 struct netns_core {
 	int sysctl_somaxconn = 4096;
 	int sysctl_txrehash = 1;
-	int sysctl_rmem_default = 212992, sysctl_rmem_max = 212992, sysctl_wmem_default = 212992,
-	    sysctl_wmem_max = 212992;
-	int netdev_max_backlog = 1000, netdev_budget = 300, netdev_budget_usecs = 8000, dev_weight = 64,
-	    optmem_max = 20480;
-	int sysctl_skb_defer_max = 64;
-	int gro_normal_batch = 8;                               // packets that go up together
-	int sysctl_net_busy_read = 0, sysctl_net_busy_poll = 0; // us
 	int bridge_nf_call_iptables = 1, bridge_nf_call_arptables = 1;
 	std::array<int, 16> prot_inuse{}; // sockets hashed, by proto_state::slot
 	int sockets_inuse = 0;            // all that hold this namespace

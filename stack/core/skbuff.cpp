@@ -14,6 +14,7 @@
 #include "stack/core/page_frag.h"
 #include "stack/core/skbuff_private.h"
 #include "stack/core/sock.h"
+#include "stack/core/sysctl_net_core.h"
 #include "stack/kernel/leaks.h"
 
 namespace skbwalk {
@@ -624,7 +625,7 @@ void skb_attempt_defer_free(skb_ptr skb)
 	}
 	cpu &owner = *current.host->cpus[id];
 	softnet_data &sd = softnet.of(owner);
-	const u32 defer_max = static_cast<u32>(init_net().core.sysctl_skb_defer_max);
+	const u32 defer_max = static_cast<u32>(net_core->sysctl_skb_defer_max);
 
 	if (skb_queue_len(sd.defer_list) >= defer_max) {
 		__kfree_skb(std::move(skb));

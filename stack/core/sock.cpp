@@ -16,6 +16,7 @@
 #include "stack/core/netdevice.h"
 #include "stack/core/request_sock.h"
 #include "stack/core/sock_reuseport.h"
+#include "stack/core/sysctl_net_core.h"
 #include "stack/core/timewait_sock.h"
 
 namespace skbwalk {
@@ -196,7 +197,7 @@ static void sk_init_common(sock &sk)
 void sock_init_data_uid(socket *parent, sock &sk, u32 uid)
 {
 	TRACE(sk);
-	const netns_core &core = init_net().core;
+	const net_core_settings &core = *net_core;
 
 	sk_init_common(sk);
 	sk.sk_send_head = nullptr;

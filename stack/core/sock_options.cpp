@@ -12,6 +12,7 @@
 #include "stack/core/netdevice.h"
 #include "stack/core/sock.h"
 #include "stack/core/sock_reuseport.h"
+#include "stack/core/sysctl_net_core.h"
 #include "stack/security/capability.h"
 
 namespace skbwalk {
@@ -205,7 +206,7 @@ static bool raw_or_admin()
 int sk_setsockopt(sock &sk, int, int optname, const void *optval, u32 optlen)
 {
 	TRACE(sk);
-	const netns_core &core = init_net().core;
+	const net_core_settings &core = *net_core;
 	int ret = 0;
 	int val;
 

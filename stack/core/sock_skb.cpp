@@ -6,6 +6,7 @@
 #include "stack/core/errqueue.h"
 #include "stack/core/sock.h"
 #include "stack/core/sock_orphan.h"
+#include "stack/core/sysctl_net_core.h"
 
 namespace skbwalk {
 
@@ -142,7 +143,7 @@ skb_ptr sock_wmalloc(sock &sk, u64 size, int force, gfp_t priority)
 void *sock_kmalloc(sock &sk, int size, gfp_t priority)
 {
 	TRACE(sk);
-	const int optmem_max = init_net().core.optmem_max;
+	const int optmem_max = net_core->optmem_max;
 
 	if (size > optmem_max || sk.sk_omem_alloc + size >= optmem_max)
 		return nullptr;
@@ -164,8 +165,7 @@ void sock_kfree_s(sock &sk, void *mem, int size)
 skb_ptr sock_omalloc(sock &sk, u64 size, gfp_t priority)
 {
 	TRACE(sk);
-	if (sk.sk_omem_alloc + static_cast<int>(SKB_TRUESIZE(static_cast<u32>(size))) >
-	    init_net().core.optmem_max)
+	if (sk.sk_omem_alloc + static_cast<int>(SKB_TRUESIZE(static_cast<u32>(size))) > net_core->optmem_max)
 		return nullptr;
 	skb_ptr skb = alloc_skb(static_cast<u32>(size), priority);
 	if (!skb)

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <new>
 
+#include "stack/core/sysctl_net_core.h"
 #include "stack/ipv4/icmp.h"
 #include "stack/ipv4/ip.h"
 #include "stack/ipv4/ip_output.h"
@@ -471,7 +472,7 @@ void ip_send_unicast_reply(sock &sk, sk_buff &skb, const ip_options_info &sopt, 
 	inet_sk(sk).tos = static_cast<u8>(arg.tos & ~3); // without ECN's bits
 	sk.sk_protocol = ip_hdr(skb).protocol;
 	sk.sk_bound_dev_if = arg.bound_dev_if;
-	sk.sk_sndbuf = init_net().core.sysctl_wmem_default;
+	sk.sk_sndbuf = net_core->sysctl_wmem_default;
 	ipc.mark = fl4.flowi4_mark;
 	const int err = ip_append_data(sk, fl4, ip_reply_glue_bits, const_cast<void *>(arg.iov_base),
 	                               static_cast<int>(len), 0, ipc, rt, MSG_DONTWAIT);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "stack/core/sysctl_net_core.h"
 #include "stack/ipv4/tcp_output.h"
 
 namespace skbwalk {
@@ -39,7 +40,7 @@ void tcp_select_initial_window(const sock &sk, int __space, u32 mss, u32 &rcv_wn
 	if (wscale_ok) {
 		// For the largest window that the buffer may grow to.
 		space = std::max(space, static_cast<u32>(ipv4.sysctl_tcp_rmem[2]));
-		space = std::max(space, static_cast<u32>(init_net().core.sysctl_rmem_max));
+		space = std::max(space, static_cast<u32>(net_core->sysctl_rmem_max));
 		space = std::min(space, window_clamp);
 		rcv_wscale = static_cast<u8>(std::clamp(static_cast<int>(std::bit_width(space)) - 16, 0,
 		                                        static_cast<int>(TCP_MAX_WSCALE)));

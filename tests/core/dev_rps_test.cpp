@@ -3,6 +3,7 @@
 // Which cpu receives a packet, and what is counted where.
 #include "stack/core/rps.h"
 
+#include "stack/core/sysctl_net_core.h"
 #include "tests/core/net_host.h"
 
 namespace skbwalk::test {
@@ -115,7 +116,7 @@ TEST_F(rps_test, softnet_stat_has_a_line_of_thirteen_columns_for_each_cpu)
 TEST_F(rps_test, a_full_backlog_drops_and_counts_on_the_cpu_that_it_is_of)
 {
 	on_cpu(0, [&] {
-		init_net().core.netdev_max_backlog = 10;
+		net_core->netdev_max_backlog = 10;
 		EXPECT_EQ(store_rps_map(queue(), "8"), 0);
 		for (int i = 0; i < 15; ++i)
 			EXPECT_EQ(arrives(7), i < 11 ? NET_RX_SUCCESS : NET_RX_DROP);
@@ -158,7 +159,7 @@ TEST_F(rps_test, a_flow_follows_its_reader_when_its_packets_on_the_former_cpu_ar
 TEST_F(rps_test, of_a_backlog_that_is_half_full_a_flow_that_fills_it_is_limited_and_others_are_not)
 {
 	on_cpu(0, [&] {
-		init_net().core.netdev_max_backlog = 200;
+		net_core->netdev_max_backlog = 200;
 		EXPECT_EQ(flow_limit_cpu_sysctl("1"), 0);
 		EXPECT_EQ(flow_limit_cpu_bitmap(), "1");
 		local_bh_disable();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "tests/core/net_host.h"
 
+#include "stack/core/sysctl_net_core.h"
 #include "stack/sched/sch_generic.h"
 #include "stack/trace/recorder.h"
 
@@ -111,7 +112,7 @@ TEST_F(dev_test, tap_sees_a_packet_leave_and_arrive)
 TEST_F(dev_test, full_backlog_drops_what_comes_next)
 {
 	host.enter();
-	init_net().core.netdev_max_backlog = 2;
+	net_core->netdev_max_backlog = 2;
 	dev_open(lo());
 	local_bh_disable();
 	for (int i = 0; i < 5; ++i)

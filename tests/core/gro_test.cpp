@@ -3,6 +3,7 @@
 
 #include "stack/core/busy_poll.h"
 #include "stack/core/snmp.h"
+#include "stack/core/sysctl_net_core.h"
 
 namespace skbwalk::test {
 namespace {
@@ -90,7 +91,7 @@ TEST_F(gro_test, eight_segments_go_up_without_waiting_for_the_end_of_the_poll)
 
 TEST_F(gro_test, merged_packet_counts_by_its_segments)
 {
-	init_net().core.gro_normal_batch = 4;
+	net_core->gro_normal_batch = 4;
 	for (u32 i = 0; i < 3; ++i)
 		bench.give({.seq = 1000 + 100 * i});
 	bench.give({.seq = 1300, .len = 1});
@@ -144,7 +145,7 @@ TEST_F(gro_test, interrupt_stays_off_for_as_many_idle_polls_as_the_device_says)
 
 TEST_F(gro_test, softirq_that_used_its_budget_counts_a_squeeze_and_goes_on)
 {
-	init_net().core.netdev_budget = 64;
+	net_core->netdev_budget = 64;
 	for (u32 i = 0; i < 100; ++i)
 		bench.ring.push_back({.seq = 1000 + 100 * i});
 	poll();
