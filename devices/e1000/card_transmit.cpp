@@ -214,7 +214,7 @@ void e1000_card::transmit()
 			leaving_bytes_ -= leaving_.front().second;
 			leaving_.pop_front();
 		}
-		if (leaving_bytes_ >= room) {
+		if (leaving_bytes_ >= room && !leaving_.empty()) {
 			call_at(
 				leaving_.front().first,
 				[](void *arg) {
