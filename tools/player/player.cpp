@@ -136,6 +136,10 @@ void move_out()
 	if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr))
 		die_errno("mount / as private");
 	mkdir("/run/netns", 0755);
+	// A sysfs shows the devices of the namespace that it was mounted in.
+	if (!mount("sysfs", "/sys", "sysfs", 0, nullptr) &&
+	    mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, nullptr))
+		umount("/sys"); // the trace is worth more
 	if (mount("netns", "/run/netns", "tmpfs", 0, nullptr))
 		die_errno("mount on /run/netns");
 }
