@@ -35,7 +35,7 @@ prepare() {
 	command -v gcc >/dev/null || lacks "no gcc"
 	[[ -d source ]] || fetch || lacks "lwIP's source package cannot be fetched"
 	[[ bench -nt $here/lwip/bench.c && bench -nt $here/lwip/lwipopts.h ]] && return
-	gcc -O3 -march=native -flto -DNDEBUG -DLWIP_NOASSERT -w -I"$here/lwip" -Isource/src/include "$here/lwip/bench.c" \
+	gcc -O3 -march=native -DNDEBUG -DLWIP_NOASSERT -w -I"$here/lwip" -Isource/src/include "$here/lwip/bench.c" \
 		source/src/core/*.c source/src/core/ipv4/*.c source/src/netif/ethernet.c -o bench
 }
 
