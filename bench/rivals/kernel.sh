@@ -22,9 +22,8 @@ prepare() {
 	gcc -O2 -Wall -Wextra "$here/kernel/pingpong.c" -o "$work/pingpong"
 }
 
-server=
 end() {
-	[[ -z $server ]] || kill "$server" 2>/dev/null || true
+	ip netns pids "$b" 2>/dev/null | xargs -r kill || true
 	ip netns del "$a" 2>/dev/null || true
 	ip netns del "$b" 2>/dev/null || true
 }
@@ -66,7 +65,6 @@ round() {
 	ip -n "$a" link set v0 up
 	ip -n "$b" link set v1 up
 	on_one_cpu ip netns exec "$b" iperf3 -s -p 5301 >/dev/null 2>&1 &
-	server=$!
 	sleep 0.3
 	for name in "${want[@]}"; do
 		case $name in
