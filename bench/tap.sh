@@ -11,6 +11,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 skbwalk=${SKBWALK_PROGRAM:-$here/../build/release/skbwalk}
 a=skbwalk-tap-a-$$ b=skbwalk-tap-b-$$
 seconds=2
+source "$here/namespaces.sh"
 
 lacks() { echo "$*" >&2; exit 3; }
 
@@ -22,16 +23,8 @@ prepare() {
 	[[ -x $skbwalk ]] || lacks "no ${skbwalk##*/} at ${skbwalk%/*}"
 	[[ -r /dev/net/tun && -w /dev/net/tun ]] || lacks "no /dev/net/tun, or not for this user"
 	ip netns add "$a" 2>/dev/null || lacks "no permission to make a network namespace"
-	trap end EXIT
+	trap end_namespaces EXIT
 	ip netns exec "$a" ip tuntap add dev probe mode tap 2>/dev/null || lacks "no permission to make a TAP interface"
-}
-
-jobs_of_ours=()
-end() {
-	((${#jobs_of_ours[@]} == 0)) || kill "${jobs_of_ours[@]}" 2>/dev/null || true
-	wait
-	ip netns del "$a" 2>/dev/null || true
-	ip netns del "$b" 2>/dev/null || true
 }
 
 # measure NAME OPTIONS...
@@ -57,26 +50,13 @@ await() {
 }
 
 round() {
-	trap end EXIT
+	trap end_namespaces EXIT
 	local want=("$@") name
 	((${#want[@]})) || want=(to_model to_veth from_model from_veth)
-	local space
-	for space in "$a" "$b"; do
-		ip netns add "$space"
-		# iperf3 sets -C when it is connected: a default that paces (bbr) would go on pacing.
-		ip netns exec "$space" sh -c 'echo reno >/proc/sys/net/ipv4/tcp_congestion_control'
-	done
-	ip -n "$a" link add v0 type veth peer name v1 netns "$b"
-	ip -n "$a" addr add 10.99.0.1/24 dev v0
-	ip -n "$b" addr add 10.99.0.2/24 dev v1
-	ip -n "$a" link set lo up
-	ip -n "$a" link set v0 up
-	ip -n "$b" link set v1 up
+	make_namespaces
 	ip netns exec "$b" iperf3 -s -p 5301 >/dev/null 2>&1 &
-	jobs_of_ours+=($!)
 	ip netns exec "$a" "$skbwalk" tap tap0 --addr 10.98.0.2/24 --host-addr 10.98.0.1/24 --serve iperf3:5301 \
 		>/dev/null 2>&1 &
-	jobs_of_ours+=($!)
 	await 10.98.0.2 5301
 	await 10.99.0.2 5301
 	sleep 0.2

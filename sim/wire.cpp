@@ -11,6 +11,7 @@
 
 #include "devices/e1000/card.h"
 #include "devices/e1000/e1000.h"
+#include "stack/kernel/percpu.h"
 
 namespace skbwalk::sim {
 
@@ -24,17 +25,7 @@ constexpr std::array<std::string_view, 12> counter_names = {
 	"sent",        "delivered",  "lost",      "duplicated",  "reordered", "corrupted",
 	"queue_drops", "interrupts", "throttled", "itr_changes", "itr_us",    "no_buffer"};
 
-// Which card of its host it is, counted over the devices that a driver has found.
-u32 cards_of(host &h)
-{
-	const enter_cpu in(*h.cpus[0]);
-	u32 n = 0;
-
-	for (const net *space : all_nets(h))
-		for (const net_device *dev : space->dev_list)
-			n += dev->ethtool_ops && dev->ethtool_ops->get_ringparam;
-	return n;
-}
+perhost<u32> cards_made; // of a host: numbers them
 
 } // namespace
 
@@ -95,7 +86,7 @@ wire::wire(world &w, const wire_description &what, const std::string &file)
 	for (const link::end at : {link::a, link::b}) {
 		const wire_description::end &e = at == link::a ? what_.a : what_.b;
 		host &h = *world_.find_host(e.host);
-		const u32 number = cards_of(h);
+		const u32 number = cards_made.of(h)++;
 		const enter_cpu in(*h.cpus[0]);
 		auto made = std::make_unique<nic>(*this, at, h, number);
 

@@ -9,6 +9,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=$here/../../build/rivals/kernel
 a=skbwalk-bench-a-$$ b=skbwalk-bench-b-$$
 mkdir -p "$work"
+source "$here/../namespaces.sh"
 
 lacks() { echo "$*" >&2; exit 3; }
 
@@ -20,12 +21,6 @@ prepare() {
 	ip netns add "$a" 2>/dev/null || lacks "no permission to make a network namespace"
 	ip netns del "$a"
 	gcc -O2 -Wall -Wextra "$here/kernel/pingpong.c" -o "$work/pingpong"
-}
-
-end() {
-	ip netns pids "$b" 2>/dev/null | xargs -r kill || true
-	ip netns del "$a" 2>/dev/null || true
-	ip netns del "$b" 2>/dev/null || true
 }
 
 on_one_cpu() { taskset -c $((1 % $(nproc))) "$@"; }
@@ -49,21 +44,10 @@ bulk() {
 }
 
 round() {
-	trap end EXIT
+	trap end_namespaces EXIT
 	local want=("$@") name
 	((${#want[@]})) || want=(bulk gso rr connection)
-	local space
-	for space in "$a" "$b"; do
-		ip netns add "$space"
-		# iperf3 sets -C when it is connected: a default that paces (bbr) would go on pacing.
-		ip netns exec "$space" sh -c 'echo reno >/proc/sys/net/ipv4/tcp_congestion_control'
-	done
-	ip -n "$a" link add v0 type veth peer name v1 netns "$b"
-	ip -n "$a" addr add 10.99.0.1/24 dev v0
-	ip -n "$b" addr add 10.99.0.2/24 dev v1
-	ip -n "$a" link set lo up
-	ip -n "$a" link set v0 up
-	ip -n "$b" link set v1 up
+	make_namespaces
 	on_one_cpu ip netns exec "$b" iperf3 -s -p 5301 >/dev/null 2>&1 &
 	sleep 0.3
 	for name in "${want[@]}"; do
