@@ -72,8 +72,7 @@ program &runner::program_of(std::string_view task) const
 std::string runner::run_line(const setup_line &line)
 {
 	host &h = line.host.empty() ? *world_.hosts().front() : *world_.find_host(line.host);
-	if (h.cpus.size() > 1)
-		world_.come_out(h);
+	world_.come_out(h);
 	std::string out;
 	try {
 		out = run_command(h, line.run);

@@ -14,11 +14,12 @@ using namespace skbwalk::sim;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// Runs a file with these keys on loopback; what the world leaves over is a failure.
-run_report run(const std::string &keys, call_tree *tree = nullptr)
+// Runs a file with these keys, on loopback by default; what the world leaves over is a failure.
+run_report run(const std::string &keys, call_tree *tree = nullptr,
+               const std::string &setup = R"("ip link set lo up")")
 {
 	const scenario s = parse_scenario(
-		R"({"name": "n", "about": "a", "setup": ["ip link set lo up"], )" + keys + "}", "f.json");
+		R"({"name": "n", "about": "a", "setup": [)" + setup + "], " + keys + "}", "f.json");
 	world w{{.trace_records_max = 1 << 18}};
 	run_report report;
 	{
@@ -81,6 +82,22 @@ TEST(runner_order, sleep_holds_up_what_follows_unless_async)
 		       NSEC_PER_MSEC;
 	};
 	EXPECT_NEAR(static_cast<double>(ms("") - ms(R"(, "async": true)")), 100, 5);
+}
+
+// A wire's events leave the only cpu inside a function; to close the card may sleep, which that task does
+// not.
+TEST(runner_order, command_finds_no_cpu_of_its_host_inside_a_task)
+{
+	const run_report r = run(R"("hosts": {"a": {}, "b": {}}, "wires": [{"a": "a:eth0", "b": "b:eth0"}],
+		"tasks": {"c": {"host": "b"}, "s": {"host": "a"}},
+		"steps": [{"task": "s", "call": "socket", "as": "s"},
+			{"task": "s", "call": "poll", "fds": [{"fd": "s", "events": "POLLIN"}]},
+			{"task": "c", "call": "socket", "as": "c", "async": true},
+			{"run": "ip link set eth0 down", "host": "a"},
+			{"run": "ip link show eth0", "host": "a", "prints": "state DOWN"}])",
+	                         nullptr, R"({"run": "ip link set eth0 up", "host": "a"})");
+	EXPECT_THAT(r.failures, testing::IsEmpty());
+	EXPECT_EQ(r.deadlock, "");
 }
 
 TEST(runner_deadlock, report_says_who_waits_where)
