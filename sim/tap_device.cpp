@@ -121,6 +121,7 @@ std::size_t tap_device::read(std::span<const memory> to)
 		pieces[n++] = {m.data, m.size};
 	const ssize_t got = ::readv(fd_, pieces.data(), static_cast<int>(n));
 
+	gone_ = got < 0 && errno == EBADFD;
 	return got <= 0 ? 0 : static_cast<std::size_t>(got) + (has_header_ ? 0 : header_bytes);
 }
 

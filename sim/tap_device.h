@@ -39,6 +39,8 @@ public:
 	// Why frames are finished although that was not asked for; empty: they are not, or it was.
 	[[nodiscard]] const std::string &why_finished() const { return why_finished_; }
 	[[nodiscard]] std::uint64_t lost() const { return lost_; }
+	// The last read found that somebody had deleted it.
+	[[nodiscard]] bool gone() const { return gone_; }
 	// Gives the machine's end an address ("10.9.0.1/24") and takes it up. Throws tap_refused.
 	void configure(const std::string &address) const;
 
@@ -50,6 +52,7 @@ private:
 	bool take_unfinished();
 
 	int fd_ = -1;
+	bool gone_ = false;
 	bool has_header_ = false; // a virtio_net_hdr in front of each frame
 	std::string name_, why_finished_;
 	std::uint64_t lost_ = 0; // frames that the machine's kernel did not take

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The event loop of `skbwalk tap`: frames of the TAP interfaces, the model's next event, signals. It sleeps
-// in ppoll, with signals let in only there and the next event as its limit, so that a frame costs no other
-// system call than its own.
-#include <array>
+// The event loop of `skbwalk tap`, on Boost.Asio: frames of the TAP interfaces, the model's next event,
+// signals. The timer is set when the model wants to be woken earlier than it is, never when later: a frame
+// that moves timeouts on, as most do, costs no system call but its own.
 #include <chrono>
 #include <csignal>
-#include <cstdio>
-#include <ctime>
 #include <exception>
+#include <limits>
 #include <memory>
 #include <vector>
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+
 #include <fmt/format.h>
-#include <poll.h>
 
 #include "sim/tap_device.h"
 #include "sim/tap_model.h"
@@ -22,93 +25,47 @@ namespace skbwalk::sim {
 
 namespace {
 
+namespace asio = boost::asio;
 using clock_type = std::chrono::steady_clock;
 
-volatile std::sig_atomic_t ends, wants_trace; // what signals ask for
-
-void at_signal(int signal)
-{
-	if (signal == SIGUSR1)
-		wants_trace = 1;
-	else
-		ends = 1;
-}
-
-// Signals come in ppoll and nowhere else, as long as this lives.
-class signals {
-public:
-	signals()
-	{
-		struct sigaction action = {};
-
-		action.sa_handler = at_signal;
-		sigset_t ours;
-		sigemptyset(&ours);
-		for (std::size_t i = 0; i < numbers.size(); ++i) {
-			sigaction(numbers[i], &action, &before_[i]);
-			sigaddset(&ours, numbers[i]);
-		}
-		ends = 0;
-		wants_trace = 0;
-		sigprocmask(SIG_BLOCK, &ours, &mask_);
-	}
-	~signals()
-	{
-		sigprocmask(SIG_SETMASK, &mask_, nullptr);
-		for (std::size_t i = 0; i < numbers.size(); ++i)
-			sigaction(numbers[i], &before_[i], nullptr);
-	}
-	signals(const signals &) = delete;
-	signals &operator=(const signals &) = delete;
-
-	[[nodiscard]] const sigset_t &let_in() const { return mask_; }
-
-private:
-	static constexpr std::array numbers{SIGINT, SIGTERM, SIGUSR1};
-	std::array<struct sigaction, numbers.size()> before_{};
-	sigset_t mask_{};
-};
+constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
 
 class loop {
 public:
 	explicit loop(const tap_args &args) : args_(args), model_(args, [this] { return now_ns(); })
 	{
 		for (const std::string &name : args.names) {
-			ports_.push_back(std::make_unique<tap_device>(name, args.offload));
-			model_.connect(ports_.size() - 1, *ports_.back());
-			if (!ports_.back()->why_finished().empty())
+			ports_.push_back(std::make_unique<port>(io_, name, args.offload));
+			tap_device &device = ports_.back()->device;
+			model_.connect(ports_.size() - 1, device);
+			if (!device.why_finished().empty())
 				model_.wants_finished(ports_.size() - 1);
-			polled_.push_back({ports_.back()->fd(), POLLIN, 0});
 		}
 		if (!args.host_address.empty())
-			ports_[0]->configure(args.host_address);
+			ports_[0]->device.configure(args.host_address);
 	}
 
 	void run()
 	{
-		const signals caught;
-		const std::uint64_t deadline =
-			args_.seconds > 0 ? now_ns() + static_cast<std::uint64_t>(args_.seconds * 1e9)
-					  : ~std::uint64_t{0};
-
 		say();
-		model_.run();
-		while (!ends && now_ns() < deadline) {
-			if (wants_trace)
-				write_trace();
-			sleep(std::min(model_.next_event_ns(), deadline), caught);
-			bool any = false;
-			for (std::size_t i = 0; i < ports_.size(); ++i)
-				if (polled_[i].revents & POLLIN) {
-					any = true;
-					model_.frames_in(i);
-				} else if (polled_[i].revents) { // somebody has deleted it
-					fmt::print(stderr, "skbwalk: {} is gone\n", ports_[i]->name());
-					polled_[i].fd = -1;
-				}
-			if (!any)
-				model_.run();
+		ends_.async_wait([this](auto error, int) {
+			if (!error)
+				io_.stop();
+		});
+		wait_for_usr1();
+		if (args_.seconds > 0) {
+			deadline_.expires_after(std::chrono::duration_cast<clock_type::duration>(
+				std::chrono::duration<double>(args_.seconds)));
+			deadline_.async_wait([this](auto error) {
+				if (!error)
+					io_.stop();
+			});
 		}
+		for (std::size_t i = 0; i < ports_.size(); ++i)
+			wait_for_frames(i);
+		advance();
+		io_.run();
+
 		model_.run();
 		model_.write_trace();
 		const std::uint64_t refused = model_.frames_refused();
@@ -116,7 +73,7 @@ public:
 			fmt::print(stderr, "skbwalk: left over at the end: {}\n", line);
 		std::uint64_t lost = 0;
 		for (const auto &one : ports_)
-			lost += one->lost();
+			lost += one->device.lost();
 		fmt::print(stderr, "skbwalk: {} frames in, {} out{}{}\n", model_.frames_in(),
 		           model_.frames_out(),
 		           refused ? fmt::format(", {} refused for their header", refused) : "",
@@ -124,6 +81,18 @@ public:
 	}
 
 private:
+	struct port {
+		port(asio::io_context &io, const std::string &name, bool unfinished)
+			: device(name, unfinished), frames(io, device.fd())
+		{}
+		~port() { frames.release(); }
+		port(const port &) = delete;
+		port &operator=(const port &) = delete;
+
+		tap_device device; // whose descriptor it is
+		asio::posix::stream_descriptor frames;
+	};
+
 	[[nodiscard]] std::uint64_t now_ns() const
 	{
 		return static_cast<std::uint64_t>(
@@ -131,19 +100,51 @@ private:
 				.count());
 	}
 
-	// Until a frame, a signal or that time.
-	void sleep(std::uint64_t until_ns, const signals &caught)
+	void wait_for_frames(std::size_t i)
 	{
-		constexpr std::uint64_t second = 1'000'000'000;
-		constexpr std::uint64_t longest = 3600 * second;
-		const std::uint64_t now = now_ns();
-		const std::uint64_t left = std::min(until_ns > now ? until_ns - now : 0, longest);
-		const timespec limit{static_cast<std::time_t>(left / second),
-		                     static_cast<long>(left % second)};
+		ports_[i]->frames.async_wait(asio::posix::stream_descriptor::wait_read,
+		                             [this, i](auto error) {
+						     if (!error)
+							     frames_in(i);
+					     });
+	}
 
-		if (ppoll(polled_.data(), polled_.size(), &limit, &caught.let_in()) <= 0)
-			for (pollfd &one : polled_)
-				one.revents = 0;
+	// Some at most before timers, signals and other interfaces get their turn.
+	void frames_in(std::size_t i)
+	{
+		const bool more = model_.frames_in(i);
+		const tap_device &device = ports_[i]->device;
+
+		if (device.gone()) // somebody has deleted it
+			fmt::print(stderr, "skbwalk: {} is gone\n", device.name());
+		else if (more)
+			asio::post(io_, [this, i] { frames_in(i); });
+		else
+			wait_for_frames(i);
+		wake_for_next();
+	}
+
+	// Runs what is due.
+	void advance()
+	{
+		model_.run();
+		wake_for_next();
+	}
+
+	void wake_for_next()
+	{
+		const std::uint64_t next = model_.next_event_ns();
+
+		if (next >= wakes_ns_)
+			return;
+		wakes_ns_ = next;
+		timer_.expires_at(start_ + std::chrono::nanoseconds(next));
+		timer_.async_wait([this](auto error) {
+			if (error)
+				return;
+			wakes_ns_ = never;
+			advance();
+		});
 	}
 
 	void say() const
@@ -151,17 +152,18 @@ private:
 		const std::string has =
 			args_.address.empty() ? "no address" : fmt::format("{}", args_.address);
 		for (const auto &one : ports_) {
-			const std::string &name = one->name();
+			const tap_device &device = one->device;
+			const std::string &name = device.name();
 			fmt::print(stderr, "skbwalk: {} is up, the model {}\n", name,
 			           args_.bridge.empty()
 			                   ? "has " + has
 			                   : fmt::format("has it on {}, with {}", args_.bridge, has));
-			if (!one->why_finished().empty())
+			if (!device.why_finished().empty())
 				fmt::print(
 					stderr,
 					"skbwalk: {}: the machine's kernel takes no large packets: {}; going on "
 					"without\n",
-					name, one->why_finished());
+					name, device.why_finished());
 			if (args_.host_address.empty())
 				fmt::print(
 					stderr,
@@ -174,22 +176,29 @@ private:
 		           args_.trace_file.empty() ? "" : ", SIGUSR1 writes the trace so far");
 	}
 
-	void write_trace()
+	void wait_for_usr1()
 	{
-		wants_trace = 0;
-		try {
-			model_.write_trace();
-		} catch (const std::exception &e) {
-			fmt::print(stderr, "skbwalk: {}\n", e.what());
-		}
+		usr1_.async_wait([this](auto error, int) {
+			if (error)
+				return;
+			try {
+				model_.write_trace();
+			} catch (const std::exception &e) {
+				fmt::print(stderr, "skbwalk: {}\n", e.what());
+			}
+			wait_for_usr1();
+		});
 	}
 
 	const tap_args &args_;
 	clock_type::time_point start_ = clock_type::now();
+	asio::io_context io_{1};
 	// Filled after the model, so that usage that is wrong touches nothing, and there until its end.
-	std::vector<std::unique_ptr<tap_device>> ports_;
+	std::vector<std::unique_ptr<port>> ports_;
 	tap_model model_;
-	std::vector<pollfd> polled_;
+	asio::steady_timer timer_{io_}, deadline_{io_};
+	std::uint64_t wakes_ns_ = never; // when the timer does
+	asio::signal_set ends_{io_, SIGINT, SIGTERM}, usr1_{io_, SIGUSR1};
 };
 
 } // namespace
