@@ -31,7 +31,9 @@ set(SKBWALK_ROOMS
 	"bridge    | stack/bridge    | ipv6 802 switchdev conntrack"
 	"door      | stack           | ipv6 bridge iptables"
 	"devices   | devices         | door"
-	"sim       | sim             | devices"
+	"boot      | sim/host_boot*  | door"
+	"world     | sim/world*      | boot"
+	"sim       | sim             | devices world"
 )
 
 # Headers that hold a table or the hooks of a room above, which the kernel's files below that room
