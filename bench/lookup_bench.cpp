@@ -95,10 +95,8 @@ class table {
 public:
 	enum class kind { established, time_wait };
 
-	// Four chains a socket cost 32 bytes of its some hundreds or thousands, and few sockets stand behind
-	// another.
 	table(u32 n, kind k)
-		: n_(n), world_({.thash_entries = 4 * std::bit_ceil(n)}),
+		: n_(n), world_({.thash_entries = inet_ehash_buckets(n)}),
 		  cpu_(*world_.add_host("bench", 1).cpus[0])
 	{
 		const enter_cpu in(cpu_);
@@ -310,6 +308,7 @@ void ours_by_16(benchmark::State &state, const std::string &size)
 				const key &k = t.hit(i + n);
 				hashes[n] = established_hash(t.info(), t.network(), k.daddr, k.dport, k.saddr,
 				                             k.sport);
+				prefetch_line(t.info(), hashes[n]);
 			}
 			prefetch_established(t.info(), hashes);
 			for (u64 n = 0; n < hashes.size(); ++n)

@@ -46,10 +46,11 @@ sock_common &entry(std::uintptr_t link)
 // not traced: part of the host's start
 void inet_hashinfo_init(inet_hashinfo &h, u32 ehash_buckets, u32 bhash_buckets, u32 lhash2_buckets)
 {
+	assert(ehash_buckets % heads_per_line == 0);
 	h.ehash = make_large_array<inet_ehash_bucket>(ehash_buckets);
 	h.ehash_mask = ehash_buckets - 1;
 	for (u32 i = 0; i < ehash_buckets; ++i)
-		init_lacking_all(h.ehash[i].chain, i);
+		INIT_HLIST_NULLS_HEAD(h.ehash[i].chain, i);
 	h.ehash_locks = std::vector<spinlock_t>(256);
 	h.ehash_locks_mask = 255;
 	h.ehash_secret = get_random_u32();
@@ -67,7 +68,7 @@ void inet_hashinfo_init(inet_hashinfo &h, u32 ehash_buckets, u32 bhash_buckets, 
 spinlock_t &inet_ehash_lockp(inet_hashinfo &h, u32 hash)
 {
 	TRACE_INLINE();
-	return h.ehash_locks[hash & h.ehash_locks_mask];
+	return h.ehash_locks[hash / heads_per_line & h.ehash_locks_mask];
 }
 
 // Where an established socket's hash starts: local address and port first, as the receive path has them.
@@ -102,44 +103,93 @@ inline void prefetch_to_count(sock_common &sk)
 #endif
 }
 
-// A chain's first link; its end when the chain has none that could have this hash.
-inline std::uintptr_t first_of_kind(const inet_hashinfo &h, u32 hash)
+inline const hlist_nulls_head *line_of(const inet_hashinfo &h, u32 hash)
 {
-	const std::uintptr_t word = head_word(h.ehash[hash & h.ehash_mask].chain);
-	return lacks(word, ehash_kind(hash)) ? NULLS_MARKER(hash & h.ehash_mask) : link_of(word);
+	return &h.ehash[ehash_line(h, hash)].chain;
 }
 
-// The lock-free walk: a counted socket, or null. It starts again when it ended on another chain, and when the
-// socket that it took a reference on turned out to be another connection's by then.
-template <class Match>
-inline sock_common *walk_chain(const inet_hashinfo &h, u32 hash, Match match, void (*put)(sock_common &))
+unsigned tag_of(const hlist_nulls_node &n)
 {
-	const u32 slot = hash & h.ehash_mask;
+	return ehash_tag(
+		container_of(const_cast<hlist_nulls_node &>(n), &sock_common::skc_nulls_node).sk_hash);
+}
 
-	for (;;) {
-		const std::uintptr_t word = head_word(h.ehash[slot].chain);
-		if (lacks(word, ehash_kind(hash)))
-			return nullptr;
-		std::uintptr_t link = link_of(word);
-		bool again = false;
-		while (!is_a_nulls(link)) {
+// The number of the chain that a socket is in, as its end says; its lock is held.
+u32 slot_of(const sock_common &sk)
+{
+	std::uintptr_t link = hlist_nulls_next(sk.skc_nulls_node);
+	while (!is_a_nulls(link))
+		link = hlist_nulls_next(nulls_entry(link));
+	return static_cast<u32>(get_nulls_value(link));
+}
+
+// The first socket of this hash that is `wanted`; the line's lock is held.
+template <class Wanted> sock_common *find_locked(const inet_hashinfo &h, u32 hash, Wanted wanted)
+{
+	const hlist_nulls_head *line = line_of(h, hash);
+	for (unsigned heads = heads_of_tag(line, ehash_tag(hash)); heads; heads &= heads - 1)
+		for (std::uintptr_t link = hlist_nulls_first(line[first_of_heads(heads)]); !is_a_nulls(link);
+		     link = hlist_nulls_next(nulls_entry(link)))
+			if (sock_common &sk = entry(link); sk.sk_hash == hash && wanted(sk))
+				return &sk;
+	return nullptr;
+}
+
+inline unsigned heads_of(const inet_hashinfo &h, u32 hash)
+{
+	return heads_of_tag(line_of(h, hash), ehash_tag(hash));
+}
+[[gnu::noinline, gnu::cold]] unsigned heads_again(const inet_hashinfo &h, u32 hash)
+{
+	return heads_of(h, hash);
+}
+
+// The lock-free walk through `heads` of a line: a counted socket, or null. It starts again when it ended on
+// another chain, and when the socket that it took a reference on turned out to be another connection's by
+// then.
+template <class Match>
+inline sock_common *walk_chains(const inet_hashinfo &h, u32 hash, unsigned heads, Match match,
+                                void (*put)(sock_common &))
+{
+	const u32 slot = ehash_line(h, hash);
+
+begin:
+	for (; heads; heads &= heads - 1) {
+		const u32 at = slot + first_of_heads(heads);
+		std::uintptr_t link = hlist_nulls_first(h.ehash[at].chain);
+
+		for (; !is_a_nulls(link); link = hlist_nulls_next(nulls_entry(link))) {
 			sock_common &sk = entry(link);
 			prefetch_to_count(sk);
-			if (READ_ONCE(sk.sk_hash) == hash && match(sk)) {
-				if (!refcount_inc_not_zero(sk.sk_refcnt))
-					return nullptr;
-				if (__builtin_expect(!hlist_nulls_unhashed(sk.skc_nulls_node) && match(sk),
-				                     1))
-					return &sk;
-				put(sk);
-				again = true;
-				break;
-			}
-			link = hlist_nulls_next(nulls_entry(link));
+			if (READ_ONCE(sk.sk_hash) != hash || !match(sk))
+				continue;
+			if (!refcount_inc_not_zero(sk.sk_refcnt))
+				return nullptr;
+			if (__builtin_expect(!hlist_nulls_unhashed(sk.skc_nulls_node) && match(sk), 1))
+				return &sk;
+			put(sk);
+			heads = heads_again(h, hash);
+			goto begin;
 		}
-		if (!again && get_nulls_value(link) == slot)
-			return nullptr;
+		if (get_nulls_value(link) != at) {
+			heads = heads_again(h, hash);
+			goto begin;
+		}
 	}
+	return nullptr;
+}
+
+// Apart from who finds nothing to walk through, and so saves no registers; what it looks for is in six.
+[[gnu::noinline]] sock_common *walk_untraced(const net &net, const inet_hashinfo &h, unsigned heads,
+                                             u64 acookie, u64 ports_and_hash, u64 devices)
+{
+	return walk_chains(
+		h, static_cast<u32>(ports_and_hash), heads,
+		[&](const sock_common &sk) {
+			return inet_keys_match(net, sk, acookie, static_cast<u32>(ports_and_hash >> 32),
+		                               static_cast<int>(devices), static_cast<int>(devices >> 32));
+		},
+		sock_gen_put);
 }
 
 } // namespace
@@ -150,48 +200,56 @@ sock_common *inet_ehash_lookup(const inet_hashinfo &h, const net &net, be32 sadd
 {
 	const u64 addresses = INET_ADDR_COOKIE(saddr, daddr);
 	const u32 ports = INET_COMBINED_PORTS(sport, hnum);
-	return walk_chain(
-		h, hash,
+	return walk_chains(
+		h, hash, heads_of(h, hash),
 		[&](const sock_common &sk) { return inet_keys_match(net, sk, addresses, ports, dif, sdif); },
 		put);
 }
 
-sock_common *__inet_lookup_established(net &net, inet_hashinfo &h, be32 saddr, be16 sport, be32 daddr,
-                                       u16 hnum, int dif, int sdif)
+namespace armed {
+
+[[gnu::noinline]] static sock_common *__inet_lookup_established(net &net, inet_hashinfo &h, be32 saddr,
+                                                                be16 sport, be32 daddr, u16 hnum, int dif,
+                                                                int sdif)
 {
 	TRACE();
 	const u64 acookie = INET_ADDR_COOKIE(saddr, daddr);
 	const u32 ports = INET_COMBINED_PORTS(sport, hnum);
+	const u32 hash = inet_ehashfn(net, daddr, hnum, saddr, sport);
 
-	// Nothing is armed, so none of the functions called would be seen: the same without asking in each.
-	if (__builtin_expect(!trace::armed, 1))
-		return walk_chain(
-			h, established_hash(h, net, daddr, hnum, saddr, sport),
-			[&](const sock_common &sk) {
-				return inet_keys_match(net, sk, acookie, ports, dif, sdif);
-			},
-			sock_gen_put);
-	return walk_chain(
-		h, inet_ehashfn(net, daddr, hnum, saddr, sport),
+	return walk_chains(
+		h, hash, heads_of(h, hash),
 		[&](const sock_common &sk) { return inet_match(net, sk, acookie, ports, dif, sdif); },
 		sock_gen_put);
+}
+
+} // namespace armed
+
+// not traced: the same while nothing is armed, when none of the functions called would be seen
+sock_common *__inet_lookup_established(net &net, inet_hashinfo &h, be32 saddr, be16 sport, be32 daddr,
+                                       u16 hnum, int dif, int sdif)
+{
+	if (__builtin_expect(trace::armed != 0, 0))
+		return armed::__inet_lookup_established(net, h, saddr, sport, daddr, hnum, dif, sdif);
+
+	const u32 hash = established_hash(h, net, daddr, hnum, saddr, sport);
+	const unsigned heads = heads_of(h, hash);
+
+	if (!heads)
+		return nullptr;
+	// dif and sdif come on the stack, and are read only here.
+	return walk_untraced(net, h, heads, INET_ADDR_COOKIE(saddr, daddr),
+	                     u64{INET_COMBINED_PORTS(sport, hnum)} << 32 | hash,
+	                     u64{static_cast<u32>(READ_ONCE(sdif))} << 32 | static_cast<u32>(READ_ONCE(dif)));
 }
 
 // not traced: the kernel has none, and nothing that it does is seen
 void prefetch_established(const inet_hashinfo &h, std::span<const u32> hashes)
 {
-	for (const u32 hash : hashes)
-		__builtin_prefetch(&h.ehash[hash & h.ehash_mask]);
-	for (const u32 hash : hashes)
-		if (const std::uintptr_t link = first_of_kind(h, hash); !is_a_nulls(link))
-			prefetch_to_count(entry(link));
-	// The next one, where the first is another connection's.
 	for (const u32 hash : hashes) {
-		const std::uintptr_t link = first_of_kind(h, hash);
-		if (is_a_nulls(link) || READ_ONCE(entry(link).sk_hash) == hash)
-			continue;
-		if (const std::uintptr_t next = hlist_nulls_next(nulls_entry(link)); !is_a_nulls(next))
-			prefetch_to_count(entry(next));
+		const hlist_nulls_head *line = line_of(h, hash);
+		if (const unsigned heads = heads_of_tag(line, ehash_tag(hash)))
+			prefetch_to_count(entry(hlist_nulls_first(line[first_of_heads(heads)])));
 	}
 }
 
@@ -301,37 +359,49 @@ void sock_edemux(sk_buff &skb)
 	sock_gen_put(*skb.sk);
 }
 
-static bool inet_ehash_lookup_by_sk(const sock_common &sk, const hlist_nulls_head &list)
+static bool inet_ehash_lookup_by_sk(const sock_common &sk, const inet_hashinfo &h)
 {
 	TRACE();
 	const u64 acookie = INET_ADDR_COOKIE(sk.sk_daddr, sk.sk_rcv_saddr);
 	const u32 ports = INET_COMBINED_PORTS(sk.sk_dport, sk.sk_num);
 
-	for (std::uintptr_t link = hlist_nulls_first(list); !is_a_nulls(link);
-	     link = hlist_nulls_next(nulls_entry(link))) {
-		const sock_common &esk = entry(link);
-		if (esk.sk_hash == sk.sk_hash &&
-		    inet_match(sock_net(sk), esk, acookie, ports, sk.sk_bound_dev_if, sk.sk_bound_dev_if))
-			return true;
-	}
-	return false;
+	return find_locked(h, sk.sk_hash, [&](const sock_common &esk) {
+		return inet_match(sock_net(sk), esk, acookie, ports, sk.sk_bound_dev_if, sk.sk_bound_dev_if);
+	});
+}
+
+// not traced: part of who puts a socket in
+hlist_nulls_head &ehash_chain_for(inet_hashinfo &h, const sock_common &sk)
+{
+	const u32 slot = ehash_line(h, sk.sk_hash);
+	const auto chain = [&h](u32 at) -> hlist_nulls_head & { return h.ehash[at].chain; };
+
+	if (const sock_common *same = find_locked(h, sk.sk_hash, [](const sock_common &) { return true; }))
+		return chain(slot_of(*same));
+	for (u32 n = 0; n < heads_per_line; ++n) // its hash's own first
+		if (const u32 at = (sk.sk_hash + n) % heads_per_line + slot;
+		    is_a_nulls(hlist_nulls_first(chain(at))))
+			return chain(at);
+	return chain(slot);
+}
+
+// not traced: part of who puts a socket in
+void enter_ehash(inet_hashinfo &h, sock_common &sk)
+{
+	add_to_line(sk.skc_nulls_node, ehash_chain_for(h, sk), tag_of);
 }
 
 // not traced: part of who takes a socket out
 void leave_ehash(inet_hashinfo &h, sock_common &sk)
 {
-	if (sk_unhashed(sk))
-		return;
-	del_init_of_kind(sk.skc_nulls_node, inet_ehash_bucket_of(h, sk.sk_hash).chain,
-	                 [](hlist_nulls_node &n) {
-				 return ehash_kind(container_of(n, &sock_common::skc_nulls_node).sk_hash);
-			 });
+	if (sk_hashed(sk))
+		del_init_of_line(sk.skc_nulls_node, h.ehash[slot_of(sk)].chain, tag_of);
 }
 
 static void __sk_nulls_add_node_rcu(sock_common &sk, hlist_nulls_head &list)
 {
 	TRACE_INLINE();
-	add_head_of_kind(sk.skc_nulls_node, list, ehash_kind(sk.sk_hash));
+	add_to_line(sk.skc_nulls_node, list, tag_of);
 }
 
 static bool sk_nulls_del_node_init_rcu(sock_common &sk)
@@ -355,7 +425,6 @@ bool inet_ehash_insert(sock_common &sk, sock_common *osk, bool *found_dup_sk)
 
 	assert(sk_unhashed(sk));
 	WRITE_ONCE(sk.sk_hash, sk_ehash_of(sk));
-	hlist_nulls_head &list = inet_ehash_bucket_of(h, sk.sk_hash).chain;
 	spinlock_t &lock = inet_ehash_lockp(h, sk.sk_hash);
 
 	spin_lock(lock);
@@ -363,11 +432,11 @@ bool inet_ehash_insert(sock_common &sk, sock_common *osk, bool *found_dup_sk)
 		assert(sk.sk_hash == osk->sk_hash);
 		ret = sk_nulls_del_node_init_rcu(*osk);
 	} else if (found_dup_sk) {
-		*found_dup_sk = inet_ehash_lookup_by_sk(sk, list);
+		*found_dup_sk = inet_ehash_lookup_by_sk(sk, h);
 		ret = !*found_dup_sk;
 	}
 	if (ret)
-		__sk_nulls_add_node_rcu(sk, list);
+		__sk_nulls_add_node_rcu(sk, ehash_chain_for(h, sk));
 	spin_unlock(lock);
 	return ret;
 }
@@ -482,31 +551,27 @@ static int __inet_check_established(inet_timewait_death_row &death_row, sock &sk
 	net &net = sock_net(sk);
 	const int dif = sk.sk_bound_dev_if;
 	const u32 hash = inet_ehashfn(net, inet.inet_rcv_saddr, lport, inet.inet_daddr, inet.inet_dport);
-	hlist_nulls_head &head = inet_ehash_bucket_of(h, hash).chain;
 	spinlock_t &lock = inet_ehash_lockp(h, hash);
 	const u64 acookie = INET_ADDR_COOKIE(inet.inet_daddr, inet.inet_rcv_saddr);
 	const u32 ports = INET_COMBINED_PORTS(inet.inet_dport, lport);
 	inet_timewait_sock *tw = nullptr;
 
 	spin_lock(lock);
-	for (std::uintptr_t link = hlist_nulls_first(head); !is_a_nulls(link);
-	     link = hlist_nulls_next(nulls_entry(link))) {
-		sock_common &sk2 = entry(link);
-		if (sk2.sk_hash != hash || !inet_match(net, sk2, acookie, ports, dif, 0))
-			continue;
-		if (sk2.sk_state == TCP_TIME_WAIT && sk.sk_prot->twsk_prot &&
-		    sk.sk_prot->twsk_prot->twsk_unique(sk, sk2, twp)) {
-			tw = &inet_twsk(sk2);
-			break;
+	sock_common *sk2 = find_locked(
+		h, hash, [&](const sock_common &at) { return inet_match(net, at, acookie, ports, dif, 0); });
+	if (sk2) {
+		if (sk2->sk_state != TCP_TIME_WAIT || !sk.sk_prot->twsk_prot ||
+		    !sk.sk_prot->twsk_prot->twsk_unique(sk, *sk2, twp)) {
+			spin_unlock(lock);
+			return -EADDRNOTAVAIL;
 		}
-		spin_unlock(lock);
-		return -EADDRNOTAVAIL;
+		tw = &inet_twsk(*sk2);
 	}
 	inet.inet_num = lport;
 	inet.inet_sport = htons(lport);
 	WRITE_ONCE(sk.sk_hash, hash);
 	assert(sk_unhashed(sk));
-	__sk_nulls_add_node_rcu(sk, head);
+	__sk_nulls_add_node_rcu(sk, ehash_chain_for(h, sk));
 	if (tw) {
 		sk_nulls_del_node_init_rcu(*tw);
 		NET_INC_STATS(net, LINUX_MIB_TIMEWAITRECYCLED);

@@ -5,9 +5,12 @@
 // (bhash) and local ports with addresses (bhash2).
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <span>
 
+#include "stack/core/nulls_lines.h"
 #include "stack/core/timewait_sock.h"
 #include "stack/ipv4/inet_connection_sock.h"
 #include "stack/kernel/huge_pages.h"
@@ -48,7 +51,7 @@ struct inet_bind2_hashbucket {
 	list_of<inet_bind2_bucket, &inet_bind2_bucket::node> chain;
 };
 struct inet_ehash_bucket {
-	hlist_nulls_head chain; // says of which ehash_kind it has none
+	hlist_nulls_head chain; // one of a line's (nulls_lines.h)
 };
 struct inet_listen_hashbucket {
 	spinlock_t lock;
@@ -57,7 +60,7 @@ struct inet_listen_hashbucket {
 constexpr u32 INET_LHTABLE_SIZE = 32;
 
 struct inet_hashinfo {
-	large_array<inet_ehash_bucket> ehash; // at least twice as many as sockets: chains of one
+	large_array<inet_ehash_bucket> ehash; // lines of heads_per_line
 	std::vector<spinlock_t> ehash_locks;
 	u32 ehash_mask = 0;
 	u32 ehash_locks_mask = 0;
@@ -71,18 +74,27 @@ struct inet_hashinfo {
 	u32 lhash2_mask = 0;
 };
 extern perhost<inet_hashinfo> tcp_hashinfo;
+// How many chains so many sockets ask for: lines half full at most, of which few have more than eight.
+constexpr u32 inet_ehash_buckets(u32 sockets) { return 2 * std::bit_ceil(std::max(sockets, heads_per_line)); }
 void inet_hashinfo_init(inet_hashinfo &h, u32 ehash_buckets, u32 bhash_buckets, u32 lhash2_buckets);
 
-inline inet_ehash_bucket &inet_ehash_bucket_of(inet_hashinfo &h, u32 hash)
-{
-	return h.ehash[hash & h.ehash_mask];
-}
+// The line whose chains can have sockets of this hash: one cache line, and one lock.
+inline u32 ehash_line(const inet_hashinfo &h, u32 hash) { return hash & h.ehash_mask & -heads_per_line; }
 spinlock_t &inet_ehash_lockp(inet_hashinfo &h, u32 hash);
-// Bits of the hash that its chain's place does not use: what a head says that its chain lacks.
-inline unsigned ehash_kind(u32 hash) { return hash >> 28; }
+// Bits of the hash that its line's place does not use.
+inline unsigned ehash_tag(u32 hash) { return std::rotr(hash, 3) >> 17; }
+// The chain of its line that a socket is to come into, before those of the same hash; and into it. The line's
+// lock is held.
+hlist_nulls_head &ehash_chain_for(inet_hashinfo &h, const sock_common &sk);
+void enter_ehash(inet_hashinfo &h, sock_common &sk);
 // Out of its chain, whose lock is held; no matter when it is in none.
 void leave_ehash(inet_hashinfo &h, sock_common &sk);
-// Lets the memory that lookups of these hashes will read come while others are looked up.
+// Let the memory that lookups of these hashes will read come while others are looked up: first the lines of
+// all, then what they lead to.
+inline void prefetch_line(const inet_hashinfo &h, u32 hash)
+{
+	__builtin_prefetch(&h.ehash[ehash_line(h, hash)]);
+}
 void prefetch_established(const inet_hashinfo &h, std::span<const u32> hashes);
 // What inet_ehashfn computes, untraced.
 inline u32 established_hash(const inet_hashinfo &h, const net &net, be32 laddr, u16 lport, be32 faddr,
@@ -112,7 +124,7 @@ inline bool inet_keys_match(const net &net, const sock_common &sk, u64 addresses
 	    READ_ONCE(sk.skc_net) != &net)
 		return false;
 	const int bound = READ_ONCE(sk.skc_bound_dev_if);
-	return !bound || bound == dif || bound == sdif;
+	return __builtin_expect(!bound, 1) || bound == dif || bound == sdif;
 }
 bool inet_match(const net &net, const sock_common &sk, u64 cookie, u32 ports, int dif, int sdif); // inline
 

@@ -100,8 +100,7 @@ void inet_twsk_hashdance(inet_timewait_sock &tw, sock &sk, inet_hashinfo &h)
 	spin_unlock(bhead.lock);
 
 	spin_lock(lock);
-	add_head_of_kind(tw.skc_nulls_node, inet_ehash_bucket_of(h, sk.sk_hash).chain,
-	                 ehash_kind(sk.sk_hash));
+	enter_ehash(h, tw);
 	if (sk_hashed(sk)) {
 		leave_ehash(h, sk);
 		sock_prot_inuse_add(sock_net(sk), *sk.sk_prot, -1);

@@ -342,8 +342,9 @@ static void prefetch_sockets(const net &net, const list_head &head)
 		    ip_is_fragment(iph) || skb_headlen(skb) < ports_end)
 			continue;
 		const tcphdr &th = tcp_hdr(skb);
-		hashes[count++] =
+		hashes[count] =
 			established_hash(*tcp_hashinfo, net, iph.daddr, ntohs(th.dest), iph.saddr, th.source);
+		prefetch_line(*tcp_hashinfo, hashes[count++]);
 		if (count == hashes.size()) {
 			prefetch_established(*tcp_hashinfo, hashes);
 			count = 0;

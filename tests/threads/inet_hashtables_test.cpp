@@ -2,6 +2,7 @@
 //
 // The established hash under real threads: readers look sockets up, without a lock, while a writer takes
 // sockets out of one chain and puts the same memory, as another connection, into another.
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -14,7 +15,7 @@
 namespace skbwalk::test {
 namespace {
 
-constexpr u32 chains = 4;
+constexpr u32 lines = 2, chains = lines * heads_per_line;
 constexpr u32 stayers = 24; // connections 0 to 23 are in the table all the time
 constexpr u32 wanderers = 12;
 constexpr u32 connections = stayers + 4 * wanderers;
@@ -71,7 +72,7 @@ protected:
 		h_.ehash = make_large_array<inet_ehash_bucket>(chains);
 		h_.ehash_mask = chains - 1;
 		for (u32 i = 0; i < chains; ++i)
-			init_lacking_all(h_.ehash[i].chain, i);
+			INIT_HLIST_NULLS_HEAD(h_.ehash[i].chain, i);
 		for (u32 nr = 0; nr < stayers; ++nr)
 			insert(nr);
 	}
@@ -88,8 +89,7 @@ protected:
 		WRITE_ONCE(sk->skc_num, u16{80});
 		WRITE_ONCE(sk->skc_hash, hash_of(nr));
 		refcount_set(sk->skc_refcnt, 1);
-		add_head_of_kind(sk->skc_nulls_node, inet_ehash_bucket_of(h_, hash_of(nr)).chain,
-		                 ehash_kind(hash_of(nr)));
+		enter_ehash(h_, *sk);
 		return sk;
 	}
 	void remove(sock_common &sk)
@@ -190,52 +190,73 @@ TEST_F(ehash, socket_whose_last_reference_went_is_not_found_though_still_in_its_
 	EXPECT_EQ(lookup(stayers), nullptr);
 }
 
-TEST_F(ehash, head_says_that_its_chain_lacks_only_what_has_left)
+TEST_F(ehash, line_that_is_full_keeps_the_rest_behind_its_first_head_and_loses_none_when_others_leave)
 {
-	sock_common *a = insert(stayers), *b = insert(stayers + chains); // one chain
-	const hlist_nulls_head &head = inet_ehash_bucket_of(h_, hash_of(stayers)).chain;
-	ASSERT_EQ(&head, &inet_ehash_bucket_of(h_, hash_of(stayers + chains)).chain);
-	const unsigned kind_a = ehash_kind(hash_of(stayers)), kind_b = ehash_kind(hash_of(stayers + chains));
-	ASSERT_NE(kind_a, kind_b);
-	EXPECT_FALSE(lacks(head_word(head), kind_a));
-	remove(*a); // from behind
-	EXPECT_FALSE(lacks(head_word(head), kind_b));
-	EXPECT_EQ(lookup(stayers), nullptr);
-	sock_common *found = lookup(stayers + chains);
-	ASSERT_EQ(found, b);
-	sockets_.put(*found);
-	remove(*b); // from the front
-	for (u32 nr = 0; nr < stayers; ++nr) {
-		found = lookup(nr);
-		ASSERT_NE(found, nullptr) << nr;
-		sockets_.put(*found);
+	std::vector<u32> numbers; // of one line, more than it has heads
+	for (u32 nr = stayers; numbers.size() < wanderers; ++nr)
+		if (ehash_line(h_, hash_of(nr)) == 0)
+			numbers.push_back(nr);
+	for (u32 order = 0; order < 20; ++order) {
+		std::vector<std::pair<u32, sock_common *>> in;
+		for (const u32 nr : numbers)
+			in.emplace_back(nr, insert(nr));
+		EXPECT_FALSE(is_a_nulls(hlist_nulls_next(nulls_entry(hlist_nulls_first(h_.ehash[0].chain)))));
+		std::shuffle(in.begin(), in.end(), std::minstd_rand(order + 1));
+		while (!in.empty()) {
+			const auto [gone, sk] = in.back();
+			in.pop_back();
+			remove(*sk);
+			EXPECT_EQ(lookup(gone), nullptr);
+			for (const auto &[nr, stays] : in) {
+				ASSERT_EQ(lookup(nr), stays);
+				sockets_.put(*stays);
+			}
+		}
+		for (u32 nr = 0; nr < stayers; ++nr) {
+			sock_common *found = lookup(nr);
+			ASSERT_NE(found, nullptr) << nr;
+			sockets_.put(*found);
+		}
 	}
+}
+
+TEST_F(ehash, newest_of_one_connections_sockets_is_found)
+{
+	sock_common *older = insert(stayers), *newer = insert(stayers);
+	EXPECT_EQ(lookup(stayers), newer);
+	sockets_.put(*newer);
+	remove(*newer);
+	EXPECT_EQ(lookup(stayers), older);
+	sockets_.put(*older);
+	remove(*older);
+	EXPECT_EQ(lookup(stayers), nullptr);
 }
 
 TEST_F(ehash, link_that_ends_on_another_chain_is_followed_again_from_the_start)
 {
-	// A reader on the way through chain 1 reads the link of a socket that went to chain 2 in between:
-	// what it then reaches is chain 2's end. The chain is made so by hand, and mended by another thread.
-	sock_common *sk = nullptr;
-	u32 nr = stayers;
-	while ((hash_of(nr) & (chains - 1)) != 1)
-		++nr;
-	sk = insert(nr);
+	// A reader on the way through the first chain of a line reads the link of a socket that went to chain
+	// 2 in between: what it then reaches is chain 2's end. The chain is made so by hand, and mended by
+	// another thread.
+	std::vector<std::pair<u32, sock_common *>> in;
+	for (u32 nr = stayers; in.size() < wanderers; ++nr)
+		if (ehash_line(h_, hash_of(nr)) == 0)
+			in.emplace_back(nr, insert(nr));
+	const auto [front, sk] = in.back();
+	const auto [behind, last] = in[in.size() - 2];
+	ASSERT_EQ(&nulls_entry(hlist_nulls_first(h_.ehash[0].chain)), &sk->skc_nulls_node);
 	const std::uintptr_t link = sk->skc_nulls_node.next.load();
-	u32 last = 0; // the stayer that chain 1 ends with
-	while ((hash_of(last) & (chains - 1)) != 1)
-		++last;
+	ASSERT_EQ(&nulls_entry(link), &last->skc_nulls_node);
 	sk->skc_nulls_node.next.store(NULLS_MARKER(2));
-	std::thread mender([&] {
+	std::thread mender([sk = sk, link] {
 		std::this_thread::sleep_for(std::chrono::milliseconds(20));
 		sk->skc_nulls_node.next.store(link);
 	});
-	sock_common *found = lookup(last);
+	sock_common *found = lookup(behind);
 	mender.join();
-	ASSERT_NE(found, nullptr) << "the reader took another chain's end for its own";
-	EXPECT_TRUE(is(*found, last));
+	ASSERT_EQ(found, last) << "the reader took another chain's end for its own";
 	sockets_.put(*found);
-	remove(*sk);
+	for (const auto &[nr, each] : in)
+		remove(*each);
 }
 
 } // namespace
