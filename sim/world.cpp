@@ -25,6 +25,7 @@ world::world(const options &o) : options_(o)
 		                                              trace_ids());
 	for (const trace::armed_by who : o.probes)
 		trace::arm(who);
+	trace::settle();
 }
 
 world::~world()
@@ -208,7 +209,7 @@ void world::devices_due(cpu &c)
 		e.fn(e.arg);
 	}
 	now_ns_ = now_before;
-	current = before;
+	return_to(before);
 	note_device_events(c.on);
 }
 

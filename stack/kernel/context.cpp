@@ -177,7 +177,7 @@ enter_cpu::~enter_cpu()
 {
 	cpu &c = *current.cpu;
 
-	current = before_;
+	return_to(before_);
 	if (--c.entered != 0)
 		return;
 	cpu_program_timer(c);

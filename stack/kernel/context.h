@@ -122,8 +122,23 @@ struct context {
 	skbwalk::host *host = nullptr;
 	skbwalk::cpu *cpu = nullptr;
 	task_struct *task = nullptr; // null: the idle task
+	// The host's recorder, when all that it asks of the three above is known to it (stack/trace/trace.cpp);
+	// null: nobody has asked. Who changes them makes it null.
+	trace::recorder *ready = nullptr;
 };
 extern constinit thread_local context current;
+
+// Back to where the code ran before, and: this task runs now.
+inline void return_to(const context &before)
+{
+	current = before;
+	current.ready = nullptr;
+}
+inline void now_runs(task_struct *t)
+{
+	current.task = t;
+	current.ready = nullptr;
+}
 
 // Enter a cpu from the world (event loop, scenario set-up, tests), and leave it again. Inside, code runs as
 // if it had interrupted what the cpu was doing: a task that was left in the middle (interrupt_point), or the

@@ -321,14 +321,14 @@ void cpu_run(cpu &c)
 		}
 		task_struct *const t = c.curr;
 
-		current.task = t;
+		now_runs(t);
 		c.running = to;
 		here.switch_to(*to);
 		c.running = nullptr;
-		current.task = c.curr;
+		now_runs(c.curr);
 		if (t && t->state == TASK_DEAD && !c.left_on) {
 			leave_rq_fair(c);
-			current.task = nullptr;
+			now_runs(nullptr);
 			t->stack.reset();
 		}
 		if (c.left_on)

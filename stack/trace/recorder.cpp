@@ -65,10 +65,9 @@ bool recorder::prepare(const context &c)
 {
 	const task_struct *const t = c.task;
 
-	caller_ = {.task = t,
-	           .on = c.cpu,
-	           .id = t ? t->id : idle_task,
+	caller_ = {.on = c.cpu,
 	           .depth = t ? &c.task->depth : &c.cpu->idle_depth,
+	           .task = u32{t ? t->id : idle_task} << 16,
 	           .where = static_cast<u8>(c.host->id) | u32{static_cast<u8>(c.cpu->id)} << 8};
 	if (t && t->id < tasks_.size() && !tasks_[t->id].comm[0]) {
 		task_entry &entry = tasks_[t->id];

@@ -34,8 +34,7 @@ void arm(armed_by who);
 void disarm(armed_by who);
 [[nodiscard]] bool is_armed(armed_by who);
 
-// The traced functions of this program. An id is how many sites a site lies behind the first of the section,
-// or, an inline function's, before it.
+// The traced functions of this program.
 [[nodiscard]] u32 site_id(const site &s);
 [[nodiscard]] const site &site_of(u32 id);
 void for_each_site(const std::function<void(const site &)> &fn);
@@ -112,10 +111,10 @@ public:
 	void add_hook(const hook &h);
 	void remove_hooks(const void *arg); // those with that argument
 
-	// From enter() and leave(): is there nothing to do but to write the next record, by whom the last
-	// was?
-	[[nodiscard]] bool only_writes(const context &c) const;
+	// From enter() and leave(), by whom the last record was: is there nothing to do but to write the next?
+	[[nodiscard]] bool only_writes() const { return next_ < plain_end_; }
 	void entered(const site &s, const objects &o);
+	void entered(const site &s); // about no object
 	void left(const site &s);
 	// Makes ready for the next record, of this context; false: the ring is full and stays so.
 	[[nodiscard]] bool prepare(const context &c);
@@ -133,15 +132,15 @@ private:
 
 	[[nodiscard]] std::size_t used() const { return static_cast<std::size_t>(next_ - ring_.data()); }
 	[[nodiscard]] bool next_round(); // the ring is full: false when it stays so
-	record &next_call(record_kind kind, u32 what, u16 depth);
+	void next_call(record &r, record_kind kind, u32 what, u16 depth);
 	void set_recording(bool on);
 
 	// Who makes the calls: what of it all its records share.
 	struct caller {
-		const task_struct *task = nullptr;
 		const skbwalk::cpu *on = nullptr; // null: nobody yet
-		u16 id = idle_task, *depth = nullptr;
-		u32 where = 0; // record::host and record::cpu
+		u16 *depth = nullptr;
+		u32 task = 0;  // record::task, where it is in a word
+		u32 where = 0; // record::host and record::cpu, the same
 	};
 
 	std::vector<hook> hooks_;

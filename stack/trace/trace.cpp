@@ -5,11 +5,16 @@
 // when recording starts goes on at its own depth. Also the list of sites that the linker makes.
 #include "stack/trace/trace.h"
 
+#include <algorithm>
 #include <bit>
 #include <cassert>
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
 #include <set>
+
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "stack/kernel/context.h"
 #include "stack/kernel/cpus.h"
@@ -22,6 +27,8 @@ extern const skbwalk::trace::site __start_skbwalk_sites[] __attribute__((weak));
 extern const skbwalk::trace::site __stop_skbwalk_sites[] __attribute__((weak));
 extern const skbwalk::trace::site *const __start_skbwalk_inline_refs[] __attribute__((weak));
 extern const skbwalk::trace::site *const __stop_skbwalk_inline_refs[] __attribute__((weak));
+extern unsigned char *const __start_skbwalk_jumps[] __attribute__((weak));
+extern unsigned char *const __stop_skbwalk_jumps[] __attribute__((weak));
 }
 
 namespace skbwalk::trace {
@@ -29,6 +36,31 @@ namespace skbwalk::trace {
 constinit u32 armed = 0;
 
 namespace {
+
+// Do the jumps of scopes jump?
+bool jumping = true;
+
+// False, and nothing is changed: the machine does not let a program write its code.
+bool set_jumping(bool on)
+{
+	constexpr unsigned char jump = 0xe9, compare = 0x3d;
+	const auto [first, last] = std::minmax_element(__start_skbwalk_jumps, __stop_skbwalk_jumps);
+	if (first == last)
+		return false;
+	const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+	const auto from = reinterpret_cast<std::uintptr_t>(*first) & ~(page - 1);
+	const auto size = reinterpret_cast<std::uintptr_t>(*last) + 1 - from;
+
+	if (mprotect(reinterpret_cast<void *>(from), size, PROT_READ | PROT_WRITE | PROT_EXEC))
+		return false;
+	for (unsigned char *const *at = __start_skbwalk_jumps; at != __stop_skbwalk_jumps; ++at) {
+		assert(**at == (on ? compare : jump));
+		__atomic_store_n(*at, on ? jump : compare, __ATOMIC_RELAXED);
+	}
+	mprotect(reinterpret_cast<void *>(from), size, PROT_READ | PROT_EXEC);
+	jumping = on;
+	return true;
+}
 
 // At the time of a return the task may run on another cpu than at the call.
 u16 &depth_of(const context &c) { return c.task ? c.task->depth : c.cpu->idle_depth; }
@@ -39,14 +71,8 @@ run_context context_of(const cpu &c)
 	return c.hardirq_nesting ? run_context::hardirq : static_cast<run_context>(u8{c.serving_softirq});
 }
 
-// In sites from the first of the section; where an inline function's lies, the linker decides.
-inline u32 id_of(const site &s)
-{
-	static_assert(sizeof(site) == 32);
-	return static_cast<u32>((reinterpret_cast<std::intptr_t>(&s) -
-	                         reinterpret_cast<std::intptr_t>(__start_skbwalk_sites)) >>
-	                        5);
-}
+// Where it lies: below 4 GiB, as all of a program that is linked where it runs.
+inline u32 id_of(const site &s) { return static_cast<u32>(reinterpret_cast<std::uintptr_t>(&s)); }
 
 inline u32 id_at(const void *object, u32 offset)
 {
@@ -58,46 +84,51 @@ inline u32 id_at(const void *object, u32 offset)
 // ---- the recorder's part of each call, in this file so that it is one function
 // ------------------------------
 
-inline bool recorder::only_writes(const context &c) const
-{
-	return next_ < plain_end_ && c.task == caller_.task && c.cpu == caller_.on &&
-	       (!c.task || c.task->id == caller_.id); // a new task may lie where one was
-}
-
-// The next record, the caller's, for which there is room, but for the ids of objects.
-inline record &recorder::next_call(record_kind kind, u32 what, u16 depth)
+// The next record, at next_, the caller's, for which there is room, but for the ids of objects: these come
+// first, so that what holds their pointers is free for the rest.
+inline void recorder::next_call(record &r, record_kind kind, u32 what, u16 depth)
 {
 	const cpu &on = *caller_.on;
-	record &r = *next_++;
 	// Small fields go into memory together, as words: so many stores would be most of the work.
-	static_assert(offsetof(record, site) == 8 && offsetof(record, depth) == 12 &&
-	              offsetof(record, task) == 14 && offsetof(record, host) == 16 &&
-	              offsetof(record, cpu) == 17 && offsetof(record, context) == 18 &&
-	              offsetof(record, kind) == 19 && std::endian::native == std::endian::little);
-	const u64 which = what | u64{depth} << 32 | u64{caller_.id} << 48;
+	static_assert(offsetof(record, depth) == 12 && offsetof(record, task) == 14 &&
+	              offsetof(record, host) == 16 && offsetof(record, cpu) == 17 &&
+	              offsetof(record, context) == 18 && offsetof(record, kind) == 19 &&
+	              std::endian::native == std::endian::little);
+	const u32 who = caller_.task | depth;
 	const u32 where =
 		caller_.where | static_cast<u32>(context_of(on)) << 16 | static_cast<u32>(kind) << 24;
 
+	next_ = &r + 1;
 	r.time_ns = on.now_ns;
-	std::memcpy(&r.site, &which, sizeof(which));
+	r.site = what;
+	std::memcpy(&r.depth, &who, sizeof(who));
 	std::memcpy(&r.host, &where, sizeof(where));
-	return r;
 }
 
 inline void recorder::entered(const site &s, const objects &o)
 {
-	record &r = next_call(record_kind::enter, id_of(s), (*caller_.depth)++);
+	record &r = *next_;
 
 	r.skb = id_at(o.skb, ids_.skb);
 	r.sk = id_at(o.sk, ids_.sk);
 	r.dev = id_at(o.dev, ids_.dev);
+	next_call(r, record_kind::enter, id_of(s), (*caller_.depth)++);
+}
+
+inline void recorder::entered(const site &s)
+{
+	record &r = *next_;
+
+	r.skb = r.sk = r.dev = 0;
+	next_call(r, record_kind::enter, id_of(s), (*caller_.depth)++);
 }
 
 inline void recorder::left(const site &s)
 {
-	record &r = next_call(record_kind::leave, id_of(s), --*caller_.depth);
+	record &r = *next_;
 
 	r.skb = r.sk = r.dev = 0;
+	next_call(r, record_kind::leave, id_of(s), --*caller_.depth);
 }
 
 // A remark. The same text is kept once.
@@ -110,11 +141,12 @@ void recorder::noted(const context &c, const std::string &text, const objects &o
 		texts_.push_back(text);
 	if (!prepare(c))
 		return;
-	record &r = next_call(record_kind::note, known->second, depth);
+	record &r = *next_;
 
 	r.skb = id_at(o.skb, ids_.skb);
 	r.sk = 0;
 	r.dev = id_at(o.dev, ids_.dev);
+	next_call(r, record_kind::note, known->second, depth);
 }
 
 void recorder::call_entered(const site &s, const objects &o)
@@ -138,11 +170,16 @@ void recorder::call_left(const site &s)
 	const context c = current;
 	const objects o{skb, sk, dev};
 
+	if (!c.cpu)
+		return;
 	if (recorder *r = c.host->recorder) {
-		if (r->recording() && r->prepare(c))
+		if (r->recording() && r->prepare(c)) {
 			r->entered(s, o);
-		else
+			// From now on the fast way, unless there is more to do than to record.
+			current.ready = c.host->points ? nullptr : r;
+		} else {
 			++depth_of(c);
+		}
 		r->call_entered(s, o);
 	}
 	if (c.host->points)
@@ -152,7 +189,7 @@ void recorder::call_left(const site &s)
 [[gnu::noinline]] static void leave_slowly(const site &s)
 {
 	const context c = current;
-	recorder *const r = c.host->recorder;
+	recorder *const r = c.cpu ? c.host->recorder : nullptr;
 
 	if (!r)
 		return;
@@ -167,32 +204,32 @@ void recorder::call_left(const site &s)
 // What happens at nearly every call, without a call: all else is done by the functions above.
 extern "C" void skbwalk_trace_enter(const site &s, const sk_buff *skb, const sock *sk, const net_device *dev)
 {
-	const context c = current;
+	recorder *const r = current.ready;
 
-	if (!c.cpu)
-		return;
-	recorder *const r = c.host->recorder;
-
-	if (__builtin_expect(!r || !r->only_writes(c) || c.host->points, 0)) {
+	if (__builtin_expect(!r || !r->only_writes(), 0))
 		enter_slowly(s, skb, sk, dev);
-		return;
-	}
-	r->entered(s, {skb, sk, dev});
+	else
+		r->entered(s, {skb, sk, dev});
+}
+
+extern "C" void skbwalk_trace_enter_plain(const site &s)
+{
+	recorder *const r = current.ready;
+
+	if (__builtin_expect(!r || !r->only_writes(), 0))
+		enter_slowly(s, nullptr, nullptr, nullptr);
+	else
+		r->entered(s);
 }
 
 extern "C" void skbwalk_trace_leave(const site &s)
 {
-	const context c = current;
+	recorder *const r = current.ready;
 
-	if (!c.cpu)
-		return;
-	recorder *const r = c.host->recorder;
-
-	if (__builtin_expect(!r || !r->only_writes(c), 0)) {
+	if (__builtin_expect(!r || !r->only_writes(), 0))
 		leave_slowly(s);
-		return;
-	}
-	r->left(s);
+	else
+		r->left(s);
 }
 
 void note(const std::string &text, const objects &o)
@@ -205,12 +242,25 @@ void note(const std::string &text, const objects &o)
 		r->noted(c, text, o, depth_of(c));
 }
 
-void arm(armed_by who) { __atomic_fetch_add(&armed, static_cast<u32>(who), __ATOMIC_RELAXED); }
+void arm(armed_by who)
+{
+	__atomic_fetch_add(&armed, static_cast<u32>(who), __ATOMIC_RELAXED);
+	current.ready = nullptr;
+	if (!jumping && !set_jumping(true))
+		std::abort(); // what the machine let us change once
+}
+
+void settle()
+{
+	if (jumping && !armed)
+		static_cast<void>(set_jumping(false));
+}
 
 void disarm(armed_by who)
 {
 	assert(is_armed(who));
 	__atomic_fetch_sub(&armed, static_cast<u32>(who), __ATOMIC_RELAXED);
+	current.ready = nullptr;
 }
 
 bool is_armed(armed_by who)
@@ -220,12 +270,7 @@ bool is_armed(armed_by who)
 
 u32 site_id(const site &s) { return id_of(s); }
 
-const site &site_of(u32 id)
-{
-	return *reinterpret_cast<const site *>(reinterpret_cast<std::intptr_t>(__start_skbwalk_sites) +
-	                                       std::intptr_t{static_cast<s32>(id)} *
-	                                               static_cast<std::intptr_t>(sizeof(site)));
-}
+const site &site_of(u32 id) { return *reinterpret_cast<const site *>(std::uintptr_t{id}); }
 
 void for_each_site(const std::function<void(const site &)> &fn)
 {

@@ -2,8 +2,8 @@
 //
 // Recording. TRACE() is the first line of every modelled function: it takes the function's name from the
 // function itself and, where given, the objects that it is about (skb, sk, dev: pointer or reference), for
-// ids and probes. Off, it costs one predictable branch on the word `armed`. On, one record of 32 bytes into a
-// preallocated ring, no formatting.
+// ids and probes. Off, it costs one instruction that does nothing, or, where code cannot be changed, one
+// predictable branch on the word `armed`. On, one record of 32 bytes into a preallocated ring, no formatting.
 //
 //   int ip_rcv(skb_ptr skb, net_device &dev, ...)
 //   {
@@ -53,6 +53,7 @@ struct objects {
 // unlikely, and lay the call aside; the functions themselves (trace.cpp) shall be as fast as any.
 [[gnu::cold]] void enter(const site &s, const sk_buff *skb, const sock *sk,
                          const net_device *dev) asm("skbwalk_trace_enter");
+[[gnu::cold]] void enter(const site &s) asm("skbwalk_trace_enter_plain"); // about no object
 [[gnu::cold]] void leave(const site &s) asm("skbwalk_trace_leave");
 
 // Collect pick() of each argument. Overloads for sk_buff, skb_ptr, sock and net_device stand beside those
@@ -67,22 +68,57 @@ template <class T>
 requires requires(const T &t) { trace_object(t); }
 inline void pick(objects &o, const T &t) { pick(o, trace_object(t)); }
 
-// Asks `armed` at both ends and keeps nothing in between. It changes only where no function of a host with a
+// As the kernel's static keys: where g++ optimises for x86-64, what asks is a jump to the call, and settle()
+// makes each of them an instruction without effect while nothing is armed. Both have one byte of opcode and
+// four more, the jump's distance or a number that eax is compared with for flags that nobody reads; so it is
+// one byte that changes. As linked they jump: calls too many do no harm, and a program that records never
+// changes them.
+#if defined(__x86_64__) && defined(__OPTIMIZE__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define SKBWALK_TRACE_JUMPS
+#endif
+
+[[gnu::always_inline]] inline bool asked()
+{
+#ifdef SKBWALK_TRACE_JUMPS
+	// The list's part for a function that the linker merges goes with that function ("?").
+	asm inline goto("1:\t.byte 0xe9\n\t.long %l[yes] - . - 4\n\t"
+	                ".pushsection skbwalk_jumps,\"a?\",@progbits\n\t.quad 1b\n\t.popsection"
+	                :
+	                :
+	                : "cc"
+	                : yes);
+	return false;
+yes:
+	return true;
+#else
+	return __builtin_expect(armed != 0, 0);
+#endif
+}
+
+// Makes the jumps fit `armed`, where they are worth it: who makes a world calls it when all is armed that shall
+// be. What is armed later makes them jump again.
+void settle();
+
+// Asks at both ends and keeps nothing in between. `armed` changes only where no function of a host with a
 // recorder runs: a recorder lives as long as its world.
 class scope {
 public:
 	template <class... T>
 	[[gnu::always_inline]] explicit scope(const site &s, const T &...args) : site_(s)
 	{
-		if (__builtin_expect(armed != 0, 0)) {
-			objects o;
-			(pick(o, args), ...);
-			enter(s, o.skb, o.sk, o.dev);
+		if (asked()) {
+			if constexpr (sizeof...(args) == 0) {
+				enter(s);
+			} else {
+				objects o;
+				(pick(o, args), ...);
+				enter(s, o.skb, o.sk, o.dev);
+			}
 		}
 	}
 	[[gnu::always_inline]] ~scope()
 	{
-		if (__builtin_expect(armed != 0, 0))
+		if (asked())
 			leave(site_);
 	}
 	scope(const scope &) = delete;

@@ -90,7 +90,7 @@ public:
 		for (const auto &[k, e] : events_)
 			if (std::ranges::find(devices_, k.second) != devices_.end())
 				c.on.device_event_ns = std::min(c.on.device_event_ns, k.first);
-		current = before;
+		return_to(before);
 	}
 	// Handles events up to and at `until_ns`.
 	void run(u64 until_ns)

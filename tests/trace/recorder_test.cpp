@@ -59,6 +59,54 @@ TEST(recorder_alone, nothing_is_armed_unless_a_recorder_lives)
 	EXPECT_EQ(trace::armed, 0U);
 }
 
+// One cpu: nothing else is armed.
+TEST(recorder_alone, functions_that_ran_settled_are_recorded_once_a_recorder_lives)
+{
+	bench_world world{1};
+	trace::settle();
+	{
+		enter_cpu on{world.c0()};
+		outer_call();
+	}
+	for (int i = 0; i < 2; ++i) {
+		trace::recorder r{8};
+		world.h.recorder = &r;
+		{
+			enter_cpu on{world.c0()};
+			r.start();
+			outer_call();
+		}
+		EXPECT_EQ(r.size(), 4U);
+		world.h.recorder = nullptr;
+	}
+	trace::settle();
+	enter_cpu on{world.c0()};
+	outer_call();
+}
+
+// What a recorder knows of its caller is of the context in which it asked.
+TEST_F(recorder, record_after_an_interrupt_is_of_the_cpu_that_was_left)
+{
+	trace::recorder r{64};
+	world.h.recorder = &r;
+	{
+		enter_cpu on{world.c0()};
+		r.start();
+		leaf_call();
+		{
+			enter_cpu other{*world.h.cpus[1]};
+			leaf_call();
+		}
+		leaf_call();
+	}
+	ASSERT_EQ(r.size(), 6U);
+	EXPECT_EQ(r.at(1).cpu, 0);
+	EXPECT_EQ(r.at(2).cpu, 1);
+	EXPECT_EQ(r.at(4).cpu, 0);
+	EXPECT_EQ(r.at(5).depth, 0);
+	world.h.recorder = nullptr;
+}
+
 TEST_F(recorder, calls_are_recorded_with_time_and_depth)
 {
 	trace::recorder r{64};
@@ -140,7 +188,7 @@ TEST_F(recorder, return_belongs_to_the_cpu_that_runs_now)
 		r.start();
 		const auto moves = [&] {
 			TRACE();
-			current.cpu = world.h.cpus[1].get();
+			return_to({&world.h, world.h.cpus[1].get()});
 			++current.cpu->idle_depth; // where a task would have taken its depth along
 		};
 		moves();
