@@ -122,8 +122,8 @@ struct context {
 	skbwalk::host *host = nullptr;
 	skbwalk::cpu *cpu = nullptr;
 	task_struct *task = nullptr; // null: the idle task
-	// The host's recorder, when all that it asks of the three above is known to it (stack/trace/trace.cpp);
-	// null: nobody has asked. Who changes them makes it null.
+	// The host's recorder, when all that it asks of the three above is known to it
+	// (stack/trace/trace.cpp); null: nobody has asked. Who changes them makes it null.
 	trace::recorder *ready = nullptr;
 };
 extern constinit thread_local context current;

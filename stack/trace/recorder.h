@@ -111,7 +111,8 @@ public:
 	void add_hook(const hook &h);
 	void remove_hooks(const void *arg); // those with that argument
 
-	// From enter() and leave(), by whom the last record was: is there nothing to do but to write the next?
+	// From enter() and leave(), by whom the last record was: is there nothing to do but to write the
+	// next?
 	[[nodiscard]] bool only_writes() const { return next_ < plain_end_; }
 	void entered(const site &s, const objects &o);
 	void entered(const site &s); // about no object

@@ -95,8 +95,8 @@ yes:
 #endif
 }
 
-// Makes the jumps fit `armed`, where they are worth it: who makes a world calls it when all is armed that shall
-// be. What is armed later makes them jump again.
+// Makes the jumps fit `armed`, where they are worth it: who makes a world calls it when all is armed that
+// shall be. What is armed later makes them jump again.
 void settle();
 
 // Asks at both ends and keeps nothing in between. `armed` changes only where no function of a host with a
