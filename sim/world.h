@@ -31,8 +31,7 @@ public:
 		profile_features features;
 		std::vector<trace::armed_by> probes;
 		std::vector<std::string> lsm; // security modules of every host
-		u32 thash_entries =
-			0; // chains of each host's established hash: four times its sockets do well
+		u32 thash_entries = 0; // chains of each host's established hash: see inet_ehash_buckets
 	};
 
 	explicit world(const options &o);

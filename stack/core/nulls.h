@@ -7,10 +7,8 @@
 //
 //   head.first -> node -> node -> (slot << 1 | 1)
 //
-// Unlike the kernel, a head can say what is not in its chain: links take the low 48 bits of its word, and
-// each of the 16 above stands for a kind of members (bits of their hash, say) and is set when the chain has
-// none of it. Who looks for one of those then knows so without reading a node. Zeros say nothing, so that the
-// kernel's own functions do right on every head.
+// Unlike the kernel, links take the low 48 bits of a head's word, and what stands above is not read here:
+// heads that share a cache line keep tags there (nulls_lines.h).
 #pragma once
 
 #include <atomic>
@@ -82,40 +80,6 @@ inline void hlist_nulls_del_init_rcu(hlist_nulls_node &n)
 	if (!is_a_nulls(next))
 		nulls_entry(next).pprev.store(pprev, std::memory_order_relaxed);
 	n.pprev.store(nullptr, std::memory_order_relaxed);
-}
-
-// --- heads that say what they lack; one writer at a time here too ---
-// A head's whole word: one load that `lacks` and `link_of` agree about.
-inline std::uintptr_t head_word(const hlist_nulls_head &h) { return h.first.load(std::memory_order_acquire); }
-inline bool lacks(std::uintptr_t word, unsigned kind) { return word >> (link_bits + kind) & 1; }
-inline std::uintptr_t link_of(std::uintptr_t word) { return word & link_mask; }
-inline void init_lacking_all(hlist_nulls_head &h, std::uintptr_t value)
-{
-	h.first.store(NULLS_MARKER(value) | ~link_mask, std::memory_order_relaxed);
-}
-inline void add_head_of_kind(hlist_nulls_node &n, hlist_nulls_head &h, unsigned kind)
-{
-	const std::uintptr_t word = h.first.load(std::memory_order_relaxed);
-	const std::uintptr_t first = word & link_mask;
-	const std::uintptr_t lacking = word & ~link_mask & ~(std::uintptr_t{1} << (link_bits + kind));
-	n.next.store(first, std::memory_order_relaxed);
-	n.pprev.store(&h.first, std::memory_order_relaxed);
-	h.first.store(reinterpret_cast<std::uintptr_t>(&n) | lacking, std::memory_order_release);
-	if (!is_a_nulls(first))
-		nulls_entry(first).pprev.store(&n.next, std::memory_order_relaxed);
-}
-// hlist_nulls_del_init_rcu of a node of this chain. What the chain then lacks is known from the kinds of
-// those that stay.
-template <class Kind> void del_init_of_kind(hlist_nulls_node &n, hlist_nulls_head &h, Kind kind_of)
-{
-	std::uintptr_t lacking = ~link_mask;
-	for (std::uintptr_t link = hlist_nulls_first(h); !is_a_nulls(link);
-	     link = hlist_nulls_next(nulls_entry(link)))
-		if (hlist_nulls_node &stays = nulls_entry(link); &stays != &n)
-			lacking &= ~(std::uintptr_t{1} << (link_bits + kind_of(stays)));
-	hlist_nulls_del_init_rcu(n);
-	h.first.store((h.first.load(std::memory_order_relaxed) & link_mask) | lacking,
-	              std::memory_order_release);
 }
 
 } // namespace skbwalk
