@@ -303,7 +303,7 @@ std::string statistics_text(net_device &dev)
 	                               {"packets", "packets", s.rx_packets, s.tx_packets, 7},
 	                               {"errors", "errors", s.rx_errors, s.tx_errors, 6},
 	                               {"dropped", "dropped", s.rx_dropped, s.tx_dropped, 7},
-	                               {"missed", "carrier", 0, 0, 7},
+	                               {"missed", "carrier", s.rx_missed_errors, 0, 7},
 	                               {"mcast", "collsns", s.multicast, 0, 7}}};
 	std::string rx_names, rx, tx_names, tx;
 	for (column &c : columns) {

@@ -401,6 +401,7 @@ void e1000_update_stats(e1000_adapter &adapter)
 	stats.tpt += hw.tx_packet_delta;
 	stats.tsctc += er32(hw, E1000_TSCTC);
 	netdev.stats.rx_errors = stats.crcerrs + stats.ruc + stats.roc;
+	netdev.stats.rx_missed_errors = stats.mpc;
 }
 
 static void e1000_watchdog(delayed_work &work)

@@ -102,7 +102,7 @@ using rx_handler_func_t = rx_handler_result_t (*)(skb_ptr &skb);
 
 struct rtnl_link_stats64 {
 	u64 rx_packets = 0, tx_packets = 0, rx_bytes = 0, tx_bytes = 0, rx_errors = 0, tx_errors = 0,
-	    rx_dropped = 0, tx_dropped = 0, multicast = 0, rx_nohandler = 0;
+	    rx_dropped = 0, tx_dropped = 0, multicast = 0, rx_missed_errors = 0, rx_nohandler = 0;
 };
 
 struct net_device_ops {
