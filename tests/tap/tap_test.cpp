@@ -341,6 +341,19 @@ TEST_F(tap, interface_of_another_program_is_refused_with_the_environments_status
 	stop();
 }
 
+TEST_F(tap, interface_that_somebody_deletes_is_told_once_and_a_signal_ends_the_rest)
+{
+	start("");
+	ASSERT_EQ(shell("ip -n " + space + " link del tap0").status, 0);
+	EXPECT_TRUE(comes_true([&] {
+		return slurp(folder + "/log").find("tap0 is gone") != std::string::npos || !model->runs();
+	}));
+	EXPECT_TRUE(model->runs());
+	stop();
+	const std::string log = slurp(folder + "/log");
+	EXPECT_EQ(log.find("tap0 is gone"), log.rfind("tap0 is gone")) << log;
+}
+
 TEST(tap_usage, wrong_words_are_refused_with_the_status_of_usage)
 {
 	const std::string program = SKBWALK_PROGRAM;
