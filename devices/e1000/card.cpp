@@ -290,7 +290,7 @@ u32 e1000_card::rx_buffer_size()
 
 u32 e1000_card::rx_free()
 {
-	const u32 count = reg(E1000_RDLEN) / sizeof(e1000_rx_desc);
+	const u32 count = reg(E1000_RDLEN) / u32{sizeof(e1000_rx_desc)};
 
 	if (!count || reg(E1000_RDH) >= count || reg(E1000_RDT) >= count)
 		return 0;
@@ -377,7 +377,7 @@ void e1000_card::receive(std::span<const std::byte> frame)
 
 	// Its frame check sequence comes along, as zeros: the wire has none.
 	const std::size_t length = bytes.size() + ETH_FCS_LEN;
-	const u32 room = rx_buffer_size(), count = reg(E1000_RDLEN) / sizeof(e1000_rx_desc);
+	const u32 room = rx_buffer_size(), count = reg(E1000_RDLEN) / u32{sizeof(e1000_rx_desc)};
 
 	if (rx_free() < (length + room - 1) / room) {
 		++reg(E1000_MPC);

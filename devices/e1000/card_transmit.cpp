@@ -201,7 +201,7 @@ bool e1000_card::take_descriptor()
 
 void e1000_card::transmit()
 {
-	const u32 count = reg(E1000_TDLEN) / sizeof(e1000_tx_desc);
+	const u32 count = reg(E1000_TDLEN) / u32{sizeof(e1000_tx_desc)};
 	const u32 room = (packet_buffer_kib - (reg(E1000_PBA) & 0xffff)) * 1024;
 	u32 cause = 0;
 

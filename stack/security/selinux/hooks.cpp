@@ -757,7 +757,8 @@ namespace {
 // Room for one more module's part in a blob; the offset of that part.
 template <class T> u32 reserve(u32 &bytes)
 {
-	const u32 offset = (bytes + alignof(T) - 1) / alignof(T) * alignof(T);
+	constexpr u32 align = alignof(T);
+	const u32 offset = (bytes + align - 1) / align * align;
 
 	bytes = offset + static_cast<u32>(sizeof(T));
 	return offset;
