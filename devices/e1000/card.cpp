@@ -400,8 +400,8 @@ void e1000_card::receive(std::span<const std::byte> frame)
 		if (in_ring)
 			std::memcpy(&desc, in_ring, sizeof(desc));
 		if (std::byte *const buffer = dma_writable(dma, desc.buffer_addr.get(), piece)) {
-			std::ranges::copy(bytes.subspan(std::min(at, bytes.size()), of_frame), buffer);
-			std::fill(buffer + of_frame, buffer + piece, std::byte{0});
+			std::memcpy(buffer, bytes.data() + std::min(at, bytes.size()), of_frame);
+			std::memset(buffer + of_frame, 0, piece - of_frame);
 		}
 		desc.length.set(static_cast<u32>(piece));
 		desc.special.set(tag);

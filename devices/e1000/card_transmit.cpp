@@ -103,7 +103,7 @@ void e1000_card::send_cut()
 		const std::size_t piece = std::min(mss, payload - at);
 		const std::span frame = std::span(packet_).subspan(at, header + piece);
 
-		std::ranges::copy(headers_, frame.begin());
+		std::memcpy(frame.data(), headers_.data(), header);
 		if (ipv4) {
 			put16(frame, ip + 2, static_cast<u32>(frame.size() - ip));
 			put16(frame, ip + 4, static_cast<u32>(first_id + n) & 0xffff);
