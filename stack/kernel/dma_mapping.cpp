@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Bus addresses are given out in order and never twice, each mapping on pages of its own, so that a stale one
-// is always noticed and a trace never shows where memory really lies. What lies in one page keeps its place
-// in it, as behind an IOMMU; nothing crosses 64 KiB that need not.
+// A mapping has a window of the bus of its own and an address there that no other had before or will have, so
+// that a stale one is always noticed and a trace never shows where memory really lies. It begins where its
+// window does, so that nothing crosses 64 KiB. What is mapped of a page of memory is looked at before more of
+// that page is.
 #include "stack/kernel/dma_mapping.h"
 
 #include <algorithm>
@@ -16,10 +17,9 @@ namespace skbwalk {
 
 namespace {
 
-constexpr u64 page_of(dma_addr_t addr) { return addr / PAGE_SIZE; }
-u64 page_of(const std::byte *memory) { return page_of(reinterpret_cast<std::uintptr_t>(memory)); }
+u64 page_of(const std::byte *memory) { return reinterpret_cast<std::uintptr_t>(memory) / PAGE_SIZE; }
 
-void wrong(device &dev, const char *what, dma_addr_t addr, std::size_t size)
+[[gnu::cold, gnu::noinline]] void wrong(device &dev, const char *what, dma_addr_t addr, std::size_t size)
 {
 	char text[160];
 
@@ -28,47 +28,54 @@ void wrong(device &dev, const char *what, dma_addr_t addr, std::size_t size)
 	dev.dma_errors.emplace_back(text);
 }
 
-dma_addr_t add_mapping(device &dev, dma_mapping m, std::size_t align)
-{
-	const dma_addr_t base = (dev.dma_next + align - 1) / align * align;
-
-	assert(m.size);
-	m.base = base;
-	dev.dma_next = base + (m.size + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE;
-	dev.dma_mappings.add(m);
-	return base;
-}
-
 dma_addr_t map_memory(device &dev, std::byte *memory, std::size_t size, dma_data_direction dir)
 {
-	assert(memory && size && dir != DMA_NONE);
+	assert(memory && size && size <= dma_table::window && dir != DMA_NONE);
 	if (++dev.dma_maps_done > dev.dma_fail_from && dev.dma_fail_count) {
 		--dev.dma_fail_count;
 		return DMA_MAPPING_ERROR;
 	}
-	if (dev.dma_mappings.overlaps_written(memory, size, dir))
-		wrong(dev, "a buffer that the device writes to is mapped twice", dev.dma_next, size);
-	return add_mapping(dev, {memory, size, dir}, PAGE_SIZE);
+
+	const bool twice = dev.dma_mappings.overlaps_written(memory, size, dir);
+	const dma_mapping *const m = dev.dma_mappings.add({memory, 0, nullptr, static_cast<u32>(size), dir});
+
+	if (twice)
+		wrong(dev, "a buffer that the device writes to is mapped twice", m ? m->base : 0, size);
+	return m ? m->base : DMA_MAPPING_ERROR;
 }
 
 } // namespace
 
-void dma_table::add(const dma_mapping &m)
+dma_mapping *dma_table::add(const dma_mapping &m)
 {
-	u32 at;
-
 	if (free_.empty()) {
-		at = static_cast<u32>(mappings_.size());
-		mappings_.push_back(m);
-	} else {
-		at = free_.back();
-		free_.pop_back();
-		mappings_[at] = m;
+		const std::size_t at = mappings_.size();
+
+		if (at == places_max)
+			return nullptr;
+		mappings_.emplace_back().base = (places_max + at) * window;
+		free_.push_back(static_cast<u32>(at));
+		if (mappings_.size() > chains_.size() / 4)
+			more_chains();
 	}
-	for (u64 page = page_of(m.base); page <= page_of(m.base + m.size - 1); ++page)
-		by_bus_.emplace(page, at);
+
+	const u32 at = free_.back();
+	dma_mapping &made = mappings_[at];
+	const dma_addr_t base = made.base;
+
+	free_.pop_back();
+	made = m;
+	made.base = base;
+	put_in_chains(at);
+	return &made;
+}
+
+void dma_table::put_in_chains(u32 at)
+{
+	const dma_mapping &m = mappings_[at];
+
 	for (u64 page = page_of(m.memory); page <= page_of(m.memory + m.size - 1); ++page) {
-		u32 &first = by_memory_.try_emplace(page, none).first->second;
+		u32 &first = chains_[chain_of(page)];
 
 		if (free_links_.empty()) {
 			free_links_.push_back(static_cast<u32>(links_.size()));
@@ -80,24 +87,32 @@ void dma_table::add(const dma_mapping &m)
 	}
 }
 
+void dma_table::more_chains()
+{
+	const std::size_t n = std::max<std::size_t>(64, 2 * chains_.size());
+
+	chains_.assign(n, none);
+	chains_shift_ = 64 - static_cast<unsigned>(std::countr_zero(n));
+	links_.clear();
+	free_links_.clear();
+	for (u32 at = 0; at < mappings_.size(); ++at)
+		if (mappings_[at].size)
+			put_in_chains(at);
+}
+
 void dma_table::erase(dma_mapping &m)
 {
 	const auto at = static_cast<u32>(&m - mappings_.data());
 
-	for (u64 page = page_of(m.base); page <= page_of(m.base + m.size - 1); ++page)
-		by_bus_.erase(page);
 	for (u64 page = page_of(m.memory); page <= page_of(m.memory + m.size - 1); ++page) {
-		const auto chain = by_memory_.find(page);
-		u32 *link_to = &chain->second;
+		u32 *link_to = &chains_[chain_of(page)];
 
 		while (links_[*link_to].mapping != at)
 			link_to = &links_[*link_to].next;
 		free_links_.push_back(*link_to);
 		*link_to = links_[*link_to].next;
-		if (chain->second == none)
-			by_memory_.erase(chain);
 	}
-	m = {};
+	m = {nullptr, m.base + places_max * window, nullptr, 0, DMA_NONE};
 	free_.push_back(at);
 }
 
@@ -109,27 +124,12 @@ dma_mapping *dma_table::find(dma_addr_t base)
 	return offset ? nullptr : m;
 }
 
-dma_mapping *dma_table::holding(dma_addr_t addr, std::size_t size, std::size_t &offset)
-{
-	const auto at = by_bus_.find(page_of(addr));
-
-	if (at == by_bus_.end())
-		return nullptr;
-
-	dma_mapping &m = mappings_[at->second];
-
-	offset = static_cast<std::size_t>(addr - m.base);
-	return offset > m.size || size > m.size - offset ? nullptr : &m;
-}
-
 bool dma_table::overlaps_written(const std::byte *memory, std::size_t size, dma_data_direction dir) const
 {
+	if (chains_.empty())
+		return false;
 	for (u64 page = page_of(memory); page <= page_of(memory + size - 1); ++page) {
-		const auto chain = by_memory_.find(page);
-
-		if (chain == by_memory_.end())
-			continue;
-		for (u32 i = chain->second; i != none; i = links_[i].next) {
+		for (u32 i = chains_[chain_of(page)]; i != none; i = links_[i].next) {
 			const dma_mapping &m = mappings_[links_[i].mapping];
 
 			if (m.memory < memory + size && memory < m.memory + m.size &&
@@ -200,8 +200,17 @@ void *dma_alloc_attrs(device &dev, std::size_t size, dma_addr_t &addr, gfp_t gfp
 
 	if (!pg)
 		return nullptr;
+
+	assert(bytes <= dma_table::window);
+	const dma_mapping *const m =
+		dev.dma_mappings.add({pg->data, 0, pg, static_cast<u32>(size), DMA_BIDIRECTIONAL});
+
+	if (!m) {
+		put_page(*pg);
+		return nullptr;
+	}
 	std::memset(pg->data, 0, bytes);
-	addr = add_mapping(dev, {pg->data, size, DMA_BIDIRECTIONAL, pg}, bytes);
+	addr = m->base;
 	return pg->data;
 }
 
@@ -216,8 +225,11 @@ void dma_free_attrs(device &dev, std::size_t size, void *memory, dma_addr_t addr
 	}
 	if (m->size != size)
 		wrong(dev, "the driver frees with another size", addr, size);
-	put_page(*m->coherent);
+
+	page &pg = *m->coherent;
+
 	dev.dma_mappings.erase(*m);
+	put_page(pg);
 }
 
 // not traced: the machine beneath the kernel

@@ -16,8 +16,6 @@
 #include <string>
 #include <vector>
 
-#include <boost/unordered/unordered_flat_map.hpp>
-
 #include "stack/kernel/slab.h"
 #include "stack/kernel/types.h"
 #include "stack/trace/trace.h"
@@ -30,38 +28,66 @@ constexpr dma_addr_t DMA_MAPPING_ERROR = ~dma_addr_t{0};
 enum dma_data_direction : u8 { DMA_BIDIRECTIONAL, DMA_TO_DEVICE, DMA_FROM_DEVICE, DMA_NONE };
 
 struct dma_mapping {
-	std::byte *memory = nullptr; // null: free for the next
-	std::size_t size = 0;
-	dma_data_direction dir = DMA_NONE;
-	page *coherent = nullptr; // of dma_alloc_attrs
+	std::byte *memory = nullptr;
 	dma_addr_t base = 0;
+	page *coherent = nullptr; // of dma_alloc_attrs
+	u32 size = 0;             // 0: free for the next
+	dma_data_direction dir = DMA_NONE;
 };
 
-// All mappings of a device: by the pages of its bus, of which each is one mapping's, and by those of memory,
-// of which one can hold several.
+// All mappings of a device. A bus address says which of them it is of, in a window of 64 KiB of its own, and
+// the how manieth in that place it is, so that no address is ever given out twice:
+//
+//       63     30 29  16 15     0
+//      | counter | place | offset |
+//
+// Those of one page of memory, of which there can be several, are in one chain.
 class dma_table {
 public:
-	void add(const dma_mapping &m);
+	static constexpr std::size_t window = 64 * 1024; // the largest mapping
+
+	dma_mapping *add(const dma_mapping &m); // at a base of its own; null: there are too many
 	void erase(dma_mapping &m);
 	[[nodiscard]] dma_mapping *find(dma_addr_t base); // null: no mapping begins there
 	// The mapping that holds all of it, and where in it; null: none does.
-	[[nodiscard]] dma_mapping *holding(dma_addr_t addr, std::size_t size, std::size_t &offset);
+	[[nodiscard]] dma_mapping *holding(dma_addr_t addr, std::size_t size, std::size_t &offset)
+	{
+		const std::size_t at = addr / window % places_max;
+
+		if (at >= mappings_.size())
+			return nullptr;
+
+		dma_mapping &m = mappings_[at];
+
+		offset = static_cast<std::size_t>(addr - m.base);
+		return offset >= m.size || size > m.size - offset ? nullptr : &m;
+	}
 	// Is there one of this memory, and either this one or that is written to?
 	[[nodiscard]] bool overlaps_written(const std::byte *memory, std::size_t size,
 	                                    dma_data_direction dir) const;
 	[[nodiscard]] std::size_t size() const { return mappings_.size() - free_.size(); }
 
 private:
+	static constexpr std::size_t places_max = 1U << 14;
 	static constexpr u32 none = ~u32{0};
 	struct link { // of the mappings in one page of memory
 		u32 mapping, next;
 	};
 
-	std::vector<dma_mapping> mappings_;
+	// The chain of a page of memory; others may have it too.
+	[[nodiscard]] std::size_t chain_of(u64 page_number) const
+	{
+		return page_number * 0x9e3779b97f4a7c15 >> chains_shift_;
+	}
+	void put_in_chains(u32 at);
+	void more_chains();
+
+	std::vector<dma_mapping> mappings_; // by place
 	std::vector<u32> free_;
+	std::vector<u32> chains_; // a power of two of them: the first link
+	unsigned chains_shift_ = 64;
 	std::vector<link> links_;
 	std::vector<u32> free_links_;
-	boost::unordered_flat_map<u64, u32> by_bus_, by_memory_; // page number: mapping, first link
 };
 
 // What DMA knows of a device (struct device).
@@ -74,7 +100,6 @@ struct device {
 
 	std::string name;
 	dma_table dma_mappings;
-	dma_addr_t dma_next = 0x1000;
 	std::vector<std::string> dma_errors;
 	u64 dma_maps_done = 0;
 	// Mappings from this one on fail, so many times: a test's way to meet a full IOMMU.

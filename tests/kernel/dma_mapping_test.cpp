@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstring>
+#include <memory>
 #include <vector>
 
 #include "stack/kernel/leaks.h"
@@ -96,6 +97,36 @@ TEST_F(dma_mapping_test, buffer_that_the_device_writes_to_is_mapped_once)
 	dma_unmap_single(dev, out, 100, DMA_TO_DEVICE);
 	dma_unmap_single(dev, again, 100, DMA_TO_DEVICE);
 	dma_unmap_single(dev, in, 10, DMA_FROM_DEVICE);
+}
+
+TEST_F(dma_mapping_test, address_that_was_unmapped_is_given_to_no_other_mapping)
+{
+	const dma_addr_t stale = dma_map_single(dev, memory.data(), 100, DMA_TO_DEVICE);
+
+	dma_unmap_single(dev, stale, 100, DMA_TO_DEVICE);
+	const dma_addr_t next = dma_map_single(dev, memory.data(), 100, DMA_TO_DEVICE);
+	EXPECT_NE(next, stale);
+	EXPECT_EQ(dma_readable(dev, stale, 1), nullptr);
+	EXPECT_TRUE(reported("reads what is not mapped"));
+	dma_unmap_single(dev, stale, 100, DMA_TO_DEVICE);
+	EXPECT_TRUE(reported("unmaps what is not mapped"));
+	dma_unmap_single(dev, next, 100, DMA_TO_DEVICE);
+}
+
+TEST_F(dma_mapping_test, bus_that_is_full_maps_no_more)
+{
+	constexpr std::size_t apart = 2048;
+	const auto buffers = std::make_unique_for_overwrite<std::byte[]>(apart << 14);
+	std::vector<dma_addr_t> mapped;
+
+	for (std::size_t at = 0; at < apart << 14; at += apart)
+		mapped.push_back(dma_map_single(dev, &buffers[at], apart, DMA_FROM_DEVICE));
+	EXPECT_EQ(dma_mapping_error(dev, mapped.back()), 0);
+	EXPECT_EQ(dma_mapping_error(dev, dma_map_single(dev, memory.data(), 1, DMA_FROM_DEVICE)), -ENOMEM);
+	for (const dma_addr_t addr : mapped)
+		dma_unmap_single(dev, addr, apart, DMA_FROM_DEVICE);
+	EXPECT_THAT(dev.dma_errors, testing::IsEmpty());
+	EXPECT_EQ(dev.dma_mappings.size(), 0u);
 }
 
 TEST_F(dma_mapping_test, what_is_still_mapped_at_the_end_is_a_leak)
