@@ -380,6 +380,17 @@ int command_line(int argc, char **argv)
 		app.exit(e, std::cerr, std::cerr);
 		return exit_usage;
 	}
+#ifdef SKBWALK_NO_TRACE
+	if (!*check_command && !*tap_command &&
+	    !(*list_command && (list_what == "scenarios" || list_what == "profiles")))
+		throw wrong_usage(
+			"this program has tracing compiled out, and so no calls and no packets to show "
+			"or to check: build the preset release");
+	if (!tap.trace_file.empty() || !tap.pcap_file.empty())
+		throw wrong_usage(
+			"--trace and --pcap: this program has tracing compiled out: build the preset "
+			"release");
+#endif
 	diff.colour = conform.colour = oracle.colour = wants_colour();
 	if (!diff.width)
 		diff.width = terminal_width();
