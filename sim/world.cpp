@@ -71,8 +71,22 @@ u64 world::present() const { return current.cpu ? std::max(now_ns_, current.cpu-
 
 u64 world::push(event_heap &to, event_kind kind, u64 when_ns, cpu *on, void (*fn)(void *), void *arg)
 {
-	to.push_back({when_ns, ++number_, kind, on, fn, arg});
-	std::push_heap(to.begin(), to.end());
+	// Written into its place, field by field: std::push_heap reads as a whole what has just been written
+	// in parts, and waits for it. What is due at the same time as this was there first.
+	std::size_t at = to.size();
+
+	to.emplace_back();
+	for (std::size_t above; at && when_ns < to[above = (at - 1) / 2].when_ns; at = above)
+		to[at] = to[above];
+
+	event &made = to[at];
+
+	made.when_ns = when_ns;
+	made.number = ++number_;
+	made.kind = kind;
+	made.on = on;
+	made.fn = fn;
+	made.arg = arg;
 	// What the running cpu asks of another is due before it knew: it gives way then.
 	if (cpu *const me = current.cpu; me && on && on != me && me->on.cpus.size() > 1)
 		me->run_until_ns = std::min(me->run_until_ns, std::max(when_ns, me->now_ns + 1));

@@ -96,6 +96,7 @@ private:
 	[[nodiscard]] bool accepts(std::span<const std::byte> frame);
 	[[nodiscard]] u32 rx_buffer_size();
 	[[nodiscard]] u32 rx_free();
+	void fetch_buffer(dma_addr_t desc_at, std::size_t length);
 	void check_sums(std::span<const std::byte> frame, u8 &status, u8 &errors) const;
 
 	host &host_;

@@ -92,17 +92,6 @@ bool inet_match(const net &net, const sock_common &sk, u64 cookie, u32 ports, in
 
 namespace {
 
-// Asks for a socket's first line to be written, which its count will be: a line that came to be read only
-// would have to be asked for once more.
-inline void prefetch_to_count(sock_common &sk)
-{
-#ifdef __x86_64__
-	asm volatile("prefetchw %0" : : "m"(sk));
-#else
-	__builtin_prefetch(&sk, 1);
-#endif
-}
-
 inline const hlist_nulls_head *line_of(const inet_hashinfo &h, u32 hash)
 {
 	return &h.ehash[ehash_line(h, hash)].chain;
@@ -160,7 +149,7 @@ begin:
 
 		for (; !is_a_nulls(link); link = hlist_nulls_next(nulls_entry(link))) {
 			sock_common &sk = entry(link);
-			prefetch_to_count(sk);
+			prefetchw(&sk); // its count will be written
 			if (READ_ONCE(sk.sk_hash) != hash || !match(sk))
 				continue;
 			if (!refcount_inc_not_zero(sk.sk_refcnt))
@@ -249,7 +238,7 @@ void prefetch_established(const inet_hashinfo &h, std::span<const u32> hashes)
 	for (const u32 hash : hashes) {
 		const hlist_nulls_head *line = line_of(h, hash);
 		if (const unsigned heads = heads_of_tag(line, ehash_tag(hash)))
-			prefetch_to_count(entry(hlist_nulls_first(line[first_of_heads(heads)])));
+			prefetchw(&entry(hlist_nulls_first(line[first_of_heads(heads)])));
 	}
 }
 
