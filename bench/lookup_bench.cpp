@@ -260,7 +260,7 @@ template <bool dependent, bool hits, class Find> void drive(benchmark::State &st
 	state.SetItemsProcessed(static_cast<std::int64_t>(i));
 }
 
-sock_common *ours(table &t, const key &k)
+[[gnu::always_inline]] inline sock_common *ours(table &t, const key &k)
 {
 	return __inet_lookup_established(t.network(), t.info(), k.saddr, k.sport, k.daddr, k.dport, 1, 0);
 }

@@ -19,6 +19,10 @@ perhost<inet_hashinfo> tcp_hashinfo;
 
 namespace {
 
+// A table of so much, of which a cpu's caches hold little, has a filter, a sixteenth of its size. In smaller
+// ones the way is shorter without.
+constexpr std::size_t ehash_filtered_bytes = 64 << 20;
+
 bool reads_ipv4(const sock_common &sk) { return sk.sk_family == AF_INET || !sk.skc_ipv6only; }
 
 u32 sk_ehash_of(const sock_common &sk)
@@ -44,6 +48,16 @@ sock_common &entry(std::uintptr_t link)
 } // namespace
 
 // not traced: part of the host's start
+void ehash_filter_init(inet_hashinfo &h)
+{
+	const u32 words = (h.ehash_mask + 1) / (heads_per_line * lines_per_filter);
+
+	h.ehash_filter = make_large_array<pair_filter>(words);
+	for (u32 i = 0; i < words; ++i)
+		h.ehash_filter[i].store(~u64{0}, std::memory_order_relaxed);
+}
+
+// not traced: as above
 void inet_hashinfo_init(inet_hashinfo &h, u32 ehash_buckets, u32 bhash_buckets, u32 lhash2_buckets)
 {
 	assert(ehash_buckets % heads_per_line == 0);
@@ -51,6 +65,8 @@ void inet_hashinfo_init(inet_hashinfo &h, u32 ehash_buckets, u32 bhash_buckets, 
 	h.ehash_mask = ehash_buckets - 1;
 	for (u32 i = 0; i < ehash_buckets; ++i)
 		INIT_HLIST_NULLS_HEAD(h.ehash[i].chain, i);
+	if (ehash_buckets * sizeof(inet_ehash_bucket) >= ehash_filtered_bytes)
+		ehash_filter_init(h);
 	h.ehash_locks = std::vector<spinlock_t>(256);
 	h.ehash_locks_mask = 255;
 	h.ehash_secret = get_random_u32();
@@ -68,7 +84,7 @@ void inet_hashinfo_init(inet_hashinfo &h, u32 ehash_buckets, u32 bhash_buckets, 
 spinlock_t &inet_ehash_lockp(inet_hashinfo &h, u32 hash)
 {
 	TRACE_INLINE();
-	return h.ehash_locks[hash / heads_per_line & h.ehash_locks_mask];
+	return h.ehash_locks[hash / (heads_per_line * lines_per_filter) & h.ehash_locks_mask];
 }
 
 // Where an established socket's hash starts: local address and port first, as the receive path has them.
@@ -95,6 +111,11 @@ namespace {
 inline const hlist_nulls_head *line_of(const inet_hashinfo &h, u32 hash)
 {
 	return &h.ehash[ehash_line(h, hash)].chain;
+}
+
+inline const hlist_nulls_head *pair_of(const inet_hashinfo &h, u32 hash)
+{
+	return line_of(h, hash & -(heads_per_line * lines_per_filter));
 }
 
 unsigned tag_of(const hlist_nulls_node &n)
@@ -126,7 +147,7 @@ template <class Wanted> sock_common *find_locked(const inet_hashinfo &h, u32 has
 
 inline unsigned heads_of(const inet_hashinfo &h, u32 hash)
 {
-	return heads_of_tag(line_of(h, hash), ehash_tag(hash));
+	return ehash_lacks(h, hash) ? 0 : heads_of_tag(line_of(h, hash), ehash_tag(hash));
 }
 [[gnu::noinline, gnu::cold]] unsigned heads_again(const inet_hashinfo &h, u32 hash)
 {
@@ -169,8 +190,8 @@ begin:
 }
 
 // Apart from who finds nothing to walk through, and so saves no registers; what it looks for is in six.
-[[gnu::noinline]] sock_common *walk_untraced(const net &net, const inet_hashinfo &h, unsigned heads,
-                                             u64 acookie, u64 ports_and_hash, u64 devices)
+[[gnu::noinline]] sock_common *walk_untraced(const net &net, const inet_hashinfo &h, u64 acookie,
+                                             u64 ports_and_hash, u64 devices, unsigned heads)
 {
 	return walk_chains(
 		h, static_cast<u32>(ports_and_hash), heads,
@@ -195,11 +216,8 @@ sock_common *inet_ehash_lookup(const inet_hashinfo &h, const net &net, be32 sadd
 		put);
 }
 
-namespace armed {
-
-[[gnu::noinline]] static sock_common *__inet_lookup_established(net &net, inet_hashinfo &h, be32 saddr,
-                                                                be16 sport, be32 daddr, u16 hnum, int dif,
-                                                                int sdif)
+sock_common *armed::__inet_lookup_established(net &net, inet_hashinfo &h, be32 saddr, be16 sport, be32 daddr,
+                                              u16 hnum, int dif, int sdif)
 {
 	TRACE();
 	const u64 acookie = INET_ADDR_COOKIE(saddr, daddr);
@@ -212,24 +230,14 @@ namespace armed {
 		sock_gen_put);
 }
 
-} // namespace armed
-
 // not traced: the same while nothing is armed, when none of the functions called would be seen
-sock_common *__inet_lookup_established(net &net, inet_hashinfo &h, be32 saddr, be16 sport, be32 daddr,
-                                       u16 hnum, int dif, int sdif)
+sock_common *established_in_line(const net &net, const inet_hashinfo &h, u64 acookie, u64 ports_and_hash,
+                                 u64 devices)
 {
-	if (__builtin_expect(trace::armed != 0, 0))
-		return armed::__inet_lookup_established(net, h, saddr, sport, daddr, hnum, dif, sdif);
+	const auto hash = static_cast<u32>(ports_and_hash);
+	const unsigned heads = heads_of_tag(line_of(h, hash), ehash_tag(hash));
 
-	const u32 hash = established_hash(h, net, daddr, hnum, saddr, sport);
-	const unsigned heads = heads_of(h, hash);
-
-	if (!heads)
-		return nullptr;
-	// dif and sdif come on the stack, and are read only here.
-	return walk_untraced(net, h, heads, INET_ADDR_COOKIE(saddr, daddr),
-	                     u64{INET_COMBINED_PORTS(sport, hnum)} << 32 | hash,
-	                     u64{static_cast<u32>(READ_ONCE(sdif))} << 32 | static_cast<u32>(READ_ONCE(dif)));
+	return heads ? walk_untraced(net, h, acookie, ports_and_hash, devices, heads) : nullptr;
 }
 
 // not traced: the kernel has none, and nothing that it does is seen
@@ -359,12 +367,17 @@ static bool inet_ehash_lookup_by_sk(const sock_common &sk, const inet_hashinfo &
 	});
 }
 
-// not traced: part of who puts a socket in
+// not traced: part of who puts a socket in; its bits are in the filter ahead of it
 hlist_nulls_head &ehash_chain_for(inet_hashinfo &h, const sock_common &sk)
 {
 	const u32 slot = ehash_line(h, sk.sk_hash);
 	const auto chain = [&h](u32 at) -> hlist_nulls_head & { return h.ehash[at].chain; };
 
+	if (h.ehash_filter) {
+		pair_filter &filter = ehash_filter_of(h, sk.sk_hash);
+		filter.store(filter.load(std::memory_order_relaxed) & ~ehash_filter_bits(sk.sk_hash),
+		             std::memory_order_release);
+	}
 	if (const sock_common *same = find_locked(h, sk.sk_hash, [](const sock_common &) { return true; }))
 		return chain(slot_of(*same));
 	for (u32 n = 0; n < heads_per_line; ++n) // its hash's own first
@@ -383,8 +396,12 @@ void enter_ehash(inet_hashinfo &h, sock_common &sk)
 // not traced: part of who takes a socket out
 void leave_ehash(inet_hashinfo &h, sock_common &sk)
 {
-	if (sk_hashed(sk))
-		del_init_of_line(sk.skc_nulls_node, h.ehash[slot_of(sk)].chain, tag_of);
+	if (!sk_hashed(sk))
+		return;
+	del_init_of_line(sk.skc_nulls_node, h.ehash[slot_of(sk)].chain, tag_of);
+	if (h.ehash_filter)
+		ehash_filter_of(h, sk.sk_hash)
+			.store(filter_of_pair(pair_of(h, sk.sk_hash), tag_of), std::memory_order_release);
 }
 
 static void __sk_nulls_add_node_rcu(sock_common &sk, hlist_nulls_head &list)

@@ -61,7 +61,8 @@ struct inet_listen_hashbucket {
 constexpr u32 INET_LHTABLE_SIZE = 32;
 
 struct inet_hashinfo {
-	large_array<inet_ehash_bucket> ehash; // lines of heads_per_line
+	large_array<inet_ehash_bucket> ehash;  // lines of heads_per_line
+	large_array<pair_filter> ehash_filter; // a word for two lines; none: the table is small
 	std::vector<spinlock_t> ehash_locks;
 	u32 ehash_mask = 0;
 	u32 ehash_locks_mask = 0;
@@ -78,14 +79,26 @@ extern perhost<inet_hashinfo> tcp_hashinfo;
 // How many chains so many sockets ask for: lines half full at most, of which few have more than eight.
 constexpr u32 inet_ehash_buckets(u32 sockets) { return 2 * std::bit_ceil(std::max(sockets, heads_per_line)); }
 void inet_hashinfo_init(inet_hashinfo &h, u32 ehash_buckets, u32 bhash_buckets, u32 lhash2_buckets);
+void ehash_filter_init(inet_hashinfo &h); // of an empty table
 
-// The line whose chains can have sockets of this hash: one cache line, and one lock.
+// The line whose chains can have sockets of this hash: one cache line, and one lock with its neighbour.
 inline u32 ehash_line(const inet_hashinfo &h, u32 hash) { return hash & h.ehash_mask & -heads_per_line; }
 spinlock_t &inet_ehash_lockp(inet_hashinfo &h, u32 hash);
 // Bits of the hash that its line's place does not use.
 inline unsigned ehash_tag(u32 hash) { return std::rotr(hash, 3) >> 17; }
-// The chain of its line that a socket is to come into, before those of the same hash; and into it. The line's
-// lock is held.
+inline pair_filter &ehash_filter_of(const inet_hashinfo &h, u32 hash)
+{
+	return h.ehash_filter[(hash & h.ehash_mask) / (heads_per_line * lines_per_filter)];
+}
+inline u64 ehash_filter_bits(u32 hash) { return filter_bits[std::rotr(hash, 4) >> (32 - filter_key_bits)]; }
+// By its filter alone: no socket of this hash is in the table.
+inline bool ehash_lacks(const inet_hashinfo &h, u32 hash)
+{
+	return h.ehash_filter &&
+	       ehash_filter_of(h, hash).load(std::memory_order_acquire) & ehash_filter_bits(hash);
+}
+// The chain of its line that a socket is to come into now, before those of the same hash; and into it. The
+// line's lock is held.
 hlist_nulls_head &ehash_chain_for(inet_hashinfo &h, const sock_common &sk);
 void enter_ehash(inet_hashinfo &h, sock_common &sk);
 // Out of its chain, whose lock is held; no matter when it is in none.
@@ -126,8 +139,27 @@ inline bool inet_keys_match(const net &net, const sock_common &sk, u64 addresses
 }
 bool inet_match(const net &net, const sock_common &sk, u64 cookie, u32 ports, int dif, int sdif); // inline
 
+namespace armed { // something is, and all functions show
 sock_common *__inet_lookup_established(net &net, inet_hashinfo &h, be32 saddr, be16 sport, be32 daddr,
                                        u16 hnum, int dif, int sdif);
+}
+// Reads the line of this hash, whatever a filter says.
+sock_common *established_in_line(const net &net, const inet_hashinfo &h, u64 acookie, u64 ports_and_hash,
+                                 u64 devices);
+// Up to the filter it is compiled into its callers: what a miss takes is there.
+[[gnu::always_inline]] inline sock_common *__inet_lookup_established(net &net, inet_hashinfo &h, be32 saddr,
+                                                                     be16 sport, be32 daddr, u16 hnum,
+                                                                     int dif, int sdif)
+{
+	if (__builtin_expect(trace::armed != 0, 0))
+		return armed::__inet_lookup_established(net, h, saddr, sport, daddr, hnum, dif, sdif);
+	const u32 hash = established_hash(h, net, daddr, hnum, saddr, sport);
+	if (ehash_lacks(h, hash))
+		return nullptr;
+	return established_in_line(net, h, INET_ADDR_COOKIE(saddr, daddr),
+	                           u64{INET_COMBINED_PORTS(sport, hnum)} << 32 | hash,
+	                           u64{static_cast<u32>(sdif)} << 32 | static_cast<u32>(dif));
+}
 sock *__inet_lookup_listener(net &net, inet_hashinfo &h, sk_buff *skb, int doff, be32 saddr, be16 sport,
                              be32 daddr, u16 hnum, int dif, int sdif);
 sock_common *__inet_lookup(net &net, inet_hashinfo &h, sk_buff *skb, int doff, be32 saddr, be16 sport,

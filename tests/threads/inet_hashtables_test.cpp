@@ -62,7 +62,8 @@ socket_pool *pool; // where put_back gives to
 
 void put_back(sock_common &sk) { pool->put(sk); }
 
-class ehash : public testing::Test {
+// Of tables without a filter and of tables with one.
+class ehash : public testing::TestWithParam<bool> {
 protected:
 	ehash() : world_({}), host_(world_.add_host("h", 1)), sockets_(stayers + wanderers)
 	{
@@ -73,6 +74,8 @@ protected:
 		h_.ehash_mask = chains - 1;
 		for (u32 i = 0; i < chains; ++i)
 			INIT_HLIST_NULLS_HEAD(h_.ehash[i].chain, i);
+		if (GetParam())
+			ehash_filter_init(h_);
 		for (u32 nr = 0; nr < stayers; ++nr)
 			insert(nr);
 	}
@@ -102,6 +105,19 @@ protected:
 		return inet_ehash_lookup(h_, *net_, peer_of(nr), port_of(nr), htonl(0x0a0000fe), 80,
 		                         hash_of(nr), 1, 0, put_back);
 	}
+	// What the heads of its line lead to, whatever a filter says.
+	bool heads_lead_to(u32 nr) const
+	{
+		for (u32 n = 0; n < heads_per_line; ++n)
+			if (const auto link =
+			            hlist_nulls_first(h_.ehash[ehash_line(h_, hash_of(nr)) + n].chain);
+			    !is_a_nulls(link) &&
+			    READ_ONCE(
+				    container_of(nulls_entry(link), &sock_common::skc_nulls_node).skc_hash) ==
+			            hash_of(nr))
+				return true;
+		return false;
+	}
 	static bool is(const sock_common &sk, u32 nr)
 	{
 		return READ_ONCE(sk.skc_daddr) == peer_of(nr) && READ_ONCE(sk.skc_dport) == port_of(nr) &&
@@ -122,7 +138,7 @@ struct tally {
 	u64 wanderers_absent = 0;
 };
 
-TEST_F(ehash, readers_beside_a_writer_miss_no_socket_and_get_no_wrong_one)
+TEST_P(ehash, readers_beside_a_writer_miss_no_socket_and_get_no_wrong_one)
 {
 	constexpr int moves = 1'000'000;
 	std::atomic<bool> done{false};
@@ -179,7 +195,7 @@ TEST_F(ehash, readers_beside_a_writer_miss_no_socket_and_get_no_wrong_one)
 	EXPECT_EQ(sockets_.unused(), wanderers) << "references of wandering sockets are left";
 }
 
-TEST_F(ehash, socket_whose_last_reference_went_is_not_found_though_still_in_its_chain)
+TEST_P(ehash, socket_whose_last_reference_went_is_not_found_though_still_in_its_chain)
 {
 	sock_common *sk = insert(stayers);
 	EXPECT_EQ(lookup(stayers), sk);
@@ -190,7 +206,7 @@ TEST_F(ehash, socket_whose_last_reference_went_is_not_found_though_still_in_its_
 	EXPECT_EQ(lookup(stayers), nullptr);
 }
 
-TEST_F(ehash, line_that_is_full_keeps_the_rest_behind_its_first_head_and_loses_none_when_others_leave)
+TEST_P(ehash, line_that_is_full_keeps_the_rest_behind_its_first_head_and_loses_none_when_others_leave)
 {
 	std::vector<u32> numbers; // of one line, more than it has heads
 	for (u32 nr = stayers; numbers.size() < wanderers; ++nr)
@@ -220,7 +236,7 @@ TEST_F(ehash, line_that_is_full_keeps_the_rest_behind_its_first_head_and_loses_n
 	}
 }
 
-TEST_F(ehash, newest_of_one_connections_sockets_is_found)
+TEST_P(ehash, newest_of_one_connections_sockets_is_found)
 {
 	sock_common *older = insert(stayers), *newer = insert(stayers);
 	EXPECT_EQ(lookup(stayers), newer);
@@ -232,7 +248,7 @@ TEST_F(ehash, newest_of_one_connections_sockets_is_found)
 	EXPECT_EQ(lookup(stayers), nullptr);
 }
 
-TEST_F(ehash, link_that_ends_on_another_chain_is_followed_again_from_the_start)
+TEST_P(ehash, link_that_ends_on_another_chain_is_followed_again_from_the_start)
 {
 	// A reader on the way through the first chain of a line reads the link of a socket that went to chain
 	// 2 in between: what it then reaches is chain 2's end. The chain is made so by hand, and mended by
@@ -257,6 +273,73 @@ TEST_F(ehash, link_that_ends_on_another_chain_is_followed_again_from_the_start)
 	sockets_.put(*found);
 	for (const auto &[nr, each] : in)
 		remove(*each);
+}
+
+INSTANTIATE_TEST_SUITE_P(without_filter, ehash, testing::Values(false));
+INSTANTIATE_TEST_SUITE_P(with_filter, ehash, testing::Values(true));
+
+class ehash_filter : public ehash {};
+INSTANTIATE_TEST_SUITE_P(with_filter, ehash_filter, testing::Values(true));
+
+TEST_P(ehash_filter, socket_that_its_chain_leads_to_is_found_at_once)
+{
+	u32 nr = stayers;
+	while (!ehash_lacks(h_, hash_of(nr)))
+		++nr;
+	constexpr int rounds = 10'000;
+	std::atomic<int> inserted{0}, found{0};
+	int missed = 0;
+
+	std::thread reader([&] {
+		for (int i = 1; i <= rounds; ++i) {
+			while (inserted.load(std::memory_order_relaxed) != i)
+				std::this_thread::yield();
+			while (!heads_lead_to(nr))
+				;
+			if (sock_common *sk = lookup(nr))
+				sockets_.put(*sk);
+			else
+				++missed;
+			found.store(i, std::memory_order_release);
+		}
+	});
+	for (int i = 1; i <= rounds; ++i) {
+		inserted.store(i, std::memory_order_relaxed);
+		sock_common *sk = insert(nr);
+		while (found.load(std::memory_order_acquire) != i)
+			std::this_thread::yield();
+		remove(*sk);
+	}
+	reader.join();
+	EXPECT_EQ(missed, 0) << "sockets were in their chain before their bits were in the filter";
+}
+
+TEST_P(ehash_filter, word_of_a_pair_says_what_is_in_it_after_any_number_of_changes)
+{
+	constexpr u32 lines_hashes[] = {0, heads_per_line};
+	const enter_cpu in(*host_.cpus[0]);
+	h_.ehash_locks = std::vector<spinlock_t>(256);
+	h_.ehash_locks_mask = 255;
+	EXPECT_EQ(&inet_ehash_lockp(h_, lines_hashes[0]), &inet_ehash_lockp(h_, lines_hashes[1]))
+		<< "two writers of one word";
+
+	std::minstd_rand random(3);
+	std::array<sock_common *, connections> hashed{};
+	for (int i = 0; i < 20'000; ++i) {
+		const u32 nr = stayers + static_cast<u32>(random() % (connections - stayers));
+		if (hashed[nr])
+			remove(*std::exchange(hashed[nr], nullptr));
+		else
+			hashed[nr] = insert(nr);
+		u64 free = ~u64{0};
+		for (u32 each = 0; each < connections; ++each)
+			if (each < stayers || hashed[each])
+				free &= ~ehash_filter_bits(hash_of(each));
+		ASSERT_EQ(h_.ehash_filter[0].load(), free) << i;
+	}
+	for (sock_common *sk : hashed)
+		if (sk)
+			remove(*sk);
 }
 
 } // namespace
