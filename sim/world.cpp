@@ -119,29 +119,31 @@ u64 &world::counted(const event &e)
 	                                   : slot.interrupt_number;
 }
 
-bool world::is_stale(const event &e) const
+inline bool world::is_stale(const event &e) const
 {
-	switch (e.kind) {
-	case event_kind::timer:
-		return slot_of(*e.on).timer_number != e.number;
-	case event_kind::run:
-		return slot_of(*e.on).run_number != e.number;
-	case event_kind::interrupt:
-		return slot_of(*e.on).interrupt_number != e.number;
-	case event_kind::device:
-	case event_kind::call:
-		break;
-	}
-	return !cancelled_.empty() && cancelled_.contains(e.number);
+	if (e.kind >= event_kind::device)
+		return !cancelled_.empty() && cancelled_.contains(e.number);
+
+	const cpu_slot &slot = slot_of(*e.on);
+
+	return e.number != (e.kind == event_kind::timer ? slot.timer_number
+	                    : e.kind == event_kind::run ? slot.run_number
+	                                                : slot.interrupt_number);
 }
 
-void world::drop_stale(event_heap &from)
+void world::pop_stale(event_heap &from)
 {
-	while (!from.empty() && is_stale(from.front())) {
+	do {
 		cancelled_.erase(from.front().number);
 		std::pop_heap(from.begin(), from.end());
 		from.pop_back();
-	}
+	} while (!from.empty() && is_stale(from.front()));
+}
+
+inline void world::drop_stale(event_heap &from)
+{
+	if (!from.empty() && is_stale(from.front()))
+		pop_stale(from);
 }
 
 world::event_heap *world::next_heap()

@@ -110,6 +110,7 @@ private:
 	u64 push(event_heap &to, event_kind kind, u64 when_ns, cpu *on, void (*fn)(void *), void *arg);
 	[[nodiscard]] bool is_stale(const event &e) const;
 	void drop_stale(event_heap &from);
+	void pop_stale(event_heap &from);      // its top, at least, is
 	[[nodiscard]] event_heap *next_heap(); // the one whose top is next; null: nothing is left
 	void take(event_heap &from);           // handles its top
 	void handle(const event &e);

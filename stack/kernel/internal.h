@@ -5,7 +5,6 @@
 #pragma once
 
 #include <array>
-#include <bitset>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -44,7 +43,7 @@ struct timer_base {
 	bool next_expiry_recalc = false;
 	bool timers_pending = false;
 	cpu &on;
-	std::bitset<WHEEL_SIZE> pending_map;
+	std::array<u64, LVL_DEPTH> pending_map{}; // of each level, which of its buckets hold timers
 	std::array<list_head, WHEEL_SIZE> vectors;
 };
 // When the wheel next needs a tick: world time of the first pending bucket, or KTIME_NEVER.

@@ -10,6 +10,7 @@
 // than there.
 #include "stack/kernel/timer.h"
 
+#include <bit>
 #include <cassert>
 #include <climits>
 
@@ -23,6 +24,9 @@ namespace {
 constexpr u32 LVL_SHIFT(u32 n) { return n * LVL_CLK_SHIFT; }
 constexpr u32 LVL_START(u32 n) { return (LVL_SIZE - 1) << ((n - 1) * LVL_CLK_SHIFT); }
 constexpr u32 LVL_OFFS(u32 n) { return n * LVL_SIZE; }
+// In the word of its level.
+constexpr u64 bucket_bit(u32 idx) { return u64{1} << (idx & LVL_MASK); }
+static_assert(LVL_SIZE == 64);
 constexpr u32 WHEEL_TIMEOUT_CUTOFF = LVL_START(LVL_DEPTH);
 constexpr u32 WHEEL_TIMEOUT_MAX = WHEEL_TIMEOUT_CUTOFF - (1U << LVL_SHIFT(LVL_DEPTH - 1));
 
@@ -59,7 +63,7 @@ void enqueue_timer(timer_base &base, timer_list &timer, unsigned idx, u32 bucket
 {
 	TRACE();
 	list_add(timer.entry, base.vectors[idx]);
-	base.pending_map.set(idx);
+	base.pending_map[idx / LVL_SIZE] |= bucket_bit(idx);
 	timer.bucket = static_cast<u16>(idx);
 	if (!time_before(bucket_expiry, base.next_expiry))
 		return;
@@ -93,7 +97,7 @@ int detach_if_pending(timer_list &timer, timer_base &base)
 	const list_head &vec = base.vectors[timer.bucket];
 
 	if (vec.next == &timer.entry && vec.prev == &timer.entry) {
-		base.pending_map.reset(timer.bucket);
+		base.pending_map[timer.bucket / LVL_SIZE] &= ~bucket_bit(timer.bucket);
 		base.next_expiry_recalc = true;
 	}
 	detach_timer(timer);
@@ -228,12 +232,11 @@ int __timer_delete_sync(timer_list &timer)
 }
 
 // not traced: inlined in the kernel, a search in the map
-int next_pending_bucket(const timer_base &base, unsigned offset, unsigned clk)
+int next_pending_bucket(const timer_base &base, unsigned lvl, unsigned clk)
 {
-	for (unsigned pos = 0; pos < LVL_SIZE; ++pos)
-		if (base.pending_map[offset + ((clk + pos) & LVL_MASK)])
-			return static_cast<int>(pos);
-	return -1;
+	const u64 from_clk = std::rotr(base.pending_map[lvl], static_cast<int>(clk));
+
+	return from_clk ? std::countr_zero(from_clk) : -1;
 }
 
 // The search behind __next_timer_interrupt, also for the idle loop, which leaves no trace.
@@ -244,7 +247,7 @@ u32 first_pending_expiry(timer_base &base)
 	bool found = false;
 
 	for (u32 lvl = 0; lvl < LVL_DEPTH; ++lvl) {
-		const int pos = next_pending_bucket(base, LVL_OFFS(lvl), clk & LVL_MASK);
+		const int pos = next_pending_bucket(base, lvl, clk & LVL_MASK);
 		const u32 lvl_clk = clk & LVL_CLK_MASK;
 
 		if (pos >= 0) {
@@ -303,11 +306,11 @@ unsigned collect_expired_timers(timer_base &base, std::array<list_head, LVL_DEPT
 	base.clk = base.next_expiry;
 	u32 clk = base.clk;
 	for (u32 i = 0; i < LVL_DEPTH; ++i) {
-		const u32 idx = (clk & LVL_MASK) + LVL_OFFS(i);
+		const u64 bucket = bucket_bit(clk);
 
-		if (base.pending_map[idx]) {
-			base.pending_map.reset(idx);
-			list_splice_init(base.vectors[idx], heads[levels++]);
+		if (base.pending_map[i] & bucket) {
+			base.pending_map[i] &= ~bucket;
+			list_splice_init(base.vectors[(clk & LVL_MASK) + LVL_OFFS(i)], heads[levels++]);
 		}
 		if (clk & LVL_CLK_MASK)
 			break;
