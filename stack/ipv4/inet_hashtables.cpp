@@ -11,6 +11,7 @@
 #include "stack/core/netdevice.h"
 #include "stack/core/sock_reuseport.h"
 #include "stack/ipv4/tcp.h"
+#include "stack/kernel/prefetch.h"
 #include "stack/kernel/random.h"
 
 namespace skbwalk {

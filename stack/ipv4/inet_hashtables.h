@@ -15,7 +15,6 @@
 #include "stack/ipv4/inet_connection_sock.h"
 #include "stack/kernel/huge_pages.h"
 #include "stack/kernel/once.h"
-#include "stack/kernel/prefetch.h"
 
 namespace skbwalk {
 
@@ -105,7 +104,10 @@ void enter_ehash(inet_hashinfo &h, sock_common &sk);
 void leave_ehash(inet_hashinfo &h, sock_common &sk);
 // Let the memory that lookups of these hashes will read come while others are looked up: first the lines of
 // all, then what they lead to.
-inline void prefetch_line(const inet_hashinfo &h, u32 hash) { prefetch(&h.ehash[ehash_line(h, hash)]); }
+inline void prefetch_line(const inet_hashinfo &h, u32 hash)
+{
+	__builtin_prefetch(&h.ehash[ehash_line(h, hash)]);
+}
 void prefetch_established(const inet_hashinfo &h, std::span<const u32> hashes);
 // What inet_ehashfn computes, untraced.
 inline u32 established_hash(const inet_hashinfo &h, const net &net, be32 laddr, u16 lport, be32 faddr,

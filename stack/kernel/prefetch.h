@@ -5,14 +5,11 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdlib>
 
 namespace skbwalk {
 
-inline const int wv = getenv("W") ? atoi(getenv("W")) : 0;
 constexpr std::size_t L1_CACHE_BYTES = 64;
 
-inline void prefetch(const void *p) { __builtin_prefetch(p); }
 // To be written: a line that came to be read only would have to be asked for once more.
 inline void prefetchw(const void *p)
 {
