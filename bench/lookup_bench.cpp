@@ -311,8 +311,11 @@ void ours_by_16(benchmark::State &state, const std::string &size)
 				prefetch_line(t.info(), hashes[n]);
 			}
 			prefetch_established(t.info(), hashes);
-			for (u64 n = 0; n < hashes.size(); ++n)
-				found += ours(t, t.hit(i + n)) != nullptr;
+			for (u64 n = 0; n < hashes.size(); ++n) {
+				const key &k = t.hit(i + n);
+				found += established_by_hash(t.network(), t.info(), k.saddr, k.sport, k.daddr,
+				                             k.dport, hashes[n], 1, 0) != nullptr;
+			}
 		}
 	}
 	if (found != i)

@@ -190,7 +190,7 @@ begin:
 	return nullptr;
 }
 
-// Apart from who finds nothing to walk through, and so saves no registers; what it looks for is in six.
+// Apart from who needs no walk, and so saves no registers; what it looks for is in six.
 [[gnu::noinline]] sock_common *walk_untraced(const net &net, const inet_hashinfo &h, u64 acookie,
                                              u64 ports_and_hash, u64 devices, unsigned heads)
 {
@@ -201,6 +201,13 @@ begin:
 		                               static_cast<int>(devices), static_cast<int>(devices >> 32));
 		},
 		sock_gen_put);
+}
+[[gnu::noinline, gnu::cold]] sock_common *put_and_walk(const net &net, const inet_hashinfo &h, u64 acookie,
+                                                       u64 ports_and_hash, u64 devices, sock_common &sk)
+{
+	sock_gen_put(sk);
+	return walk_untraced(net, h, acookie, ports_and_hash, devices,
+	                     heads_of(h, static_cast<u32>(ports_and_hash)));
 }
 
 } // namespace
@@ -231,14 +238,32 @@ sock_common *armed::__inet_lookup_established(net &net, inet_hashinfo &h, be32 s
 		sock_gen_put);
 }
 
-// not traced: the same while nothing is armed, when none of the functions called would be seen
+// not traced: the same while nothing is armed, when none of the functions called would be seen. What comes
+// first is nearly always it; else the walk starts.
 sock_common *established_in_line(const net &net, const inet_hashinfo &h, u64 acookie, u64 ports_and_hash,
                                  u64 devices)
 {
-	const auto hash = static_cast<u32>(ports_and_hash);
-	const unsigned heads = heads_of_tag(line_of(h, hash), ehash_tag(hash));
+	const auto hash = static_cast<u32>(ports_and_hash), ports = static_cast<u32>(ports_and_hash >> 32);
+	const auto dif = static_cast<int>(devices), sdif = static_cast<int>(devices >> 32);
+	const hlist_nulls_head *line = line_of(h, hash);
+	const unsigned heads = heads_of_tag(line, ehash_tag(hash));
 
-	return heads ? walk_untraced(net, h, acookie, ports_and_hash, devices, heads) : nullptr;
+	if (!heads)
+		return nullptr;
+	const std::uintptr_t link = hlist_nulls_first(line[first_of_heads(heads)]);
+	if (!is_a_nulls(link)) {
+		sock_common &sk = entry(link);
+		prefetchw(&sk); // its count will be written
+		if (READ_ONCE(sk.sk_hash) == hash && inet_keys_match(net, sk, acookie, ports, dif, sdif) &&
+		    refcount_inc_not_zero(sk.sk_refcnt)) {
+			if (__builtin_expect(!hlist_nulls_unhashed(sk.skc_nulls_node) &&
+			                             inet_keys_match(net, sk, acookie, ports, dif, sdif),
+			                     1))
+				return &sk;
+			return put_and_walk(net, h, acookie, ports_and_hash, devices, sk);
+		}
+	}
+	return walk_untraced(net, h, acookie, ports_and_hash, devices, heads);
 }
 
 // not traced: the kernel has none, and nothing that it does is seen

@@ -148,6 +148,16 @@ sock_common *__inet_lookup_established(net &net, inet_hashinfo &h, be32 saddr, b
 // Reads the line of this hash, whatever a filter says.
 sock_common *established_in_line(const net &net, const inet_hashinfo &h, u64 acookie, u64 ports_and_hash,
                                  u64 devices);
+// A lookup whose hash has been computed, and whose line has been asked for.
+inline sock_common *established_by_hash(net &net, inet_hashinfo &h, be32 saddr, be16 sport, be32 daddr,
+                                        u16 hnum, u32 hash, int dif, int sdif)
+{
+	if (__builtin_expect(trace::armed != 0, 0))
+		return armed::__inet_lookup_established(net, h, saddr, sport, daddr, hnum, dif, sdif);
+	return established_in_line(net, h, INET_ADDR_COOKIE(saddr, daddr),
+	                           u64{INET_COMBINED_PORTS(sport, hnum)} << 32 | hash,
+	                           u64{static_cast<u32>(sdif)} << 32 | static_cast<u32>(dif));
+}
 // Up to the filter it is compiled into its callers: what a miss takes is there.
 [[gnu::always_inline]] inline sock_common *__inet_lookup_established(net &net, inet_hashinfo &h, be32 saddr,
                                                                      be16 sport, be32 daddr, u16 hnum,

@@ -326,15 +326,15 @@ static const sk_buff *ip_extract_route_hint(const net &net, const sk_buff &skb, 
 }
 
 // Unlike the kernel, asks for what early demux will read of each packet's socket before it is needed, so that
-// the waits for a list's sockets overlap.
+// the waits for a list's sockets overlap; the hash that says where travels with the packet.
 // not traced: the kernel has no function for it
-static void prefetch_sockets(const net &net, const list_head &head)
+static void prefetch_sockets(const net &net, list_head &head)
 {
 	std::array<u32, 16> hashes;
 	std::size_t count = 0;
 
-	for (const list_head *at = head.next; at != &head; at = at->next) {
-		const sk_buff &skb = skb_on(const_cast<list_head &>(*at));
+	for (list_head *at = head.next; at != &head; at = at->next) {
+		sk_buff &skb = skb_on(*at);
 		const iphdr &iph = ip_hdr(skb);
 		const auto ports_end = static_cast<u32>(skb_transport_offset(skb)) + sizeof(u32);
 
@@ -342,9 +342,12 @@ static void prefetch_sockets(const net &net, const list_head &head)
 		    ip_is_fragment(iph) || skb_headlen(skb) < ports_end)
 			continue;
 		const tcphdr &th = tcp_hdr(skb);
-		hashes[count] =
+		const u32 hash =
 			established_hash(*tcp_hashinfo, net, iph.daddr, ntohs(th.dest), iph.saddr, th.source);
-		prefetch_line(*tcp_hashinfo, hashes[count++]);
+		prefetch_line(*tcp_hashinfo, hash);
+		ehash_in(skb) = hash;
+		IPCB(skb).flags |= IPSKB_EHASH;
+		hashes[count++] = hash;
 		if (count == hashes.size()) {
 			prefetch_established(*tcp_hashinfo, hashes);
 			count = 0;

@@ -796,8 +796,13 @@ void tcp_v4_early_demux(sk_buff &skb)
 	if (th.doff() < sizeof(tcphdr) / 4)
 		return;
 
-	sock_common *found = __inet_lookup_established(dev_net(*skb.dev), *tcp_hashinfo, iph.saddr, th.source,
-	                                               iph.daddr, ntohs(th.dest), skb.skb_iif, 0);
+	net &net = dev_net(*skb.dev);
+	sock_common *found =
+		IPCB(skb).flags & IPSKB_EHASH
+			? established_by_hash(net, *tcp_hashinfo, iph.saddr, th.source, iph.daddr,
+	                                      ntohs(th.dest), ehash_in(skb), skb.skb_iif, 0)
+			: __inet_lookup_established(net, *tcp_hashinfo, iph.saddr, th.source, iph.daddr,
+	                                            ntohs(th.dest), skb.skb_iif, 0);
 	if (!found)
 		return;
 	skb.sk = static_cast<sock *>(found);
