@@ -286,14 +286,19 @@ TEST_P(ehash_filter, socket_that_its_chain_leads_to_is_found_at_once)
 	u32 nr = stayers;
 	while (!ehash_lacks(h_, hash_of(nr)))
 		++nr;
-	constexpr int rounds = 10'000;
+	constexpr int rounds = 20'000;
 	std::atomic<int> inserted{0}, found{0};
 	int missed = 0;
+	// At once, but where both threads share a cpu.
+	const auto wait_for = [](const std::atomic<int> &at, int value) {
+		for (int n = 1; at.load(std::memory_order_acquire) != value; ++n)
+			if (n % 1024 == 0)
+				std::this_thread::yield();
+	};
 
 	std::thread reader([&] {
 		for (int i = 1; i <= rounds; ++i) {
-			while (inserted.load(std::memory_order_relaxed) != i)
-				std::this_thread::yield();
+			wait_for(inserted, i);
 			while (!heads_lead_to(nr))
 				;
 			if (sock_common *sk = lookup(nr))
@@ -306,8 +311,7 @@ TEST_P(ehash_filter, socket_that_its_chain_leads_to_is_found_at_once)
 	for (int i = 1; i <= rounds; ++i) {
 		inserted.store(i, std::memory_order_relaxed);
 		sock_common *sk = insert(nr);
-		while (found.load(std::memory_order_acquire) != i)
-			std::this_thread::yield();
+		wait_for(found, i);
 		remove(*sk);
 	}
 	reader.join();
