@@ -14,6 +14,7 @@
 #include "stack/kernel/irq_line.h"
 #include "stack/kernel/leaks.h"
 #include "stack/kernel/percpu.h"
+#include "stack/trace/recorder.h"
 
 namespace skbwalk {
 
@@ -153,6 +154,7 @@ host::~host()
 
 cpu::cpu(host &h, u16 cpu_id) : on(h), id(cpu_id), now_ns(h.boot_ns)
 {
+	trace::context_changed(*this);
 	timers = std::make_unique<timer_base>(*this);
 	deferrable_timers = std::make_unique<timer_base>(*this);
 	hrtimers = std::make_unique<hrtimer_cpu_base>(*this);

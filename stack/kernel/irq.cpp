@@ -14,6 +14,7 @@
 #include "stack/kernel/hardirq.h"
 #include "stack/kernel/internal.h"
 #include "stack/kernel/smp.h"
+#include "stack/trace/recorder.h"
 
 namespace skbwalk {
 
@@ -62,6 +63,7 @@ void irq_enter_rcu()
 
 	assert(c.irqs_off && "the cpu disables interrupts when it takes one");
 	++c.hardirq_nesting;
+	trace::context_changed(c);
 }
 
 namespace {
@@ -97,6 +99,7 @@ void __irq_exit_rcu()
 
 	assert(c.hardirq_nesting != 0 && c.irqs_off);
 	--c.hardirq_nesting;
+	trace::context_changed(c);
 	if (!in_interrupt() && local_softirq_pending())
 		invoke_softirq();
 	tick_irq_exit();

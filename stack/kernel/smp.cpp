@@ -13,6 +13,7 @@
 #include "stack/kernel/apic/apic.h"
 #include "stack/kernel/hardirq.h"
 #include "stack/kernel/internal.h"
+#include "stack/trace/recorder.h"
 
 namespace skbwalk {
 
@@ -186,8 +187,10 @@ void sysvec_reschedule_ipi()
 
 	assert(c.irqs_off);
 	++c.hardirq_nesting;
+	trace::context_changed(c);
 	__sysvec_reschedule_ipi();
 	--c.hardirq_nesting;
+	trace::context_changed(c);
 }
 
 } // namespace skbwalk

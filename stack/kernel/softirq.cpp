@@ -10,6 +10,7 @@
 #include <cassert>
 
 #include "stack/kernel/internal.h"
+#include "stack/trace/recorder.h"
 
 namespace skbwalk {
 
@@ -34,9 +35,14 @@ void softirq_handle_begin()
 
 	assert(!c.serving_softirq && "softirqs do not nest");
 	c.serving_softirq = true;
+	trace::context_changed(c);
 }
 
-void softirq_handle_end() { current.cpu->serving_softirq = false; }
+void softirq_handle_end()
+{
+	current.cpu->serving_softirq = false;
+	trace::context_changed(*current.cpu);
+}
 
 void interrupt_stack_main(void *arg)
 {

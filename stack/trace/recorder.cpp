@@ -5,6 +5,7 @@
 #include "stack/trace/recorder.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 
 #include "stack/kernel/context.h"
@@ -12,10 +13,24 @@
 
 namespace skbwalk::trace {
 
+// The word that lies in a record from `host` to `context`.
+void context_changed(cpu &c)
+{
+	static_assert(offsetof(record, host) % 4 == 0 && offsetof(record, cpu) % 4 == 1 &&
+	              offsetof(record, context) % 4 == 2 && offsetof(record, kind) % 4 == 3 &&
+	              std::endian::native == std::endian::little);
+	const auto runs = c.hardirq_nesting     ? run_context::hardirq
+			  : c.serving_softirq ? run_context::softirq
+					      : run_context::task;
+
+	c.recorded = static_cast<u8>(c.on.id) | u32{static_cast<u8>(c.id)} << 8 | static_cast<u32>(runs) << 16;
+}
+
 recorder::recorder(std::size_t records_max, when_full policy, object_ids ids)
 	: ring_(std::max<std::size_t>(records_max, 1)), next_(ring_.data()), end_(next_ + ring_.size()),
 	  plain_end_(next_), policy_(policy), ids_(ids), tasks_(tasks_max)
 {
+	assert(std::max({ids.skb, ids.sk, ids.dev}) + sizeof(u32) <= sizeof(no_object));
 	arm(armed_by::recording);
 }
 
@@ -67,8 +82,7 @@ bool recorder::prepare(const context &c)
 
 	caller_ = {.on = c.cpu,
 	           .depth = t ? &c.task->depth : &c.cpu->idle_depth,
-	           .task = u32{t ? t->id : idle_task} << 16,
-	           .where = static_cast<u8>(c.host->id) | u32{static_cast<u8>(c.cpu->id)} << 8};
+	           .task = u32{t ? t->id : idle_task} << 16};
 	if (t && t->id < tasks_.size() && !tasks_[t->id].comm[0]) {
 		task_entry &entry = tasks_[t->id];
 

@@ -60,6 +60,9 @@ struct record {
 };
 static_assert(sizeof(record) == 32);
 
+// Who changes what the cpu runs, an interrupt or a softirq, says so.
+void context_changed(cpu &c);
+
 // Where in an object its id lies, a u32; the room that owns the types fills this in.
 struct object_ids {
 	u32 skb = 0;
@@ -140,8 +143,7 @@ private:
 	struct caller {
 		const skbwalk::cpu *on = nullptr; // null: nobody yet
 		u16 *depth = nullptr;
-		u32 task = 0;  // record::task, where it is in a word
-		u32 where = 0; // record::host and record::cpu, the same
+		u32 task = 0; // record::task, where it is in a word
 	};
 
 	std::vector<hook> hooks_;

@@ -36,6 +36,7 @@ extern unsigned char *const __stop_skbwalk_jumps[] __attribute__((weak));
 namespace skbwalk::trace {
 
 constinit u32 armed = 0;
+constinit const std::byte no_object[512] = {};
 
 namespace {
 
@@ -80,19 +81,16 @@ bool is_debugged()
 // At the time of a return the task may run on another cpu than at the call.
 u16 &depth_of(const context &c) { return c.task ? c.task->depth : c.cpu->idle_depth; }
 
-run_context context_of(const cpu &c)
-{
-	static_assert(static_cast<u8>(run_context::task) == 0 && static_cast<u8>(run_context::softirq) == 1);
-	return c.hardirq_nesting ? run_context::hardirq : static_cast<run_context>(u8{c.serving_softirq});
-}
-
 // Where it lies: below 4 GiB, as all of a program that is linked where it runs.
 inline u32 id_of(const site &s) { return static_cast<u32>(reinterpret_cast<std::uintptr_t>(&s)); }
 
+// Of an object, or of `no_object`.
 inline u32 id_at(const void *object, u32 offset)
 {
-	return object ? *reinterpret_cast<const u32 *>(static_cast<const std::byte *>(object) + offset) : 0;
+	return *reinterpret_cast<const u32 *>(static_cast<const std::byte *>(object) + offset);
 }
+
+template <class T> const T *null_if_none(const T *object) { return object == none<T>() ? nullptr : object; }
 
 } // namespace
 
@@ -105,13 +103,10 @@ inline void recorder::next_call(record &r, record_kind kind, u32 what, u16 depth
 {
 	const cpu &on = *caller_.on;
 	// Small fields go into memory together, as words: so many stores would be most of the work.
-	static_assert(offsetof(record, depth) == 12 && offsetof(record, task) == 14 &&
-	              offsetof(record, host) == 16 && offsetof(record, cpu) == 17 &&
-	              offsetof(record, context) == 18 && offsetof(record, kind) == 19 &&
+	static_assert(offsetof(record, depth) % 4 == 0 && offsetof(record, task) % 4 == 2 &&
 	              std::endian::native == std::endian::little);
 	const u32 who = caller_.task | depth;
-	const u32 where =
-		caller_.where | static_cast<u32>(context_of(on)) << 16 | static_cast<u32>(kind) << 24;
+	const u32 where = on.recorded | static_cast<u32>(kind) << 24;
 
 	next_ = &r + 1;
 	r.time_ns = on.now_ns;
@@ -158,9 +153,9 @@ void recorder::noted(const context &c, const std::string &text, const objects &o
 		return;
 	record &r = *next_;
 
-	r.skb = id_at(o.skb, ids_.skb);
+	r.skb = id_at(o.skb ? o.skb : none<sk_buff>(), ids_.skb);
 	r.sk = 0;
-	r.dev = id_at(o.dev, ids_.dev);
+	r.dev = id_at(o.dev ? o.dev : none<net_device>(), ids_.dev);
 	next_call(r, record_kind::note, known->second, depth);
 }
 
@@ -183,13 +178,13 @@ void recorder::call_left(const site &s)
                                            const net_device *dev)
 {
 	const context c = current;
-	const objects o{skb, sk, dev};
+	const objects o{null_if_none(skb), null_if_none(sk), null_if_none(dev)};
 
 	if (!c.cpu)
 		return;
 	if (recorder *r = c.host->recorder) {
 		if (r->recording() && r->prepare(c)) {
-			r->entered(s, o);
+			r->entered(s, {skb, sk, dev});
 			// From now on the fast way, unless there is more to do than to record.
 			current.ready = c.host->points ? nullptr : r;
 		} else {
@@ -232,7 +227,7 @@ extern "C" void skbwalk_trace_enter_plain(const site &s)
 	recorder *const r = current.ready;
 
 	if (__builtin_expect(!r || !r->only_writes(), 0))
-		enter_slowly(s, nullptr, nullptr, nullptr);
+		enter_slowly(s, none<sk_buff>(), none<sock>(), none<net_device>());
 	else
 		r->entered(s);
 }

@@ -14,6 +14,7 @@
 // block counts as that part. What a view shows of all this is decided when a trace is written, never here.
 #pragma once
 
+#include <cstddef>
 #include <source_location>
 
 #include "stack/kernel/types.h"
@@ -49,20 +50,24 @@ struct objects {
 	const net_device *dev = nullptr;
 };
 
-// Objects in registers: a call that is not made must cost nothing on the stack. Who calls shall think it
+// What stands for an object that a call is not about: its id, wherever that lies, reads as 0.
+extern constinit const std::byte no_object[512];
+template <class T> const T *none() { return reinterpret_cast<const T *>(no_object); }
+
+// Objects in registers, none() for none: a call that is not made must cost nothing on the stack. Who calls shall think it
 // unlikely, and lay the call aside; the functions themselves (trace.cpp) shall be as fast as any.
 [[gnu::cold]] void enter(const site &s, const sk_buff *skb, const sock *sk,
                          const net_device *dev) asm("skbwalk_trace_enter");
 [[gnu::cold]] void enter(const site &s) asm("skbwalk_trace_enter_plain"); // about no object
 [[gnu::cold]] void leave(const site &s) asm("skbwalk_trace_leave");
 
-// Collect pick() of each argument. Overloads for sk_buff, skb_ptr, sock and net_device stand beside those
-// types.
-inline void pick(objects &o, const sk_buff *skb) { o.skb = skb; }
+// Collect pick() of each argument: a null changes nothing. Overloads for sk_buff, skb_ptr, sock and net_device
+// stand beside those types.
+inline void pick(objects &o, const sk_buff *skb) { o.skb = skb ? skb : o.skb; }
 inline void pick(objects &o, const sk_buff &skb) { o.skb = &skb; }
-inline void pick(objects &o, const sock *sk) { o.sk = sk; }
+inline void pick(objects &o, const sock *sk) { o.sk = sk ? sk : o.sk; }
 inline void pick(objects &o, const sock &sk) { o.sk = &sk; }
-inline void pick(objects &o, const net_device *dev) { o.dev = dev; }
+inline void pick(objects &o, const net_device *dev) { o.dev = dev ? dev : o.dev; }
 inline void pick(objects &o, const net_device &dev) { o.dev = &dev; }
 template <class T>
 requires requires(const T &t) { trace_object(t); }
@@ -110,7 +115,7 @@ public:
 			if constexpr (sizeof...(args) == 0) {
 				enter(s);
 			} else {
-				objects o;
+				objects o{none<sk_buff>(), none<sock>(), none<net_device>()};
 				(pick(o, args), ...);
 				enter(s, o.skb, o.sk, o.dev);
 			}
