@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <map>
@@ -96,6 +97,23 @@ int count_once(const char *name)
 } // namespace
 
 bool smoke() { return is_smoke; }
+
+bool alone(benchmark::State &state, const char *name)
+{
+	constexpr const char *mark = "SKBWALK_BENCH_ALONE";
+	if (std::getenv(mark))
+		return true;
+	const std::string self = std::filesystem::read_symlink("/proc/self/exe");
+
+	setenv(mark, "1", 1);
+	std::fflush(stdout);
+	if (std::system(("'" + self + (is_smoke ? "' --smoke" : "' --rounds 1") + " --filter '^" + name +
+	                 "' | grep '^" + name + "'")
+	                        .c_str()))
+		state.SkipWithError("it cannot be run alone");
+	unsetenv(mark);
+	return false;
+}
 
 void sample(const std::string &name, double value, const char *unit)
 {

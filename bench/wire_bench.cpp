@@ -4,8 +4,6 @@
 // interrupts at both ends, flows that send as much as they can. What counts is the cpu time that a segment of
 // 1448 bytes costs which arrives, by one flow, by a thousand, and where one frame in a hundred is lost; and
 // the memory of a pair of connected sockets that does nothing.
-#include <cstdlib>
-#include <filesystem>
 
 #include "bench/harness.h"
 #include "bench/lab.h"
@@ -124,19 +122,9 @@ void bulk(benchmark::State &state, int flows, double loss)
 // In a process of its own, whose memory nothing else has used.
 void idle_pair(benchmark::State &state)
 {
-	constexpr const char *alone = "SKBWALK_BENCH_ALONE";
 	for (auto _ : state) {
-		if (!std::getenv(alone)) {
-			setenv(alone, "1", 1);
-			const std::string self = std::filesystem::read_symlink("/proc/self/exe");
-			const std::string options = smoke() ? "--smoke" : "--rounds 1";
-			std::fflush(stdout);
-			if (std::system(("'" + self + "' " + options + " --filter idle_pair | grep idle")
-			                        .c_str()))
-				state.SkipWithError("it cannot be run alone");
-			unsetenv(alone);
+		if (!alone(state, "idle_pair"))
 			continue;
-		}
 		constexpr int first = 100;
 		const int pairs = smoke() ? 100 : 4000;
 		wire_lab l(0);

@@ -40,7 +40,7 @@ void br_netfilter_rtable_init(net_bridge &br)
 	TRACE(br.dev);
 	rtable &rt = br.fake_rtable;
 
-	rt.__refcnt = 1;
+	atomic_set(rt.__refcnt, 1);
 	rt.dev = br.dev;
 	br.metrics[RTAX_MTU - 1] = br.dev->mtu;
 	rt._metrics = br.metrics.data();

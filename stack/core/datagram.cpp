@@ -185,7 +185,7 @@ int __sk_queue_drop_skb(sock &sk, sk_buff_head &queue, sk_buff &skb, u32 flags,
 		}
 		spin_unlock_bh(queue.lock);
 	}
-	sk.sk_drops.fetch_add(1, std::memory_order_relaxed);
+	atomic_inc(sk.sk_drops);
 	return err;
 }
 

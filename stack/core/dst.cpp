@@ -55,7 +55,7 @@ void dst_init(dst_entry &dst, const dst_ops &ops, net_device *dev, int refs, s16
 	dst.input = dst_discard;
 	dst.output = dst_discard_out;
 	dst.obsolete = obsolete;
-	dst.__refcnt.store(refs, std::memory_order_relaxed);
+	atomic_set(dst.__refcnt, refs);
 	dst.lastuse = jiffies();
 	dst.flags = flags;
 	dst.trace_id = dsts->next_trace_id++;
@@ -114,7 +114,7 @@ void dst_release(dst_entry *dst)
 	if (!dst)
 		return;
 
-	const int old = dst->__refcnt.fetch_sub(1, std::memory_order_acq_rel);
+	const int old = atomic_fetch_sub(1, dst->__refcnt);
 
 	assert(old > 0);
 	if (old == 1)
@@ -127,7 +127,7 @@ void dst_release_immediate(dst_entry *dst)
 	if (!dst)
 		return;
 
-	const int old = dst->__refcnt.fetch_sub(1, std::memory_order_acq_rel);
+	const int old = atomic_fetch_sub(1, dst->__refcnt);
 
 	assert(old > 0);
 	if (old == 1)
@@ -139,12 +139,7 @@ void dst_release_immediate(dst_entry *dst)
 bool dst_hold_safe(dst_entry &dst)
 {
 	TRACE_INLINE();
-	int old = dst.__refcnt.load(std::memory_order_relaxed);
-
-	while (old && !dst.__refcnt.compare_exchange_weak(old, old + 1, std::memory_order_acquire,
-	                                                  std::memory_order_relaxed))
-		;
-	return old != 0;
+	return atomic_inc_not_zero(dst.__refcnt);
 }
 
 bool skb_dst_force(sk_buff &skb)

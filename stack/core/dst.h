@@ -58,7 +58,7 @@ struct dst_entry {
 	s16 obsolete = 0;
 	int error = 0;   // positive errno when unreachable, as in the kernel
 	u32 expires = 0; // jiffies; 0: never
-	std::atomic<int> __refcnt{1};
+	atomic_t __refcnt{1};
 	u32 lastuse = 0;
 	rcu_head rcu;
 	u32 trace_id = 0;
@@ -70,7 +70,7 @@ dst_entry *dst_alloc(const dst_ops &ops, net_device *dev, int refs, s16 obsolete
 void dst_release(dst_entry *dst);
 void dst_release_immediate(dst_entry *dst);
 void dst_dev_put(dst_entry &dst);
-inline void dst_hold(dst_entry &dst) { dst.__refcnt.fetch_add(1, std::memory_order_relaxed); }
+inline void dst_hold(dst_entry &dst) { atomic_inc(dst.__refcnt); }
 [[nodiscard]] bool dst_hold_safe(dst_entry &dst);
 inline dst_entry *dst_clone(dst_entry *dst)
 {

@@ -82,7 +82,7 @@ struct neighbour {
 	u32 arp_queue_len_bytes = 0;
 	sk_buff_head arp_queue;
 	timer_list timer;
-	std::atomic<int> probes{0};
+	atomic_t probes{0};
 	u8 nud_state = NUD_NONE;
 	u8 type = 0; // RTN_*
 	u8 dead = 0;

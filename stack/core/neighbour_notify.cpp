@@ -50,7 +50,7 @@ static int neigh_fill_info(sk_buff &skb, neighbour &n, u32 pid, u32 seq, int typ
 	ci.ndm_refcnt = static_cast<u32>(refcount_read(n.refcnt) - 1);
 	_raw_read_unlock_bh(n.lock);
 
-	const auto probes = static_cast<u32>(n.probes.load(std::memory_order_relaxed));
+	const auto probes = static_cast<u32>(atomic_read(n.probes));
 
 	if (nla_put(skb, NDA_PROBES, sizeof(probes), &probes) || nla_put(skb, NDA_CACHEINFO, sizeof(ci), &ci))
 		return cancel();

@@ -98,7 +98,7 @@ static void neigh_probe(neighbour &n)
 	_raw_write_unlock(n.lock);
 	if (n.ops->solicit)
 		n.ops->solicit(n, skb.get());
-	n.probes.fetch_add(1, std::memory_order_relaxed);
+	atomic_inc(n.probes);
 	consume_skb(std::move(skb));
 }
 
@@ -150,7 +150,7 @@ void neigh_timer_handler(timer_list &t)
 		} else {
 			n.nud_state = NUD_PROBE;
 			n.updated = jiffies();
-			n.probes.store(0, std::memory_order_relaxed);
+			atomic_set(n.probes, 0);
 			notify = true;
 			next = now + retrans_time(n);
 		}
@@ -160,7 +160,7 @@ void neigh_timer_handler(timer_list &t)
 
 	const bool probing = n.nud_state & (NUD_INCOMPLETE | NUD_PROBE);
 
-	if (probing && static_cast<u32>(n.probes.load(std::memory_order_relaxed)) >= neigh_max_probes(n)) {
+	if (probing && static_cast<u32>(atomic_read(n.probes)) >= neigh_max_probes(n)) {
 		n.nud_state = NUD_FAILED;
 		notify = true;
 		neigh_invalidate(n);
@@ -216,7 +216,7 @@ int __neigh_event_send(neighbour &n, sk_buff *skb, bool immediate_ok)
 		const u32 now = jiffies();
 		u32 next = now + 1;
 
-		n.probes.store(NEIGH_VAR(*n.parms, NEIGH_VAR_UCAST_PROBES), std::memory_order_relaxed);
+		atomic_set(n.probes, NEIGH_VAR(*n.parms, NEIGH_VAR_UCAST_PROBES));
 		neigh_del_timer(n);
 		n.nud_state = NUD_INCOMPLETE;
 		n.updated = now;
@@ -382,7 +382,7 @@ void apply(neighbour &n, const mac_addr *lladdr, u32 flags, neigh_change &c)
 	if (state != old) {
 		neigh_del_timer(n);
 		if (state & NUD_PROBE)
-			n.probes.store(0, std::memory_order_relaxed);
+			atomic_set(n.probes, 0);
 		if (state & NUD_IN_TIMER)
 			neigh_add_timer(n, jiffies() + (state & NUD_REACHABLE ? n.parms->reachable_time : 0));
 		n.nud_state = state;
@@ -440,7 +440,7 @@ void __neigh_set_probe_once(neighbour &n)
 	if (!(n.nud_state & NUD_FAILED))
 		return;
 	n.nud_state = NUD_INCOMPLETE;
-	n.probes.store(static_cast<int>(neigh_max_probes(n)), std::memory_order_relaxed);
+	atomic_set(n.probes, static_cast<int>(neigh_max_probes(n)));
 	neigh_add_timer(n, jiffies() + retrans_time(n));
 }
 

@@ -122,7 +122,7 @@ void __build_skb_around(sk_buff &skb, u8 *data, u32 frag_size)
 	skb.transport_header = 0xffff;
 	skb.alloc_cpu = current.cpu->id;
 	::new (&skb_shinfo(skb)) skb_shared_info();
-	skb_shinfo(skb).dataref.store(1, std::memory_order_relaxed);
+	atomic_set(skb_shinfo(skb).dataref, 1);
 }
 
 static void *page_frag_alloc_align(page_frag_cache &nc, u32 fragsz, gfp_t flags)
@@ -394,7 +394,7 @@ void skb_release_data(sk_buff &skb)
 	if (skb.cloned) {
 		const int held = skb.nohdr ? (1 << SKB_DATAREF_SHIFT) + 1 : 1;
 
-		if (shinfo.dataref.fetch_sub(held, std::memory_order_acq_rel) != held)
+		if (atomic_fetch_sub(held, shinfo.dataref) != held)
 			return;
 	}
 	for (u32 i = 0; i < shinfo.nr_frags; ++i)
@@ -688,7 +688,7 @@ static skb_ptr __skb_clone(sk_buff *n, sk_buff &skb)
 	n->data = skb.data;
 	n->truesize = skb.truesize;
 	refcount_set(n->users, 1);
-	skb_shinfo(skb).dataref.fetch_add(1, std::memory_order_relaxed);
+	atomic_inc(skb_shinfo(skb).dataref);
 	skb.cloned = 1;
 	return skb_ptr(n);
 }

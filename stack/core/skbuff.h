@@ -67,7 +67,7 @@ struct skb_shared_info {
 	u32 tskey;
 	sk_buff *frag_list;
 	u64 hwtstamps;
-	std::atomic<int> dataref;
+	atomic_t dataref;
 	skb_frag_t frags[MAX_SKB_FRAGS];
 };
 // The upper half of dataref counts references to payload only (skb_header_release).
@@ -261,8 +261,7 @@ inline u32 skb_pagelen(const sk_buff &skb)
 }
 inline bool skb_cloned(const sk_buff &skb)
 {
-	return skb.cloned &&
-	       (skb_shinfo(skb).dataref.load(std::memory_order_relaxed) & SKB_DATAREF_MASK) != 1;
+	return skb.cloned && (atomic_read(skb_shinfo(skb).dataref) & SKB_DATAREF_MASK) != 1;
 }
 bool skb_header_cloned(const sk_buff &skb);
 void __skb_header_release(sk_buff &skb);

@@ -134,7 +134,7 @@ int pskb_expand_head(sk_buff &skb, int nhead, int ntail, gfp_t flags)
 	skb.cloned = 0;
 	skb.hdr_len = 0;
 	skb.nohdr = 0;
-	shinfo->dataref.store(1, std::memory_order_relaxed);
+	atomic_set(shinfo->dataref, 1);
 	// A socket's accounts are not touched behind its back.
 	if (!skb.sk || skb.destructor == sock_edemux)
 		skb.truesize += size - osize;
@@ -158,7 +158,7 @@ int __skb_unclone_keeptruesize(sk_buff &skb, gfp_t flags)
 	skb.end = saved_end_offset;
 	auto *shinfo = ::new (&skb_shinfo(skb)) skb_shared_info();
 	copy_shinfo(*shinfo, held);
-	shinfo->dataref.store(1, std::memory_order_relaxed);
+	atomic_set(shinfo->dataref, 1);
 	return 0;
 }
 
@@ -209,7 +209,7 @@ skb_ptr skb_expand_head(skb_ptr skb, u32 headroom)
 	if (sk && is_skb_wmem(*skb)) {
 		const u32 grown = skb_end_offset(*skb) - osize;
 
-		sk->sk_wmem_alloc.fetch_add(static_cast<int>(grown), std::memory_order_relaxed);
+		refcount_add(static_cast<int>(grown), sk->sk_wmem_alloc);
 		skb->truesize += grown;
 	}
 	return skb;

@@ -73,7 +73,7 @@ inline bool skb_header_cloned(const sk_buff &skb)
 {
 	if (!skb.cloned)
 		return false;
-	const int dataref = skb_shinfo(skb).dataref.load(std::memory_order_relaxed);
+	const int dataref = atomic_read(skb_shinfo(skb).dataref);
 
 	return (dataref & SKB_DATAREF_MASK) - (dataref >> SKB_DATAREF_SHIFT) != 1;
 }
@@ -81,7 +81,7 @@ inline bool skb_header_cloned(const sk_buff &skb)
 inline void __skb_header_release(sk_buff &skb)
 {
 	skb.nohdr = 1;
-	skb_shinfo(skb).dataref.store(1 + (1 << SKB_DATAREF_SHIFT), std::memory_order_relaxed);
+	atomic_set(skb_shinfo(skb).dataref, 1 + (1 << SKB_DATAREF_SHIFT));
 }
 inline bool skb_clone_writable(const sk_buff &skb, u32 len)
 {

@@ -182,7 +182,7 @@ sock *sk_alloc(net &net, u16 family, gfp_t priority, proto &prot, bool kern)
 		sock_inuse_add(net, 1);
 	}
 	sk->skc_net = &net;
-	sk->sk_wmem_alloc.store(1, std::memory_order_relaxed);
+	refcount_set(sk->sk_wmem_alloc, 1);
 	sk_tx_queue_clear(*sk);
 	return sk;
 }
@@ -235,7 +235,7 @@ void sock_init_data_uid(socket *parent, sock &sk, u32 uid)
 	sk.sk_incoming_cpu = -1;
 	sk.skc_rx_queue_mapping = 0xffff;
 	refcount_set(sk.skc_refcnt, 1);
-	sk.sk_drops.store(0, std::memory_order_relaxed);
+	atomic_set(sk.sk_drops, 0);
 }
 
 void sock_init_data(socket *parent, sock &sk)
@@ -294,7 +294,7 @@ sock *sk_clone_lock(const sock &sk, gfp_t priority)
 	sock_lock_init(*newsk);
 	bh_lock_sock(*newsk);
 	newsk->sk_backlog = {};
-	newsk->sk_wmem_alloc.store(1, std::memory_order_relaxed);
+	refcount_set(newsk->sk_wmem_alloc, 1);
 	newsk->sk_omem_alloc = 0;
 	sk_init_common(*newsk);
 	newsk->sk_dst_cache = nullptr;
@@ -302,7 +302,7 @@ sock *sk_clone_lock(const sock &sk, gfp_t priority)
 	newsk->sk_wmem_queued = 0;
 	newsk->sk_forward_alloc = 0;
 	newsk->sk_reserved_mem = 0;
-	newsk->sk_drops.store(0, std::memory_order_relaxed);
+	atomic_set(newsk->sk_drops, 0);
 	newsk->sk_send_head = nullptr;
 	newsk->sk_userlocks = sk.sk_userlocks & (SOCK_SNDBUF_LOCK | SOCK_RCVBUF_LOCK | SOCK_BINDADDR_LOCK);
 	sock_reset_flag(*newsk, SOCK_DONE);
@@ -393,7 +393,7 @@ void __sk_free(sock &sk)
 void sk_free(sock &sk)
 {
 	TRACE(sk);
-	if (sk.sk_wmem_alloc.fetch_sub(1, std::memory_order_acq_rel) == 1)
+	if (refcount_sub_and_test(1, sk.sk_wmem_alloc))
 		__sk_free(sk);
 }
 

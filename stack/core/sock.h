@@ -145,7 +145,7 @@ constexpr u32 SOCK_MIN_SNDBUF = 4608,
 
 struct sock : sock_common {
 	socket_lock_t sk_lock;
-	std::atomic<int> sk_drops{0};
+	atomic_t sk_drops{0};
 	int sk_rcvlowat = 1;
 	sk_buff_head sk_error_queue;
 	sk_buff_head sk_receive_queue;
@@ -166,7 +166,7 @@ struct sock : sock_common {
 	int sk_omem_alloc = 0;
 	int sk_sndbuf = 0;
 	int sk_wmem_queued = 0;
-	std::atomic<int> sk_wmem_alloc{1};
+	refcount_t sk_wmem_alloc;
 	u32 sk_tsq_flags = 0;
 	sk_buff *sk_send_head = nullptr;
 	skb_rb_root tcp_rtx_queue;   // owned skbs; sent and not acknowledged
@@ -268,13 +268,10 @@ inline void sk_acceptq_removed(sock &sk) { --sk.sk_ack_backlog; }
 void sk_acceptq_added(sock &sk); // header inline, in source views
 inline int sk_stream_min_wspace(const sock &sk) { return sk.sk_wmem_queued >> 1; }
 inline int sk_stream_wspace(const sock &sk) { return sk.sk_sndbuf - sk.sk_wmem_queued; }
-inline int sk_wmem_alloc_get(const sock &sk) { return sk.sk_wmem_alloc.load(std::memory_order_relaxed) - 1; }
+inline int sk_wmem_alloc_get(const sock &sk) { return refcount_read(sk.sk_wmem_alloc) - 1; }
 inline int sk_rmem_alloc_get(const sock &sk) { return sk.sk_backlog.rmem_alloc; }
 inline int tcp_rmem_pressure_limit(const sock &sk) { return sk.sk_rcvbuf; }
-inline bool sock_writeable(const sock &sk)
-{
-	return sk.sk_wmem_alloc.load(std::memory_order_relaxed) < (sk.sk_sndbuf >> 1);
-}
+inline bool sock_writeable(const sock &sk) { return refcount_read(sk.sk_wmem_alloc) < (sk.sk_sndbuf >> 1); }
 inline int sk_unused_reserved_mem(const sock &) { return 0; }
 inline long sock_rcvtimeo(const sock &sk, bool noblock) { return noblock ? 0 : sk.sk_rcvtimeo; }
 inline long sock_sndtimeo(const sock &sk, bool noblock) { return noblock ? 0 : sk.sk_sndtimeo; }

@@ -62,9 +62,8 @@ int __sk_mem_raise_allocated(sock &sk, int size, int amt, int kind)
 			if (sk_rmem_alloc_get(sk) < sk_get_rmem0(sk, prot))
 				return 1;
 		} else {
-			const int used = sk.sk_type == SOCK_STREAM
-			                         ? sk.sk_wmem_queued
-			                         : sk.sk_wmem_alloc.load(std::memory_order_relaxed);
+			const int used = sk.sk_type == SOCK_STREAM ? sk.sk_wmem_queued
+			                                           : refcount_read(sk.sk_wmem_alloc);
 
 			if (used < sk_get_wmem0(sk, prot))
 				return 1;
@@ -181,7 +180,7 @@ void sk_get_meminfo(const sock &sk, u32 *mem)
 	mem[5] = static_cast<u32>(sk.sk_wmem_queued);
 	mem[6] = static_cast<u32>(sk.sk_omem_alloc);
 	mem[7] = static_cast<u32>(sk.sk_backlog.len);
-	mem[8] = static_cast<u32>(sk.sk_drops.load(std::memory_order_relaxed));
+	mem[8] = static_cast<u32>(atomic_read(sk.sk_drops));
 }
 
 } // namespace skbwalk

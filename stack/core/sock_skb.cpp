@@ -32,7 +32,7 @@ void sock_wfree(sk_buff &skb)
 	if (!sock_flag(sk, SOCK_USE_WRITE_QUEUE)) {
 		if (sock_flag(sk, SOCK_RCU_FREE) && sk.sk_write_space == sock_def_write_space) {
 			rcu_read_lock();
-			const bool last = sk.sk_wmem_alloc.fetch_sub(len, std::memory_order_acq_rel) == len;
+			const bool last = refcount_sub_and_test(len, sk.sk_wmem_alloc);
 			sock_def_write_space_wfree(sk);
 			rcu_read_unlock();
 			if (last)
@@ -40,13 +40,12 @@ void sock_wfree(sk_buff &skb)
 			return;
 		}
 		// One stays, so that the socket lives through sk_write_space().
-		[[maybe_unused]] const int before =
-			sk.sk_wmem_alloc.fetch_sub(len - 1, std::memory_order_acq_rel);
-		assert(before > len - 1);
+		[[maybe_unused]] const bool was_last = refcount_sub_and_test(len - 1, sk.sk_wmem_alloc);
+		assert(!was_last);
 		sk.sk_write_space(sk);
 		len = 1;
 	}
-	if (sk.sk_wmem_alloc.fetch_sub(len, std::memory_order_acq_rel) == len)
+	if (refcount_sub_and_test(len, sk.sk_wmem_alloc))
 		__sk_free(sk);
 }
 
@@ -55,7 +54,7 @@ void __sock_wfree(sk_buff &skb)
 	TRACE(skb, skb.sk);
 	const auto len = static_cast<int>(skb.truesize);
 
-	if (skb.sk->sk_wmem_alloc.fetch_sub(len, std::memory_order_acq_rel) == len)
+	if (refcount_sub_and_test(len, skb.sk->sk_wmem_alloc))
 		__sk_free(*skb.sk);
 }
 
@@ -101,7 +100,7 @@ void skb_set_owner_w(sk_buff &skb, sock &sk)
 	}
 	skb.destructor = sock_wfree;
 	skb_set_hash_from_sk(skb, sk);
-	sk.sk_wmem_alloc.fetch_add(static_cast<int>(skb.truesize), std::memory_order_relaxed);
+	refcount_add(static_cast<int>(skb.truesize), sk.sk_wmem_alloc);
 }
 
 // Unlike the kernel, which knows tcp_wfree by its address, TCP's own destructor is known by what it is not:
@@ -132,7 +131,7 @@ void skb_orphan_partial(sk_buff &skb)
 skb_ptr sock_wmalloc(sock &sk, u64 size, int force, gfp_t priority)
 {
 	TRACE(sk);
-	if (!force && sk.sk_wmem_alloc.load(std::memory_order_relaxed) >= sk.sk_sndbuf)
+	if (!force && refcount_read(sk.sk_wmem_alloc) >= sk.sk_sndbuf)
 		return nullptr;
 	skb_ptr skb = alloc_skb(static_cast<u32>(size), priority);
 	if (skb)
@@ -185,8 +184,8 @@ static long sock_wait_for_wmem(sock &sk, long timeo)
 	while (timeo && !signal_pending(*current.task)) {
 		sk.sk_socket->flags |= 1u << SOCK_NOSPACE;
 		prepare_to_wait(*sk_sleep(sk), wait, TASK_INTERRUPTIBLE);
-		if (sk.sk_wmem_alloc.load(std::memory_order_relaxed) < sk.sk_sndbuf ||
-		    (sk.sk_shutdown & SEND_SHUTDOWN) || sk.sk_err)
+		if (refcount_read(sk.sk_wmem_alloc) < sk.sk_sndbuf || (sk.sk_shutdown & SEND_SHUTDOWN) ||
+		    sk.sk_err)
 			break;
 		timeo = schedule_timeout(timeo);
 	}
@@ -236,11 +235,11 @@ int __sock_queue_rcv_skb(sock &sk, skb_ptr &skb)
 	sk_buff_head &list = sk.sk_receive_queue;
 
 	if (sk_rmem_alloc_get(sk) >= sk.sk_rcvbuf) {
-		sk.sk_drops.fetch_add(1, std::memory_order_relaxed);
+		atomic_inc(sk.sk_drops);
 		return -ENOMEM;
 	}
 	if (!sk_rmem_schedule(sk, *skb, static_cast<int>(skb->truesize))) {
-		sk.sk_drops.fetch_add(1, std::memory_order_relaxed);
+		atomic_inc(sk.sk_drops);
 		return -ENOBUFS;
 	}
 	skb->dev = nullptr;
@@ -285,7 +284,7 @@ int __sk_receive_skb(sock &sk, skb_ptr skb, int, u32 trim_cap, bool refcounted)
 	} else {
 		skb->dev = nullptr;
 		if (sk_rcvqueues_full(sk, static_cast<u32>(sk.sk_rcvbuf))) {
-			sk.sk_drops.fetch_add(1, std::memory_order_relaxed);
+			atomic_inc(sk.sk_drops);
 			kfree_skb(std::move(skb));
 		} else {
 			bh_lock_sock(sk);
@@ -297,7 +296,7 @@ int __sk_receive_skb(sock &sk, skb_ptr skb, int, u32 trim_cap, bool refcounted)
 
 				bh_unlock_sock(sk);
 				if (err) {
-					sk.sk_drops.fetch_add(1, std::memory_order_relaxed);
+					atomic_inc(sk.sk_drops);
 					kfree_skb(std::move(skb));
 				}
 			}

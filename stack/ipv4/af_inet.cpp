@@ -30,7 +30,7 @@ void inet_sock_destruct(sock &sk)
 	assert(sk.sk_type != SOCK_STREAM || sk.sk_state == TCP_CLOSE);
 	assert(sock_flag(sk, SOCK_DEAD));
 	assert(sk_rmem_alloc_get(sk) == 0);
-	assert(sk.sk_wmem_alloc.load(std::memory_order_relaxed) == 0);
+	assert(refcount_read(sk.sk_wmem_alloc) == 0);
 	assert(sk.sk_wmem_queued == 0);
 	assert(sk.sk_forward_alloc == 0);
 

@@ -169,7 +169,7 @@ static void arp_solicit(neighbour &neigh, sk_buff *skb)
 	net_device &dev = *neigh.dev;
 	net &net = dev_net(dev);
 	const be32 target = neigh.primary_key;
-	int probes = neigh.probes.load(std::memory_order_relaxed);
+	int probes = atomic_read(neigh.probes);
 	mac_addr dst_ha;
 	const u8 *dst_hw = nullptr;
 	dst_entry *dst = nullptr;

@@ -345,8 +345,7 @@ void *inet_frag_reasm_prepare(inet_frag_queue &q, sk_buff &skb, sk_buff *parent)
 		if (orig_truesize) {
 			head->sk = sk;
 			head->destructor = destructor;
-			sk->sk_wmem_alloc.fetch_add(static_cast<int>(head->truesize - orig_truesize),
-			                            std::memory_order_relaxed);
+			refcount_add(static_cast<int>(head->truesize - orig_truesize), sk->sk_wmem_alloc);
 		}
 		return nextp;
 	};
@@ -450,8 +449,7 @@ void inet_frag_reasm_finish(inet_frag_queue &q, sk_buff &head, void *reasm_data,
 	head.tstamp = q.stamp;
 	head.mono_delivery_time = q.mono_delivery_time;
 	if (sk)
-		sk->sk_wmem_alloc.fetch_add(static_cast<int>(sum_truesize - head_truesize),
-		                            std::memory_order_relaxed);
+		refcount_add(static_cast<int>(sum_truesize - head_truesize), sk->sk_wmem_alloc);
 }
 
 // The first fragment, out of the queue.

@@ -154,7 +154,7 @@ static bool ip_frag_too_far(ipq &qp)
 	if (!qp.peer || !max)
 		return false;
 	const u32 start = qp.rid;
-	const u32 end = static_cast<u32>(qp.peer->rid.fetch_add(1, std::memory_order_relaxed)) + 1;
+	const u32 end = static_cast<u32>(atomic_add_return(1, qp.peer->rid));
 	qp.rid = end;
 	const bool rc = qp.fragments_tail && end - start > max;
 	if (rc)

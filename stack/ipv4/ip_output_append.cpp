@@ -93,8 +93,7 @@ int append_skb(layout &l, sk_buff *skb_prev)
 	if (l.transhdrlen)
 		skb = sock_alloc_send_skb(l.sk, static_cast<u64>(alloclen),
 		                          static_cast<int>(l.flags & MSG_DONTWAIT), err);
-	else if (l.sk.sk_wmem_alloc.load(std::memory_order_relaxed) + l.wmem_alloc_delta <=
-	         2 * l.sk.sk_sndbuf)
+	else if (refcount_read(l.sk.sk_wmem_alloc) + l.wmem_alloc_delta <= 2 * l.sk.sk_sndbuf)
 		skb = alloc_skb(static_cast<u32>(alloclen), l.sk.sk_allocation);
 	if (!skb)
 		return err;
@@ -229,7 +228,7 @@ static int __ip_append_data(sock &sk, flowi4 &fl4, sk_buff_head &queue, inet_cor
 		IP_INC_STATS(sock_net(sk), IPSTATS_MIB_OUTDISCARDS);
 	}
 	if (l.wmem_alloc_delta)
-		sk.sk_wmem_alloc.fetch_add(l.wmem_alloc_delta, std::memory_order_relaxed);
+		refcount_add(l.wmem_alloc_delta, sk.sk_wmem_alloc);
 	return err;
 }
 

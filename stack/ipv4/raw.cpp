@@ -143,7 +143,7 @@ int raw_rcv(sock &sk, skb_ptr skb)
 {
 	TRACE(sk, skb);
 	if (!xfrm4_policy_check(&sk, XFRM_POLICY_IN, *skb)) {
-		sk.sk_drops.fetch_add(1, std::memory_order_relaxed);
+		atomic_inc(sk.sk_drops);
 		kfree_skb_reason(std::move(skb), SKB_DROP_REASON_XFRM_POLICY);
 		return NET_RX_DROP;
 	}

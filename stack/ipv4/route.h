@@ -269,7 +269,7 @@ struct inet_peer {
 	u32 n_redirects = 0;
 	u32 dtime = 0;
 	refcount_t refcnt;
-	std::atomic<int> rid{0};
+	atomic_t rid{0};
 	rcu_head rcu;
 };
 // Under rcu_read_lock, and no longer than it: 6.1.192 does not count the peer. Null when out of memory.

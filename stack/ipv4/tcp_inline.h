@@ -401,7 +401,7 @@ inline void tcp_highest_sack_replace(sock &sk, sk_buff *old, sk_buff *skb)
 // --- listening ---
 inline void tcp_listendrop(const sock &sk)
 {
-	const_cast<sock &>(sk).sk_drops.fetch_add(1, std::memory_order_relaxed);
+	atomic_inc(const_cast<sock &>(sk).sk_drops);
 	__NET_INC_STATS(sock_net(sk), LINUX_MIB_LISTENDROPS);
 }
 inline void tcp_saved_syn_free(tcp_sock &tp)

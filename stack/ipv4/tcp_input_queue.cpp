@@ -196,8 +196,7 @@ static bool tcp_ooo_try_coalesce(sock &sk, sk_buff &to, sk_buff &from, bool &fra
 void tcp_drop_reason(sock &sk, skb_ptr skb, skb_drop_reason reason)
 {
 	TRACE(sk, skb);
-	sk.sk_drops.fetch_add(std::max<int>(1, skb_shinfo(*skb).gso_segs),
-	                      std::memory_order_relaxed); // sk_drops_add
+	atomic_add(std::max<int>(1, skb_shinfo(*skb).gso_segs), sk.sk_drops); // sk_drops_add
 	kfree_skb_reason(std::move(skb), reason);
 }
 

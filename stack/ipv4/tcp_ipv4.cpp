@@ -934,7 +934,7 @@ int bad_checksum(net &net, skb_ptr skb)
 
 int discard_and_relse(sock &sk, bool refcounted, skb_ptr skb, skb_drop_reason reason)
 {
-	sk.sk_drops.fetch_add(std::max<int>(1, skb_shinfo(*skb).gso_segs), std::memory_order_relaxed);
+	atomic_add(std::max<int>(1, skb_shinfo(*skb).gso_segs), sk.sk_drops);
 	if (refcounted)
 		sock_put(sk);
 	return discard(std::move(skb), reason);
@@ -1034,7 +1034,7 @@ int tcp_v4_rcv(skb_ptr skb)
 		                                        dif, sdif)
 		                 : SKB_DROP_REASON_XFRM_POLICY;
 		if (reason) {
-			listener.sk_drops.fetch_add(1, std::memory_order_relaxed);
+			atomic_inc(listener.sk_drops);
 			reqsk_put(req);
 			return discard(std::move(skb), reason);
 		}

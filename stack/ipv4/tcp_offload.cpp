@@ -125,8 +125,7 @@ skb_segs tcp_gso_segment(sk_buff &gso_skb, netdev_features_t features)
 		std::swap(gso_skb.sk, skb->sk);
 		std::swap(gso_skb.destructor, skb->destructor);
 		sum_truesize += skb->truesize;
-		skb->sk->sk_wmem_alloc.fetch_add(static_cast<int>(sum_truesize - gso_skb.truesize),
-		                                 std::memory_order_relaxed);
+		refcount_add(static_cast<int>(sum_truesize - gso_skb.truesize), skb->sk->sk_wmem_alloc);
 	}
 	const auto last_len =
 		static_cast<u32>(skb_tail_pointer(*skb) - skb_transport_header(*skb)) + skb->data_len;

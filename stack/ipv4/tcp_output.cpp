@@ -249,7 +249,7 @@ int __tcp_transmit_skb(sock &sk, sk_buff *skb_in, int clone_it, gfp_t gfp_mask, 
 	skb_orphan(*skb);
 	skb->sk = &sk;
 	skb->destructor = skb_is_tcp_pure_ack(*skb) ? __sock_wfree : tcp_wfree;
-	sk.sk_wmem_alloc.fetch_add(static_cast<int>(skb->truesize), std::memory_order_relaxed);
+	refcount_add(static_cast<int>(skb->truesize), sk.sk_wmem_alloc);
 	skb->dst_pending_confirm = sk.sk_dst_pending_confirm != 0;
 
 	tcphdr &th = *reinterpret_cast<tcphdr *>(skb->data);

@@ -113,9 +113,10 @@ void tcp_wfree(sk_buff &skb)
 {
 	TRACE(skb, skb.sk);
 	sock &sk = *skb.sk;
-	const int left = sk.sk_wmem_alloc.fetch_sub(static_cast<int>(skb.truesize) - 1) -
-	                 (static_cast<int>(skb.truesize) - 1);
-	assert(left > 0);
+	[[maybe_unused]] const bool was_last =
+		refcount_sub_and_test(static_cast<int>(skb.truesize) - 1, sk.sk_wmem_alloc);
+	assert(!was_last);
+	const int left = refcount_read(sk.sk_wmem_alloc);
 
 	// ksoftirqd runs only under load: then wait until all is drained.
 	const bool loaded = left >= static_cast<int>(SKB_TRUESIZE(1)) && current.cpu->ksoftirqd &&

@@ -264,9 +264,7 @@ bool tcp_small_queue_check(sock &sk, const sk_buff &skb, u32 factor)
 	if (tcp_sk(sk).tcp_tx_delay)
 		limit += sk.sk_pacing_rate * tcp_sk(sk).tcp_tx_delay >>
 		         (20 - 1); // rate times delay, doubled for overhead
-	const auto queued = [&] {
-		return static_cast<u64>(sk.sk_wmem_alloc.load(std::memory_order_relaxed));
-	};
+	const auto queued = [&] { return static_cast<u64>(refcount_read(sk.sk_wmem_alloc)); };
 	if (queued() <= limit)
 		return false;
 	// Not worth the wait for a completion with (almost) nothing in flight.

@@ -68,8 +68,7 @@ static bool tcp_should_autocork(sock &sk, const sk_buff &skb, int size_goal)
 {
 	TRACE(sk, skb);
 	return static_cast<int>(skb.len) < size_goal && sock_net(sk).ipv4.sysctl_tcp_autocorking &&
-	       !tcp_rtx_queue_empty(sk) &&
-	       sk.sk_wmem_alloc.load(std::memory_order_relaxed) > static_cast<int>(skb.truesize) &&
+	       !tcp_rtx_queue_empty(sk) && refcount_read(sk.sk_wmem_alloc) > static_cast<int>(skb.truesize) &&
 	       tcp_skb_can_collapse_to(skb);
 }
 
@@ -90,7 +89,7 @@ void tcp_push(sock &sk, int flags, int mss_now, u32 nonagle, int size_goal)
 			sk.sk_tsq_flags |= TSQF_THROTTLED;
 		}
 		// They may have left in this moment.
-		if (sk.sk_wmem_alloc.load(std::memory_order_relaxed) > static_cast<int>(skb->truesize))
+		if (refcount_read(sk.sk_wmem_alloc) > static_cast<int>(skb->truesize))
 			return;
 	}
 	if (flags & MSG_MORE)

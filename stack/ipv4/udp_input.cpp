@@ -152,7 +152,7 @@ int __udp_enqueue_schedule_skb(sock &sk, skb_ptr &skb)
 
 	// At least one packet is always taken.
 	if (rmem_alloc > sk.sk_rcvbuf) {
-		sk.sk_drops.fetch_add(1, std::memory_order_relaxed);
+		atomic_inc(sk.sk_drops);
 		busylock_release(busy);
 		return -ENOMEM;
 	}
@@ -186,7 +186,7 @@ int __udp_enqueue_schedule_skb(sock &sk, skb_ptr &skb)
 	}
 	if (err) {
 		rmem_alloc -= size;
-		sk.sk_drops.fetch_add(1, std::memory_order_relaxed);
+		atomic_inc(sk.sk_drops);
 	} else if (!sock_flag(sk, SOCK_DEAD)) {
 		sk.sk_data_ready(sk);
 	}
@@ -252,7 +252,7 @@ static sk_buff *__first_packet_length(sock &sk, sk_buff_head &rcvq, u32 &total)
 		}
 		UDP_INC_STATS(sock_net(sk), UDP_MIB_CSUMERRORS);
 		UDP_INC_STATS(sock_net(sk), UDP_MIB_INERRORS);
-		sk.sk_drops.fetch_add(1, std::memory_order_relaxed);
+		atomic_inc(sk.sk_drops);
 		total += skb->truesize;
 		kfree_skb(__skb_unlink(*skb, rcvq));
 	}
@@ -417,7 +417,7 @@ int udp_recvmsg(sock &sk, msghdr &msg, std::size_t len, int flags, int &addr_len
 		}
 		if (err) {
 			if (!peeking) {
-				sk.sk_drops.fetch_add(1, std::memory_order_relaxed);
+				atomic_inc(sk.sk_drops);
 				UDP_INC_STATS(sock_net(sk), UDP_MIB_INERRORS);
 			}
 			kfree_skb(std::move(skb));
@@ -469,7 +469,7 @@ static int udp_queue_rcv_one_skb(sock &sk, skb_ptr skb)
 	TRACE(sk, skb);
 	net &net = sock_net(sk);
 	const auto refuse = [&](skb_drop_reason reason) {
-		sk.sk_drops.fetch_add(1, std::memory_order_relaxed);
+		atomic_inc(sk.sk_drops);
 		drop(std::move(skb), net, reason);
 		return -1;
 	};
@@ -510,7 +510,7 @@ static sk_buff *udp_rcv_segment(sock &sk, skb_ptr skb)
 	if (segs.err || !segs.list) {
 		const u16 count = skb_shinfo(*skb).gso_segs;
 
-		sk.sk_drops.fetch_add(count, std::memory_order_relaxed);
+		atomic_add(count, sk.sk_drops);
 		sock_net(sk).mib.udp_statistics[UDP_MIB_INERRORS] += count;
 		kfree_skb(std::move(skb));
 		return nullptr;
@@ -587,7 +587,7 @@ static int __udp4_lib_mcast_deliver(net &net, skb_ptr skb, const udphdr &uh, be3
 			udp_queue_rcv_skb(sk, std::move(nskb));
 			return;
 		}
-		sk.sk_drops.fetch_add(1, std::memory_order_relaxed);
+		atomic_inc(sk.sk_drops);
 		UDP_INC_STATS(net, UDP_MIB_RCVBUFERRORS);
 		UDP_INC_STATS(net, UDP_MIB_INERRORS);
 	};

@@ -126,8 +126,7 @@ skb_segs __udp_gso_segment(sk_buff &gso_skb, netdev_features_t features)
 	set_length_and_checksum(*seg, *uh, last_len, with_length(last_len));
 
 	if (copy_dtor)
-		sk->sk_wmem_alloc.fetch_add(static_cast<int>(sum_truesize - gso_skb.truesize),
-		                            std::memory_order_relaxed);
+		refcount_add(static_cast<int>(sum_truesize - gso_skb.truesize), sk->sk_wmem_alloc);
 	return segs;
 }
 

@@ -36,7 +36,7 @@ extern unsigned char *const __stop_skbwalk_jumps[] __attribute__((weak));
 namespace skbwalk::trace {
 
 constinit u32 armed = 0;
-constinit const std::byte no_object[512] = {};
+constinit const std::byte no_object[1024] = {};
 
 namespace {
 

@@ -51,7 +51,7 @@ struct objects {
 };
 
 // What stands for an object that a call is not about: its id, wherever that lies, reads as 0.
-extern constinit const std::byte no_object[512];
+extern constinit const std::byte no_object[1024];
 template <class T> const T *none() { return reinterpret_cast<const T *>(no_object); }
 
 // Objects in registers, none() for none: a call that is not made must cost nothing on the stack. Who calls shall think it

@@ -156,7 +156,7 @@ TEST_F(sock_queue, full_one_refuses_with_the_reason)
 	ASSERT_EQ(sock_queue_rcv_skb_reason(*sk_, a, &reason), 0);
 	EXPECT_EQ(sock_queue_rcv_skb_reason(*sk_, b, &reason), -ENOMEM);
 	EXPECT_EQ(reason, SKB_DROP_REASON_SOCKET_RCVBUFF);
-	EXPECT_EQ(sk_->sk_drops.load(), 1);
+	EXPECT_EQ(atomic_read(sk_->sk_drops), 1);
 	kfree_skb_reason(std::move(b), reason);
 }
 
@@ -179,14 +179,14 @@ TEST_F(sock_memory, beyond_the_hard_limit_is_refused_but_within_the_reserve_of_a
 {
 	proto_of(plain_prot).sysctl_mem = {0, 1, 2};
 	sk_->sk_type = SOCK_DGRAM;
-	sk_->sk_wmem_alloc.store(1 << 20);
+	refcount_set(sk_->sk_wmem_alloc, 1 << 20);
 	// Less than a megabyte is booked on the cpu only.
 	EXPECT_EQ(__sk_mem_schedule(*sk_, 100 * SK_MEM_QUANTUM, SK_MEM_SEND), 1);
 	EXPECT_EQ(__sk_mem_schedule(*sk_, 300 * SK_MEM_QUANTUM, SK_MEM_SEND), 0);
 	EXPECT_EQ(sk_->sk_forward_alloc, 100 * SK_MEM_QUANTUM);
 	sk_mem_reclaim(*sk_);
 	EXPECT_EQ(sk_->sk_forward_alloc, 0);
-	sk_->sk_wmem_alloc.store(1);
+	refcount_set(sk_->sk_wmem_alloc, 1);
 }
 
 TEST_F(sock_memory, page_frag_is_used_again_when_all_pieces_are_back)
