@@ -5,9 +5,13 @@
 //
 //   segment/bulk     a segment of 1448 bytes: two tasks, sends and receives of eleven (16 KB), offloads off
 //   segment/gso      the same with offloads on, and 64 KB
+//   copies           its two copies alone
 //   segment/single   one task that sends one segment and receives it: two system calls each
 //   rr, connection   a byte there and back; connect, accept and close
 //   trace/event      what an event (an entry or a return) of a function costs where it is recorded
+#include <cstring>
+#include <vector>
+
 #include "bench/harness.h"
 #include "bench/lab.h"
 
@@ -74,6 +78,23 @@ void bulk(benchmark::State &state, bool offloads, std::size_t chunk)
 	});
 	l.run(server);
 	state.SetItemsProcessed(state.iterations() * static_cast<s64>(chunk / mss));
+}
+
+// What segment/gso copies, and nothing else: in, and when 3 MB are under way, out.
+void copies(benchmark::State &state)
+{
+	constexpr std::size_t piece = 32768, under_way = 96 * piece;
+	static auto *const pages = static_cast<std::byte *>(huge_arena(under_way));
+	std::vector<std::byte> in(2 * piece), out(2 * piece);
+
+	for (auto _ : state) {
+		for (std::size_t at = 0; at < under_way; at += piece)
+			std::memcpy(pages + at, in.data() + at % in.size(), piece);
+		for (std::size_t at = 0; at < under_way; at += piece)
+			std::memcpy(out.data() + at % in.size(), pages + at, piece);
+		benchmark::DoNotOptimize(out.data());
+	}
+	state.SetItemsProcessed(state.iterations() * static_cast<s64>(under_way / mss));
 }
 
 // One task that has both ends: nothing sleeps, nothing waits in a queue.
@@ -235,6 +256,7 @@ void set_up()
 {
 	benchmark::RegisterBenchmark("segment/bulk", bulk, false, small);
 	benchmark::RegisterBenchmark("segment/gso", bulk, true, large);
+	benchmark::RegisterBenchmark("copies", copies);
 	benchmark::RegisterBenchmark("segment/single", single);
 	benchmark::RegisterBenchmark("rr", round_trip);
 	benchmark::RegisterBenchmark("connection", connection);
