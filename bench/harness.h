@@ -31,8 +31,8 @@ void set_up();
 // A figure that is not a time an item: printed at once, once a round if called from a benchmark.
 void sample(const std::string &name, double value, const char *unit);
 
-// Runs this benchmark in a process of its own, of memory that nothing else has used and without other threads;
-// true in that one. Its samples are printed then.
+// Runs this benchmark in a process of its own, of memory that nothing else has used and without other
+// threads; true in that one. Its samples are printed then.
 [[nodiscard]] bool alone(benchmark::State &state, const char *name);
 
 // Something of which instructions are counted (bench/instructions.sh): prepare() is not counted and returns

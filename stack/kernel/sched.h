@@ -89,8 +89,8 @@ struct cpu {
 	bool interrupt_waits = false; // the local APIC has a vector that this cpu would take now
 	u32 softirq_pending = 0;
 	u32 locks_held = 0;
-	u16 idle_depth = 0;  // trace depth of the idle task
-	u32 recorded = 0;    // host, id and context of what it runs, as they lie in a record (trace/recorder.h)
+	u16 idle_depth = 0; // trace depth of the idle task
+	u32 recorded = 0; // host, id and context of what it runs, as they lie in a record (trace/recorder.h)
 	u32 rcu_nesting = 0; // rcu_read_lock sections that are open
 	bool need_resched = false;
 	bool resched_asked = false;  // another cpu set TIF_NEED_RESCHED; its interrupt is on the way

@@ -19,11 +19,12 @@ void context_changed(cpu &c)
 	static_assert(offsetof(record, host) % 4 == 0 && offsetof(record, cpu) % 4 == 1 &&
 	              offsetof(record, context) % 4 == 2 && offsetof(record, kind) % 4 == 3 &&
 	              std::endian::native == std::endian::little);
-	const auto runs = c.hardirq_nesting     ? run_context::hardirq
-			  : c.serving_softirq ? run_context::softirq
-					      : run_context::task;
+	const auto runs = c.hardirq_nesting   ? run_context::hardirq
+	                  : c.serving_softirq ? run_context::softirq
+	                                      : run_context::task;
 
-	c.recorded = static_cast<u8>(c.on.id) | u32{static_cast<u8>(c.id)} << 8 | static_cast<u32>(runs) << 16;
+	c.recorded =
+		static_cast<u8>(c.on.id) | u32{static_cast<u8>(c.id)} << 8 | static_cast<u32>(runs) << 16;
 }
 
 recorder::recorder(std::size_t records_max, when_full policy, object_ids ids)

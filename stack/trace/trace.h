@@ -54,15 +54,16 @@ struct objects {
 extern constinit const std::byte no_object[1024];
 template <class T> const T *none() { return reinterpret_cast<const T *>(no_object); }
 
-// Objects in registers, none() for none: a call that is not made must cost nothing on the stack. Who calls shall think it
-// unlikely, and lay the call aside; the functions themselves (trace.cpp) shall be as fast as any.
+// Objects in registers, none() for none: a call that is not made must cost nothing on the stack. Who calls
+// shall think it unlikely, and lay the call aside; the functions themselves (trace.cpp) shall be as fast as
+// any.
 [[gnu::cold]] void enter(const site &s, const sk_buff *skb, const sock *sk,
                          const net_device *dev) asm("skbwalk_trace_enter");
 [[gnu::cold]] void enter(const site &s) asm("skbwalk_trace_enter_plain"); // about no object
 [[gnu::cold]] void leave(const site &s) asm("skbwalk_trace_leave");
 
-// Collect pick() of each argument: a null changes nothing. Overloads for sk_buff, skb_ptr, sock and net_device
-// stand beside those types.
+// Collect pick() of each argument: a null changes nothing. Overloads for sk_buff, skb_ptr, sock and
+// net_device stand beside those types.
 inline void pick(objects &o, const sk_buff *skb) { o.skb = skb ? skb : o.skb; }
 inline void pick(objects &o, const sk_buff &skb) { o.skb = &skb; }
 inline void pick(objects &o, const sock *sk) { o.sk = sk ? sk : o.sk; }
