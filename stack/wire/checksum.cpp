@@ -39,14 +39,14 @@ u32 fold64(u64 sum)
 SKBWALK_WIDE u64 sum_blocks(const u8 *p, u32 blocks)
 {
 	using words = u64 __attribute__((vector_size(32)));
-	using words_anywhere = u64 __attribute__((vector_size(32), aligned(1), may_alias));
+	struct [[gnu::packed, gnu::may_alias]] words_anywhere { words w; };
 	const words low = {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff};
 	words even{}, odd{};
 
 	// Read in place: a copy in between would be written by halves and read whole, which waits for memory.
 	for (; blocks; --blocks, p += 64) {
 		const auto *const at = reinterpret_cast<const words_anywhere *>(p);
-		const words a = at[0], b = at[1];
+		const words a = at[0].w, b = at[1].w;
 
 		even += (a & low) + (b & low);
 		odd += (a >> 32) + (b >> 32);
