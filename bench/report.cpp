@@ -423,8 +423,8 @@ void write_document(const bench &b, const fs::path &file)
 			kept[first_cell(line)] = line;
 
 	std::ostringstream out;
-	out << marks[0] << "Last run: " << today() << ", " << machine() << ".\nMedians of " << b.rounds()
-	    << " rounds; noise: " << noise_text(b) << ".\n\n"
+	out << marks[0] << "Last run: " << today() << ", " << machine() << ", medians of " << b.rounds()
+	    << " rounds; its noise: " << noise_text(b) << ".\n\n"
 	    << "| row | ours | rival | ratio (least-most) | reach | aim | | measured |\n|---|---|---|---|---|---|---|---|\n";
 	std::ostringstream reasons;
 	for (const row &r : read_rows("")) {

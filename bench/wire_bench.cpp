@@ -4,7 +4,6 @@
 // interrupts at both ends, flows that send as much as they can. What counts is the cpu time that a segment of
 // 1448 bytes costs which arrives, by one flow, by a thousand, and where one frame in a hundred is lost; and
 // the memory of a pair of connected sockets that does nothing.
-
 #include "bench/harness.h"
 #include "bench/lab.h"
 #include "sim/wire.h"

@@ -2,9 +2,8 @@
 //
 // atomic_t (include/linux/atomic.h): a counter that several threads of the machine may change at once, as
 // readers of the established hash do. A world runs on one thread, and while the process has no other, what
-// reads, adds and writes does so by plain instructions: a locked one takes as long as twenty. The kernel
-// patches its lock prefixes away where it finds one cpu (arch/x86/kernel/alternative.c); here the C library
-// says it.
+// reads, adds and writes does so by plain instructions, not by locked ones. The kernel patches its lock
+// prefixes away where it finds one cpu (arch/x86/kernel/alternative.c); here the C library says it.
 #pragma once
 
 #include <atomic>
@@ -37,7 +36,6 @@ inline int atomic_fetch_add(int n, atomic_t &v)
 }
 inline int atomic_fetch_sub(int n, atomic_t &v) { return atomic_fetch_add(-n, v); }
 inline int atomic_add_return(int n, atomic_t &v) { return atomic_fetch_add(n, v) + n; }
-inline int atomic_sub_return(int n, atomic_t &v) { return atomic_add_return(-n, v); }
 inline void atomic_add(int n, atomic_t &v) { atomic_fetch_add(n, v); }
 inline void atomic_inc(atomic_t &v) { atomic_add(1, v); }
 // False: it is 0, and stays so. Who gets true sees what was written before it was set.
