@@ -165,7 +165,8 @@ cpu::cpu(host &h, u16 cpu_id) : on(h), id(cpu_id), now_ns(h.boot_ns)
 cpu::~cpu()
 {
 	assert(!left_on && !call_single_queue);
-	call_on_irqstack(*this, nullptr, 0);
+	if (hardirq_stack.base)
+		on.state->stacks.give(hardirq_stack);
 	end_idle_stack(*this);
 }
 

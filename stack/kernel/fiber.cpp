@@ -1,65 +1,59 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Switching stacks. A switch saves where it stopped in the fiber that is left: jump_fcontext hands that over
-// to whom it arrives at, who stores it. A fiber ends by its last switch away; its stack goes back to the pool
-// with the fiber object.
+// Stacks, fibers and the sanitizers' view of both. A switch saves where it stopped in the fiber that is left.
+// A fiber ends by its last switch away; its stack goes back to the pool with the fiber object. jump_fcontext
+// hands over where it stopped to whom it arrives at, who stores it.
 #include "stack/kernel/fiber.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <boost/context/detail/fcontext.hpp>
-#include <cassert>
 #include <cstdlib>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SKBWALK_ASAN 1
+#ifndef __x86_64__
+#include <boost/context/detail/fcontext.hpp>
 #endif
-#if __has_feature(thread_sanitizer)
-#define SKBWALK_TSAN 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-#define SKBWALK_ASAN 1
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define SKBWALK_TSAN 1
-#endif
+
 #ifdef SKBWALK_ASAN
 #include <sanitizer/asan_interface.h>
-#include <sanitizer/common_interface_defs.h>
-#endif
-#ifdef SKBWALK_TSAN
-#include <sanitizer/tsan_interface.h>
 #endif
 
 namespace skbwalk {
-
-namespace ctx = boost::context::detail;
 
 namespace {
 
 constexpr std::size_t guard_bytes = 4096;
 
-// What is handed over is the fiber arrived at: nothing of the stack that was left may be read any more.
+#ifdef __x86_64__
+
+[[noreturn]] void run(fiber *self)
+{
+	fiber_arrives(*self);
+	self->entry(self->arg);
+	std::abort(); // an entry ends by its last switch away
+}
+
+// As switch_to finds it: where to go on, and, for who looks at the stack, that nothing called it.
+void *new_context(std::byte *top)
+{
+	void **const sp = reinterpret_cast<void **>(top) - 2;
+
+	sp[0] = reinterpret_cast<void *>(run);
+	sp[1] = nullptr;
+	return sp;
+}
+
+#else
+
+namespace ctx = boost::context::detail;
+
+// Nothing of the stack that was left may be read any more.
 void arrived(ctx::transfer_t t)
 {
 	fiber &to = *static_cast<fiber *>(t.data);
-	fiber &from = *to.left;
 
-	from.context = t.fctx;
-#ifdef SKBWALK_ASAN
-	const void *bottom = nullptr;
-	std::size_t size = 0;
-
-	__sanitizer_finish_switch_fiber(to.asan_fake_stack, &bottom, &size);
-	// What a scheduler's stack is, the first one that it switches to finds out.
-	if (!from.entry) {
-		from.asan_bottom = bottom;
-		from.asan_size = size;
-	}
-#endif
+	to.left->context = t.fctx;
+	fiber_arrives(to);
 }
 
 [[noreturn]] void run(ctx::transfer_t t)
@@ -70,6 +64,10 @@ void arrived(ctx::transfer_t t)
 	self->entry(self->arg);
 	std::abort(); // an entry ends by its last switch away
 }
+
+void *new_context(std::byte *top) { return ctx::make_fcontext(top, fiber_pool::stack_bytes, run); }
+
+#endif
 
 } // namespace
 
@@ -115,8 +113,7 @@ fiber::fiber(fiber_pool &from, void (*fn)(void *), void *a)
 {
 	asan_bottom = stack.base;
 	asan_size = fiber_pool::stack_bytes;
-	context = ctx::make_fcontext(static_cast<std::byte *>(stack.base) + fiber_pool::stack_bytes,
-	                             fiber_pool::stack_bytes, run);
+	context = new_context(static_cast<std::byte *>(stack.base) + fiber_pool::stack_bytes);
 #ifdef SKBWALK_TSAN
 	tsan_fiber = __tsan_create_fiber(0);
 #endif
@@ -132,19 +129,36 @@ fiber::~fiber()
 	pool->give(stack);
 }
 
-void fiber::switch_to(fiber &to, [[maybe_unused]] bool last)
+#ifndef __x86_64__
+void fiber::switch_to(fiber &to, bool last)
 {
 	assert(to.context);
 	to.left = this;
-	void *target = to.context;
-	to.context = nullptr;
-#ifdef SKBWALK_ASAN
-	__sanitizer_start_switch_fiber(last ? nullptr : &asan_fake_stack, to.asan_bottom, to.asan_size);
+	fiber_leaves(*this, to, last);
+	arrived(ctx::jump_fcontext(std::exchange(to.context, nullptr), &to));
+}
 #endif
-#ifdef SKBWALK_TSAN
-	__tsan_switch_to_fiber(to.tsan_fiber, 0);
+
+// not traced: a macro in the kernel
+void call_on_stack([[maybe_unused]] fiber *running, [[maybe_unused]] const fiber_stack &stack,
+                   void (*fn)(u32), u32 arg)
+{
+#ifdef __x86_64__
+	std::byte *const top = static_cast<std::byte *>(stack.base) + fiber_pool::stack_bytes;
+
+	// That the frame's address is asked for makes the compiler keep a frame pointer, by which a debugger
+	// finds back.
+	asm volatile("movq %%rsp, %%rbx\n\t"
+	             "movq %[top], %%rsp\n\t"
+	             "call *%[fn]\n\t"
+	             "movq %%rbx, %%rsp"
+	             : "+D"(arg)
+	             : [top] "r"(top), [fn] "r"(fn), "r"(__builtin_frame_address(0))
+	             : "rax", "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "cc", "memory",
+	               SKBWALK_VECTORS);
+#else
+	fn(arg);
 #endif
-	arrived(ctx::jump_fcontext(target, &to));
 }
 
 } // namespace skbwalk

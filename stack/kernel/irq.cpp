@@ -165,7 +165,7 @@ void common_interrupt(u32 vector)
 	};
 
 	// run_irq_on_irqstack_cond
-	if (!current.task || c.hardirq_stack_user)
+	if (!current.task || c.hardirq_stack_inuse)
 		run(vector);
 	else
 		call_on_irqstack(c, run, vector);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "stack/kernel/context.h"
+#include "stack/kernel/fiber.h"
 #include "stack/kernel/list.h"
 
 namespace skbwalk {
@@ -114,10 +115,8 @@ struct cpu {
 	object_area area;           // percpu<T>
 	fiber *scheduler = nullptr; // whom a sleeping task switches back to
 	// What interrupts and softirqs run on when they come in a task, whose own stack may be nearly full.
-	std::unique_ptr<fiber> hardirq_stack;
-	fiber *hardirq_stack_user = nullptr; // whom it goes back to; null: not in use
-	void (*hardirq_stack_call)(u32) = nullptr;
-	u32 hardirq_stack_arg = 0;
+	fiber_stack hardirq_stack;
+	bool hardirq_stack_inuse = false;
 	// What interrupts that come to the idle task run on where the host has several cpus (cpus.h), so that
 	// they can be left in the middle.
 	std::unique_ptr<fiber> idle_stack;

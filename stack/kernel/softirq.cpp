@@ -44,39 +44,17 @@ void softirq_handle_end()
 	trace::context_changed(*current.cpu);
 }
 
-void interrupt_stack_main(void *arg)
-{
-	cpu &c = *static_cast<cpu *>(arg);
-
-	while (c.hardirq_stack_call) {
-		c.hardirq_stack_call(c.hardirq_stack_arg);
-		c.hardirq_stack->switch_to(*c.hardirq_stack_user);
-	}
-	c.hardirq_stack->switch_to(*c.hardirq_stack_user, true);
-}
-
 } // namespace
 
 // not traced: a macro in the kernel
 void call_on_irqstack(cpu &c, void (*fn)(u32), u32 arg)
 {
-	fiber here;
-
-	assert(!c.hardirq_stack_user && "the interrupt stack is in use");
-	if (!c.hardirq_stack && !fn)
-		return;
-	if (!c.hardirq_stack)
-		c.hardirq_stack = std::make_unique<fiber>(c.on.state->stacks, interrupt_stack_main, &c);
-	fiber *const running = c.running;
-
-	c.hardirq_stack_user = &here;
-	c.hardirq_stack_call = fn;
-	c.hardirq_stack_arg = arg;
-	if (running)
-		c.running = c.hardirq_stack.get();
-	here.switch_to(*c.hardirq_stack);
-	c.running = running;
-	c.hardirq_stack_user = nullptr;
+	assert(!c.hardirq_stack_inuse);
+	if (!c.hardirq_stack.base)
+		c.hardirq_stack = c.on.state->stacks.take();
+	c.hardirq_stack_inuse = true;
+	call_on_stack(c.running, c.hardirq_stack, fn, arg);
+	c.hardirq_stack_inuse = false;
 }
 
 // not traced: part of the host's start
