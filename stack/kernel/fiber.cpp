@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <utility>
 
 #ifndef __x86_64__
 #include <boost/context/detail/fcontext.hpp>
@@ -139,13 +140,11 @@ void fiber::switch_to(fiber &to, bool last)
 }
 #endif
 
-// not traced: a macro in the kernel
-void call_on_stack([[maybe_unused]] fiber *running, [[maybe_unused]] const fiber_stack &stack,
-                   void (*fn)(u32), u32 arg)
+namespace {
+
+void call_below(std::byte *top, void (*fn)(u64), u64 arg)
 {
 #ifdef __x86_64__
-	std::byte *const top = static_cast<std::byte *>(stack.base) + fiber_pool::stack_bytes;
-
 	// That the frame's address is asked for makes the compiler keep a frame pointer, by which a debugger
 	// finds back.
 	asm volatile("movq %%rsp, %%rbx\n\t"
@@ -157,7 +156,51 @@ void call_on_stack([[maybe_unused]] fiber *running, [[maybe_unused]] const fiber
 	             : "rax", "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "cc", "memory",
 	               SKBWALK_VECTORS);
 #else
+	static_cast<void>(top);
 	fn(arg);
+#endif
+}
+
+#if defined(SKBWALK_ASAN) && defined(__x86_64__)
+struct asan_call {
+	void (*fn)(u64);
+	u64 arg;
+	const void *caller_bottom = nullptr;
+	std::size_t caller_size = 0;
+	void *caller_fake_stack = nullptr;
+};
+
+void call_by_asan(u64 address)
+{
+	asan_call &call = *reinterpret_cast<asan_call *>(address);
+
+	__sanitizer_finish_switch_fiber(nullptr, &call.caller_bottom, &call.caller_size);
+	call.fn(call.arg);
+	__sanitizer_start_switch_fiber(nullptr, call.caller_bottom, call.caller_size);
+}
+#endif
+
+} // namespace
+
+// not traced: a macro in the kernel
+void call_on_stack([[maybe_unused]] fiber *running, const fiber_stack &stack, void (*fn)(u64), u64 arg)
+{
+	std::byte *const top = static_cast<std::byte *>(stack.base) + fiber_pool::stack_bytes;
+
+#if defined(SKBWALK_ASAN) && defined(__x86_64__)
+	asan_call call{fn, arg};
+	fiber own;
+	fiber &caller = running ? *running : own;
+	const void *const bottom = std::exchange(caller.asan_bottom, stack.base); // should it be left there
+	const std::size_t size = std::exchange(caller.asan_size, fiber_pool::stack_bytes);
+
+	__sanitizer_start_switch_fiber(&call.caller_fake_stack, stack.base, fiber_pool::stack_bytes);
+	call_below(top, call_by_asan, reinterpret_cast<std::uintptr_t>(&call));
+	__sanitizer_finish_switch_fiber(call.caller_fake_stack, nullptr, nullptr);
+	caller.asan_bottom = bottom;
+	caller.asan_size = size;
+#else
+	call_below(top, fn, arg);
 #endif
 }
 

@@ -81,7 +81,7 @@ struct fiber {
 };
 
 // A call of fn(arg) on another stack, which is empty, by the fiber that runs; null: by a thread on its own.
-void call_on_stack(fiber *running, const fiber_stack &stack, void (*fn)(u32), u32 arg);
+void call_on_stack(fiber *running, const fiber_stack &stack, void (*fn)(u64), u64 arg);
 
 // The sanitizers' part of a switch: before it, and where it has come to.
 [[gnu::always_inline]] inline void fiber_leaves([[maybe_unused]] fiber &from, [[maybe_unused]] fiber &to,

@@ -162,7 +162,7 @@ void softirq_init(host_state &s);
 void tasklet_action();
 void tasklet_hi_action();
 // Runs fn(arg) on the cpu's interrupt stack, which is not in use.
-void call_on_irqstack(cpu &c, void (*fn)(u32), u32 arg);
+void call_on_irqstack(cpu &c, void (*fn)(u64), u64 arg);
 // Then softirqs are left to it, but not those that must run at once.
 inline bool ksoftirqd_running()
 {

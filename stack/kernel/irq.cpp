@@ -158,9 +158,9 @@ void common_interrupt(u32 vector)
 {
 	TRACE();
 	cpu &c = *current.cpu;
-	const auto run = [](u32 v) {
+	const auto run = [](u64 v) {
 		irq_enter_rcu();
-		__common_interrupt(v);
+		__common_interrupt(static_cast<u32>(v));
 		irq_exit_rcu();
 	};
 

@@ -47,7 +47,7 @@ void softirq_handle_end()
 } // namespace
 
 // not traced: a macro in the kernel
-void call_on_irqstack(cpu &c, void (*fn)(u32), u32 arg)
+void call_on_irqstack(cpu &c, void (*fn)(u64), u64 arg)
 {
 	assert(!c.hardirq_stack_inuse);
 	if (!c.hardirq_stack.base)
@@ -135,7 +135,7 @@ void do_softirq_own_stack()
 {
 	TRACE();
 	call_on_irqstack(
-		*current.cpu, [](u32) { __do_softirq(); }, 0);
+		*current.cpu, [](u64) { __do_softirq(); }, 0);
 }
 
 void __do_softirq()
