@@ -129,6 +129,9 @@ bool take_frame(e1000_adapter &adapter, e1000_rx_buffer &buffer_info, const e100
                 skb_ptr &out)
 {
 	const u32 length = rx_desc.length.get();
+
+	__builtin_prefetch(buffer_info.rxbuf.data);
+
 	skb_ptr skb = e1000_copybreak(adapter, buffer_info, length, buffer_info.rxbuf.data);
 	const bool copied = skb.get() != nullptr;
 
@@ -185,6 +188,7 @@ bool e1000_clean_rx_irq(e1000_adapter &adapter, e1000_rx_ring &rx_ring, int &wor
 			break;
 		if (++i == rx_ring.count)
 			i = 0;
+		__builtin_prefetch(&rx_ring.desc[i]);
 		cleaned = true;
 		++cleaned_count;
 		if (skb) {

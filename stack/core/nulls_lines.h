@@ -32,15 +32,7 @@
 #endif
 
 #include "stack/core/nulls.h"
-
-// The thread sanitizer does not take a read of 16 bytes for two of words.
-#if defined(__SANITIZE_THREAD__)
-#define SKBWALK_WORD_BY_WORD
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define SKBWALK_WORD_BY_WORD
-#endif
-#endif
+#include "stack/kernel/sanitizers.h"
 
 namespace skbwalk {
 
@@ -51,7 +43,8 @@ static_assert(sizeof(hlist_nulls_head) * heads_per_line == 64);
 // Which of a line's chains could have a member of this tag: bit 2n + 1 stands for line[n].
 inline unsigned heads_of_tag(const hlist_nulls_head *line, unsigned tag)
 {
-#if defined(__SSE2__) && !defined(SKBWALK_WORD_BY_WORD)
+// The thread sanitizer does not take a read of 16 bytes for two of words.
+#if defined(__SSE2__) && !defined(SKBWALK_TSAN)
 	// Reads of 16 bytes are two of words: of each its upper half is taken, of that its own upper half.
 	const auto *words = reinterpret_cast<const float *>(line);
 	const auto upper_of = [words](int n) {

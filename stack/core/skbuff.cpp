@@ -16,6 +16,7 @@
 #include "stack/core/sock.h"
 #include "stack/core/sysctl_net_core.h"
 #include "stack/kernel/leaks.h"
+#include "stack/kernel/prefetch.h"
 
 namespace skbwalk {
 
@@ -218,6 +219,7 @@ skb_ptr __alloc_skb(u32 size, gfp_t flags, int alloc_flags, int node)
 
 	if (!memory)
 		return nullptr;
+	prefetchw(memory);
 	u8 *data = kmalloc_reserve(size, flags, node);
 	if (!data) {
 		kmem_cache_free(cache, memory);
@@ -225,6 +227,7 @@ skb_ptr __alloc_skb(u32 size, gfp_t flags, int alloc_flags, int node)
 	}
 	if (current.host->features.alloc_asks_ksize)
 		size = static_cast<u32>(ksize(data));
+	prefetchw(data + size - SKB_SHINFO_SIZE);
 	sk_buff *skb = make_head(memory);
 	__build_skb_around(*skb, data, size);
 	if (alloc_flags & SKB_ALLOC_FCLONE) {

@@ -448,6 +448,7 @@ void __release_sock(sock &sk)
 		while (skb) {
 			sk_buff *next = std::exchange(skb->next, nullptr);
 
+			__builtin_prefetch(next);
 			assert(!skb_dst_is_noref(*skb));
 			sk_backlog_rcv(sk, skb_ptr(skb));
 			skb = next;

@@ -649,6 +649,8 @@ int tcp_ack(sock &sk, const sk_buff &skb, u32 flag)
 
 	rs.rtt_us = 0;
 	sack_state.rate = &rs;
+	if (!tcp_rtx_queue_empty(sk))
+		__builtin_prefetch(&*sk.tcp_rtx_queue.root());
 
 	// An old one: its time stamp and SACK blocks may still tell something.
 	if (before(ack, prior_snd_una)) {

@@ -117,12 +117,14 @@ static void udp_rmem_release(sock &sk, int size, int partial, bool rx_queue_lock
 void udp_skb_destructor(sock &sk, sk_buff &skb)
 {
 	TRACE(sk, skb);
+	__builtin_prefetch(&skb.data);
 	udp_rmem_release(sk, static_cast<int>(udp_skb_truesize(skb)), 1, false);
 }
 
 static void udp_skb_dtor_locked(sock &sk, sk_buff &skb)
 {
 	TRACE(sk, skb);
+	__builtin_prefetch(&skb.data);
 	udp_rmem_release(sk, static_cast<int>(udp_skb_truesize(skb)), 1, true);
 }
 

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <utility>
 
+#include "stack/kernel/fiber_switch.h"
 #include "stack/kernel/internal.h"
 #include "stack/kernel/smp.h"
 #include "stack/trace/recorder.h"

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Stacks, fibers and the sanitizers' view of both. A switch saves where it stopped in the fiber that is left.
-// A fiber ends by its last switch away; its stack goes back to the pool with the fiber object. jump_fcontext
-// hands over where it stopped to whom it arrives at, who stores it.
-#include "stack/kernel/fiber.h"
+// Stacks, and switches between them by Boost.Context where fiber_switch.h has none. A switch saves where it
+// stopped in the fiber that is left: jump_fcontext hands that over to whom it arrives at, who stores it. A
+// fiber ends by its last switch away; its stack goes back to the pool with the fiber object.
+#include "stack/kernel/fiber_switch.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <utility>
-
-#ifndef __x86_64__
 #include <boost/context/detail/fcontext.hpp>
-#endif
+#include <cstdlib>
 
 #ifdef SKBWALK_ASAN
 #include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+#ifdef SKBWALK_TSAN
+#include <sanitizer/tsan_interface.h>
 #endif
 
 namespace skbwalk {
@@ -25,11 +25,12 @@ namespace {
 
 constexpr std::size_t guard_bytes = 4096;
 
-#ifdef __x86_64__
+std::byte *top_of(const fiber_stack &s) { return static_cast<std::byte *>(s.base) + fiber_pool::stack_bytes; }
+
+#ifdef SKBWALK_OWN_SWITCH
 
 [[noreturn]] void run(fiber *self)
 {
-	fiber_arrives(*self);
 	self->entry(self->arg);
 	std::abort(); // an entry ends by its last switch away
 }
@@ -48,13 +49,24 @@ void *new_context(std::byte *top)
 
 namespace ctx = boost::context::detail;
 
-// Nothing of the stack that was left may be read any more.
+// What is handed over is the fiber arrived at: nothing of the stack that was left may be read any more.
 void arrived(ctx::transfer_t t)
 {
 	fiber &to = *static_cast<fiber *>(t.data);
+	fiber &from = *to.left;
 
-	to.left->context = t.fctx;
-	fiber_arrives(to);
+	from.context = t.fctx;
+#ifdef SKBWALK_ASAN
+	const void *bottom = nullptr;
+	std::size_t size = 0;
+
+	__sanitizer_finish_switch_fiber(to.asan_fake_stack, &bottom, &size);
+	// What a scheduler's stack is, the first one that it switches to finds out.
+	if (!from.entry) {
+		from.asan_bottom = bottom;
+		from.asan_size = size;
+	}
+#endif
 }
 
 [[noreturn]] void run(ctx::transfer_t t)
@@ -114,7 +126,7 @@ fiber::fiber(fiber_pool &from, void (*fn)(void *), void *a)
 {
 	asan_bottom = stack.base;
 	asan_size = fiber_pool::stack_bytes;
-	context = new_context(static_cast<std::byte *>(stack.base) + fiber_pool::stack_bytes);
+	context = new_context(top_of(stack));
 #ifdef SKBWALK_TSAN
 	tsan_fiber = __tsan_create_fiber(0);
 #endif
@@ -130,21 +142,27 @@ fiber::~fiber()
 	pool->give(stack);
 }
 
-#ifndef __x86_64__
-void fiber::switch_to(fiber &to, bool last)
+#ifndef SKBWALK_OWN_SWITCH
+void fiber::switch_to(fiber &to, [[maybe_unused]] bool last)
 {
 	assert(to.context);
 	to.left = this;
-	fiber_leaves(*this, to, last);
-	arrived(ctx::jump_fcontext(std::exchange(to.context, nullptr), &to));
+	void *target = to.context;
+	to.context = nullptr;
+#ifdef SKBWALK_ASAN
+	__sanitizer_start_switch_fiber(last ? nullptr : &asan_fake_stack, to.asan_bottom, to.asan_size);
+#endif
+#ifdef SKBWALK_TSAN
+	__tsan_switch_to_fiber(to.tsan_fiber, 0);
+#endif
+	arrived(ctx::jump_fcontext(target, &to));
 }
 #endif
 
-namespace {
-
-void call_below(std::byte *top, void (*fn)(u64), u64 arg)
+// not traced: a macro in the kernel
+void call_on_stack(const fiber_stack &stack, void (*fn)(u64), u64 arg)
 {
-#ifdef __x86_64__
+#ifdef SKBWALK_OWN_SWITCH
 	// That the frame's address is asked for makes the compiler keep a frame pointer, by which a debugger
 	// finds back.
 	asm volatile("movq %%rsp, %%rbx\n\t"
@@ -152,55 +170,12 @@ void call_below(std::byte *top, void (*fn)(u64), u64 arg)
 	             "call *%[fn]\n\t"
 	             "movq %%rbx, %%rsp"
 	             : "+D"(arg)
-	             : [top] "r"(top), [fn] "r"(fn), "r"(__builtin_frame_address(0))
+	             : [top] "r"(top_of(stack)), [fn] "r"(fn), "r"(__builtin_frame_address(0))
 	             : "rax", "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "cc", "memory",
 	               SKBWALK_VECTORS);
 #else
-	static_cast<void>(top);
+	static_cast<void>(stack);
 	fn(arg);
-#endif
-}
-
-#if defined(SKBWALK_ASAN) && defined(__x86_64__)
-struct asan_call {
-	void (*fn)(u64);
-	u64 arg;
-	const void *caller_bottom = nullptr;
-	std::size_t caller_size = 0;
-	void *caller_fake_stack = nullptr;
-};
-
-void call_by_asan(u64 address)
-{
-	asan_call &call = *reinterpret_cast<asan_call *>(address);
-
-	__sanitizer_finish_switch_fiber(nullptr, &call.caller_bottom, &call.caller_size);
-	call.fn(call.arg);
-	__sanitizer_start_switch_fiber(nullptr, call.caller_bottom, call.caller_size);
-}
-#endif
-
-} // namespace
-
-// not traced: a macro in the kernel
-void call_on_stack([[maybe_unused]] fiber *running, const fiber_stack &stack, void (*fn)(u64), u64 arg)
-{
-	std::byte *const top = static_cast<std::byte *>(stack.base) + fiber_pool::stack_bytes;
-
-#if defined(SKBWALK_ASAN) && defined(__x86_64__)
-	asan_call call{fn, arg};
-	fiber own;
-	fiber &caller = running ? *running : own;
-	const void *const bottom = std::exchange(caller.asan_bottom, stack.base); // should it be left there
-	const std::size_t size = std::exchange(caller.asan_size, fiber_pool::stack_bytes);
-
-	__sanitizer_start_switch_fiber(&call.caller_fake_stack, stack.base, fiber_pool::stack_bytes);
-	call_below(top, call_by_asan, reinterpret_cast<std::uintptr_t>(&call));
-	__sanitizer_finish_switch_fiber(call.caller_fake_stack, nullptr, nullptr);
-	caller.asan_bottom = bottom;
-	caller.asan_size = size;
-#else
-	call_below(top, fn, arg);
 #endif
 }
 

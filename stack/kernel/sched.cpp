@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "stack/kernel/cpus.h"
+#include "stack/kernel/fiber_switch.h"
 #include "stack/kernel/file.h"
 #include "stack/kernel/internal.h"
 #include "stack/kernel/sched_affinity.h"

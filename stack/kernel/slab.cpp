@@ -16,14 +16,9 @@
 
 #include "stack/kernel/huge_pages.h"
 #include "stack/kernel/internal.h"
+#include "stack/kernel/prefetch.h"
+#include "stack/kernel/sanitizers.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SKBWALK_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SKBWALK_ASAN 1
-#endif
-#endif
 #ifdef SKBWALK_ASAN
 #include <sanitizer/asan_interface.h>
 #else
@@ -128,6 +123,7 @@ inline void *slab_alloc_node(kmem_cache &c, gfp_t flags)
 	if (p) {
 		ASAN_UNPOISON_MEMORY_REGION(p, c.object_size);
 		c.freelist = *static_cast<void **>(p);
+		prefetchw(c.freelist); // prefetch_freepointer
 	} else {
 		p = new_object(c);
 		if (!p)

@@ -53,7 +53,7 @@ void call_on_irqstack(cpu &c, void (*fn)(u64), u64 arg)
 	if (!c.hardirq_stack.base)
 		c.hardirq_stack = c.on.state->stacks.take();
 	c.hardirq_stack_inuse = true;
-	call_on_stack(c.running, c.hardirq_stack, fn, arg);
+	call_on_stack(c.hardirq_stack, fn, arg);
 	c.hardirq_stack_inuse = false;
 }
 

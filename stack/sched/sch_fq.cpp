@@ -466,6 +466,7 @@ static skb_ptr fq_dequeue(Qdisc &sch)
 			fq_flow_set_throttled(q, f);
 			continue;
 		}
+		__builtin_prefetch(&first->end);
 		if (static_cast<s64>(now - time_next_packet - q.ce_threshold) > 0) {
 			INET_ECN_set_ce(*first);
 			++q.stat_ce_mark;
