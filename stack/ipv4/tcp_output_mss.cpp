@@ -43,13 +43,14 @@ void tcp_mtup_init(sock &sk)
 	tcp_sock &tp = tcp_sk(sk);
 	const netns_ipv4 &ipv4 = sock_net(sk).ipv4;
 	auto &mtup = tp.icsk_mtup;
+	const bool enabled = ipv4.sysctl_tcp_mtu_probing > 1;
 
-	mtup.enabled = ipv4.sysctl_tcp_mtu_probing > 1;
+	mtup.enabled = enabled;
 	mtup.search_high =
 		tp.rx_opt.mss_clamp + static_cast<int>(sizeof(tcphdr)) + tp.icsk_af_ops->net_header_len;
 	mtup.search_low = tcp_mss_to_mtu(sk, ipv4.sysctl_tcp_base_mss);
 	mtup.probe_size = 0;
-	if (mtup.enabled)
+	if (enabled)
 		mtup.probe_timestamp = tcp_jiffies32();
 }
 
