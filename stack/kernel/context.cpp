@@ -88,8 +88,6 @@ host::host(platform &p, std::string host_name, u16 host_id, u32 n_cpus, u64 host
 	assert(n_cpus != 0);
 	++live_hosts();
 	state = std::make_unique<host_state>(*this);
-	state->rcu.resize(n_cpus);
-	state->cfs.resize(n_cpus);
 	if (n_cpus > 1)
 		points = std::make_unique<cpu_points>(*this);
 	for (u16 i = 0; i < n_cpus; ++i)
@@ -155,6 +153,7 @@ host::~host()
 cpu::cpu(host &h, u16 cpu_id) : on(h), id(cpu_id), now_ns(h.boot_ns)
 {
 	trace::context_changed(*this);
+	tick_jiffies = INITIAL_JIFFIES;
 	timers = std::make_unique<timer_base>(*this);
 	deferrable_timers = std::make_unique<timer_base>(*this);
 	hrtimers = std::make_unique<hrtimer_cpu_base>(*this);

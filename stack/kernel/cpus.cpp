@@ -213,7 +213,7 @@ void wait_for_lock(const spinlock_t &lock)
 	check_for_circle(c, lock);
 	c.spins_on = &lock;
 	c.spin_order = ++c.on.state->spins;
-	++c.on.state->spinning;
+	++c.on.spinning;
 	if (c.running)
 		leave_cpu();
 	while (c.spins_on) {
@@ -237,7 +237,7 @@ cpu *next_owner(const spinlock_t &lock)
 			first = other.get();
 	if (!first)
 		return nullptr;
-	--c.on.state->spinning;
+	--c.on.spinning;
 	first->spins_on = nullptr;
 	first->now_ns = std::max(first->now_ns, c.now_ns);
 	if (first->left_on)

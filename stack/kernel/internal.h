@@ -87,17 +87,6 @@ inline u64 jiffies_to_world_ns(const host &h, u32 j)
 	return h.boot_ns + u64{j - INITIAL_JIFFIES} * TICK_NSEC;
 }
 
-// Callbacks of one cpu between call_rcu and the end of their grace period.
-struct rcu_data {
-	callback_head *next = nullptr; // wait for a tick that starts a grace period
-	callback_head **next_tail = &next;
-	callback_head *wait = nullptr; // wait for the tick that ends it
-	callback_head **wait_tail = &wait;
-	callback_head *done = nullptr; // wait for RCU_SOFTIRQ
-	callback_head **done_tail = &done;
-	u32 asked_jiffies = 0; // the tick after this one is needed
-};
-
 // Memory in pages, by order.
 // Pages come one by one at first, and from regions of huge pages where a host needs many.
 struct page_pool {
@@ -108,10 +97,6 @@ struct page_pool {
 	std::byte *region_left = nullptr, *region_end = nullptr;
 	u64 given_out = 0;
 	~page_pool();
-};
-
-struct cfs_rq {
-	u64 min_vruntime = 0; // no task that runs or waits here has had less
 };
 
 struct host_state {
@@ -126,13 +111,10 @@ struct host_state {
 	u64 large_given_out = 0; // allocations beyond the size classes
 	std::function<bool(const kmem_cache &)> failslab;
 	page_pool pages;
-	std::vector<rcu_data> rcu; // one a cpu
-	std::vector<cfs_rq> cfs;   // one a cpu
 	int next_pid = 1000;
 	int next_kthread_pid = 10;
 	u16 next_task_id = 1;
-	u64 spins = 0;    // how often a lock was waited for
-	u32 spinning = 0; // cpus that wait for a lock
+	u64 spins = 0; // how often a lock was waited for
 };
 
 // --- sched.cpp ---

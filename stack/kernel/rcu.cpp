@@ -51,7 +51,7 @@ void rcu_do_batch(rcu_data &rdp)
 void rcu_core()
 {
 	TRACE();
-	rcu_do_batch(current.host->state->rcu[current.cpu->id]);
+	rcu_do_batch(current.cpu->rcu);
 }
 
 } // namespace
@@ -60,7 +60,7 @@ void call_rcu(rcu_head &head, void (*func)(rcu_head *))
 {
 	TRACE();
 	cpu &c = *current.cpu;
-	rcu_data &rdp = c.on.state->rcu[c.id];
+	rcu_data &rdp = c.rcu;
 
 	head.func = func;
 	head.next = nullptr;
@@ -74,7 +74,7 @@ void call_rcu(rcu_head &head, void (*func)(rcu_head *))
 // not traced: the machine beneath the kernel
 u64 rcu_next_ns(const cpu &c)
 {
-	const rcu_data &rdp = c.on.state->rcu[c.id];
+	const rcu_data &rdp = c.rcu;
 
 	return rdp.next || rdp.wait ? jiffies_to_world_ns(c.on, rdp.asked_jiffies + 1) : KTIME_NEVER;
 }
@@ -83,7 +83,7 @@ void rcu_sched_clock_irq()
 {
 	TRACE();
 	cpu &c = *current.cpu;
-	rcu_data &rdp = c.on.state->rcu[c.id];
+	rcu_data &rdp = c.rcu;
 
 	rdp.asked_jiffies = jiffies();
 	if (!quiescent(c.on))
@@ -101,7 +101,7 @@ void rcu_all_qs()
 	TRACE();
 	constexpr u32 jiffies_till_sched_qs = HZ / 10;
 	cpu &c = *current.cpu;
-	const rcu_data &rdp = c.on.state->rcu[c.id];
+	const rcu_data &rdp = c.rcu;
 
 	if ((rdp.next || rdp.wait) && jiffies() - rdp.asked_jiffies > jiffies_till_sched_qs)
 		cpu_event_at(c, rcu_next_ns(c));
@@ -120,7 +120,7 @@ void rcu_process_callbacks(host &h)
 		again = false;
 		for (const auto &c : h.cpus) {
 			const enter_cpu in(*c);
-			rcu_data &rdp = h.state->rcu[c->id];
+			rcu_data &rdp = c->rcu;
 
 			assert(quiescent(h));
 			append(rdp.wait, rdp.wait_tail, rdp.done_tail);

@@ -76,6 +76,21 @@ struct task_struct {
 	std::shared_ptr<void> task_frag;
 };
 
+// Callbacks of one cpu between call_rcu and the end of their grace period.
+struct rcu_data {
+	callback_head *next = nullptr; // wait for a tick that starts a grace period
+	callback_head **next_tail = &next;
+	callback_head *wait = nullptr; // wait for the tick that ends it
+	callback_head **wait_tail = &wait;
+	callback_head *done = nullptr; // wait for RCU_SOFTIRQ
+	callback_head **done_tail = &done;
+	u32 asked_jiffies = 0; // the tick after this one is needed
+};
+
+struct cfs_rq {
+	u64 min_vruntime = 0; // no task that runs or waits here has had less
+};
+
 struct cpu {
 	cpu(host &h, u16 id);
 	~cpu();
@@ -83,6 +98,8 @@ struct cpu {
 	host &on;
 	u16 id;
 	u64 now_ns = 0;          // this cpu's place in world time; never behind the event it handles
+	u64 tick_began_ns = 0;   // of the tick that jiffies() has looked at last
+	u32 tick_jiffies = 0;    // what it said
 	u32 preempt_softirq = 0; // nesting of local_bh_disable (SOFTIRQ_DISABLE_OFFSET units)
 	bool serving_softirq = false;
 	u32 hardirq_nesting = 0;
@@ -105,6 +122,8 @@ struct cpu {
 	// idle.
 	u64 run_until_ns = ~u64{0};
 	list_head runqueue;
+	cfs_rq cfs;
+	rcu_data rcu;
 	std::unique_ptr<task_struct> ksoftirqd;
 	std::unique_ptr<task_struct> kworker;
 	std::vector<struct delayed_work *> worklist;

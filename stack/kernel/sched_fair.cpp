@@ -23,7 +23,6 @@ constexpr u64 sched_nr_latency = 8;
 
 s64 ahead(u64 a, u64 b) { return static_cast<s64>(a - b); }
 
-u64 &min_vruntime(const cpu &c) { return c.on.state->cfs[c.id].min_vruntime; }
 // The settings grow with the logarithm of the number of cpus.
 u64 scaled(const cpu &c, u64 normalized)
 {
@@ -59,14 +58,14 @@ u64 slice_of(const cpu &c, u64 running)
 void advance_min_vruntime(cpu &c)
 {
 	const task_struct *first = first_of(c);
-	u64 least = min_vruntime(c);
+	u64 least = c.cfs.min_vruntime;
 
 	if (c.curr)
 		least = c.curr->se.vruntime;
 	if (first && (!c.curr || ahead(first->se.vruntime, least) < 0))
 		least = first->se.vruntime;
-	if (ahead(least, min_vruntime(c)) > 0)
-		min_vruntime(c) = least;
+	if (ahead(least, c.cfs.min_vruntime) > 0)
+		c.cfs.min_vruntime = least;
 }
 
 } // namespace
@@ -98,9 +97,9 @@ void enqueue_task_fair(task_struct &t, enqueue_reason why)
 	if (why == enqueue_reason::starts)
 		// Unlike the kernel, where a slice is shorter the more tasks there are: those that the world
 		// starts at once run in the order of their starts.
-		se.vruntime = min_vruntime(c) + slice_of(c, 2);
+		se.vruntime = c.cfs.min_vruntime + slice_of(c, 2);
 	else if (why == enqueue_reason::wakes)
-		if (const u64 base = min_vruntime(c) - scaled(c, sysctl_sched_latency) / 2;
+		if (const u64 base = c.cfs.min_vruntime - scaled(c, sysctl_sched_latency) / 2;
 		    ahead(base, se.vruntime) > 0)
 			se.vruntime = base;
 	list_head *after = c.runqueue.prev;
@@ -140,7 +139,7 @@ task_struct &pick_next_task_fair(cpu &c)
 void change_rq_fair(task_struct &t, cpu &from, cpu &to)
 {
 	leave_rq_fair(from);
-	t.se.vruntime += min_vruntime(to) - min_vruntime(from);
+	t.se.vruntime += to.cfs.min_vruntime - from.cfs.min_vruntime;
 	t.on = &to;
 }
 

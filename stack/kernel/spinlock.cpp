@@ -31,7 +31,7 @@ inline void release(spinlock_t &lock)
 	cpu &c = *current.cpu;
 
 	assert(lock.owner == &c && "spin lock released that is not held");
-	cpu *const next = __builtin_expect(c.on.state->spinning, 0) ? next_owner(lock) : nullptr;
+	cpu *const next = __builtin_expect(c.on.spinning, 0) ? next_owner(lock) : nullptr;
 
 	lock.owner = next;
 	if (next)

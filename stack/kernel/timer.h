@@ -24,7 +24,18 @@ inline u64 ns_since_boot()
 }
 // The kernel's `jiffies`: of the last tick boundary that passed on this cpu's clock.
 // not traced: a variable in the kernel
-inline u32 jiffies() { return INITIAL_JIFFIES + static_cast<u32>(ns_since_boot() / TICK_NSEC); }
+inline u32 jiffies()
+{
+	cpu &c = *current.cpu;
+
+	if (__builtin_expect(c.now_ns - c.tick_began_ns >= TICK_NSEC, 0)) {
+		const u64 since_ns = ns_since_boot();
+
+		c.tick_began_ns = c.now_ns - since_ns % TICK_NSEC;
+		c.tick_jiffies = INITIAL_JIFFIES + static_cast<u32>(since_ns / TICK_NSEC);
+	}
+	return c.tick_jiffies;
+}
 inline u32 tcp_jiffies32() { return jiffies(); }
 constexpr bool time_after(u32 a, u32 b) { return static_cast<s32>(b - a) < 0; }
 constexpr bool time_before(u32 a, u32 b) { return time_after(b, a); }
