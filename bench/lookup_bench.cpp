@@ -8,6 +8,8 @@
 //
 // `hit`: each key depends on what the last lookup found, so that lookups cannot overlap; `miss`: independent
 // keys. Each lookup takes a reference and keeps it: to give it back is not part of the lookup.
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <bit>
 #include <cstdlib>
@@ -301,20 +303,22 @@ void ours_by_16(benchmark::State &state, const std::string &size)
 	table &t = the_table(size);
 	const enter_cpu in(t.at());
 	u64 i = 0, found = 0;
+	std::array<established_hint, 16> hints;
+	std::array<established_hint *, 16> all;
+	std::transform(hints.begin(), hints.end(), all.begin(), [](auto &hint) { return &hint; });
 	for (auto _ : state) {
 		for (int j = 0; j < at_once; j += 16, i += 16) {
-			std::array<u32, 16> hashes;
-			for (u64 n = 0; n < hashes.size(); ++n) {
+			for (u64 n = 0; n < hints.size(); ++n) {
 				const key &k = t.hit(i + n);
-				hashes[n] = established_hash(t.info(), t.network(), k.daddr, k.dport, k.saddr,
-				                             k.sport);
-				prefetch_line(t.info(), hashes[n]);
+				hints[n].hash = established_hash(t.info(), t.network(), k.daddr, k.dport,
+				                                 k.saddr, k.sport);
+				prefetch_line(t.info(), hints[n].hash);
 			}
-			prefetch_established(t.info(), hashes);
-			for (u64 n = 0; n < hashes.size(); ++n) {
+			prefetch_established(t.info(), all);
+			for (u64 n = 0; n < hints.size(); ++n) {
 				const key &k = t.hit(i + n);
-				found += established_by_hash(t.network(), t.info(), k.saddr, k.sport, k.daddr,
-				                             k.dport, hashes[n], 1, 0) != nullptr;
+				found += established_by_hint(t.network(), t.info(), k.saddr, k.sport, k.daddr,
+				                             k.dport, hints[n], 1, 0) != nullptr;
 			}
 		}
 	}

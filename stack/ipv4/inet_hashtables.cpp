@@ -267,13 +267,41 @@ sock_common *established_in_line(const net &net, const inet_hashinfo &h, u64 aco
 }
 
 // not traced: the kernel has none, and nothing that it does is seen
-void prefetch_established(const inet_hashinfo &h, std::span<const u32> hashes)
+void prefetch_established(const inet_hashinfo &h, std::span<established_hint *const> hints)
 {
-	for (const u32 hash : hashes) {
-		const hlist_nulls_head *line = line_of(h, hash);
-		if (const unsigned heads = heads_of_tag(line, ehash_tag(hash)))
-			prefetchw(&entry(hlist_nulls_first(line[first_of_heads(heads)])));
+	for (established_hint *const hint : hints) {
+		const hlist_nulls_head *line = line_of(h, hint->hash);
+
+		hint->chain = ehash_line(h, hint->hash);
+		if (const unsigned heads = heads_of_tag(line, ehash_tag(hint->hash))) {
+			const u32 at = first_of_heads(heads);
+
+			hint->chain += at;
+			prefetchw(&entry(hlist_nulls_first(line[at])));
+		}
 	}
+}
+
+// not traced: __inet_lookup_established that finds what it looks for where it was before, or looks again
+sock_common *established_at(const net &net, const inet_hashinfo &h, u64 acookie, u64 ports_and_hash,
+                            u64 devices, u32 chain)
+{
+	const std::uintptr_t link = hlist_nulls_first(h.ehash[chain].chain);
+
+	if (!is_a_nulls(link)) {
+		sock_common &sk = entry(link);
+		const auto match = [&] {
+			return inet_keys_match(net, sk, acookie, static_cast<u32>(ports_and_hash >> 32),
+			                       static_cast<int>(devices), static_cast<int>(devices >> 32));
+		};
+
+		if (match() && refcount_inc_not_zero(sk.sk_refcnt)) {
+			if (__builtin_expect(!hlist_nulls_unhashed(sk.skc_nulls_node) && match(), 1))
+				return &sk;
+			sock_gen_put(sk);
+		}
+	}
+	return established_in_line(net, h, acookie, ports_and_hash, devices);
 }
 
 static int compute_score(const sock &sk, const net &net, u16 hnum, be32 daddr, int dif, int sdif)

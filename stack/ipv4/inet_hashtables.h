@@ -13,6 +13,7 @@
 #include "stack/core/nulls_lines.h"
 #include "stack/core/timewait_sock.h"
 #include "stack/ipv4/inet_connection_sock.h"
+#include "stack/ipv4/ip.h"
 #include "stack/kernel/huge_pages.h"
 #include "stack/kernel/once.h"
 
@@ -108,7 +109,15 @@ inline void prefetch_line(const inet_hashinfo &h, u32 hash)
 {
 	__builtin_prefetch(&h.ehash[ehash_line(h, hash)]);
 }
-void prefetch_established(const inet_hashinfo &h, std::span<const u32> hashes);
+// Where a lookup may begin: its hash, and the chain whose first socket it probably is.
+struct established_hint {
+	u32 hash, chain;
+};
+inline established_hint &established_hint_of(sk_buff &skb) // with IPSKB_EHASH
+{
+	return reinterpret_cast<established_hint &>(skb.cb[sizeof(inet_skb_cb)]);
+}
+void prefetch_established(const inet_hashinfo &h, std::span<established_hint *const> hints);
 // What inet_ehashfn computes, untraced.
 inline u32 established_hash(const inet_hashinfo &h, const net &net, be32 laddr, u16 lport, be32 faddr,
                             be16 fport)
@@ -148,15 +157,18 @@ sock_common *__inet_lookup_established(net &net, inet_hashinfo &h, be32 saddr, b
 // Reads the line of this hash, whatever a filter says.
 sock_common *established_in_line(const net &net, const inet_hashinfo &h, u64 acookie, u64 ports_and_hash,
                                  u64 devices);
-// A lookup whose hash has been computed, and whose line has been asked for.
-inline sock_common *established_by_hash(net &net, inet_hashinfo &h, be32 saddr, be16 sport, be32 daddr,
-                                        u16 hnum, u32 hash, int dif, int sdif)
+// The same, but it looks first whether it is the first socket of this chain.
+sock_common *established_at(const net &net, const inet_hashinfo &h, u64 acookie, u64 ports_and_hash,
+                            u64 devices, u32 chain);
+// A lookup that prefetch_established has made ready.
+inline sock_common *established_by_hint(net &net, inet_hashinfo &h, be32 saddr, be16 sport, be32 daddr,
+                                        u16 hnum, established_hint hint, int dif, int sdif)
 {
 	if (__builtin_expect(trace::armed != 0, 0))
 		return armed::__inet_lookup_established(net, h, saddr, sport, daddr, hnum, dif, sdif);
-	return established_in_line(net, h, INET_ADDR_COOKIE(saddr, daddr),
-	                           u64{INET_COMBINED_PORTS(sport, hnum)} << 32 | hash,
-	                           u64{static_cast<u32>(sdif)} << 32 | static_cast<u32>(dif));
+	return established_at(net, h, INET_ADDR_COOKIE(saddr, daddr),
+	                      u64{INET_COMBINED_PORTS(sport, hnum)} << 32 | hint.hash,
+	                      u64{static_cast<u32>(sdif)} << 32 | static_cast<u32>(dif), hint.chain);
 }
 // Up to the filter it is compiled into its callers: what a miss takes is there.
 [[gnu::always_inline]] inline sock_common *__inet_lookup_established(net &net, inet_hashinfo &h, be32 saddr,

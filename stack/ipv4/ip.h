@@ -13,7 +13,8 @@ struct rtable;
 constexpr u16 IPSKB_FORWARDED = 1, IPSKB_XFRM_TUNNEL_SIZE = 2, IPSKB_XFRM_TRANSFORMED = 4,
 	      IPSKB_FRAG_COMPLETE = 8, IPSKB_REROUTED = 16, IPSKB_DOREDIRECT = 32, IPSKB_FRAG_PMTU = 64,
 	      IPSKB_L3SLAVE = 128, IPSKB_NOPOLICY = 256, IPSKB_MULTIPATH = 512;
-// Unlike the kernel's: behind the control block stands the hash by which early demux looks the socket up.
+// Unlike the kernel's: behind the control block stands where early demux begins to look for the socket
+// (established_hint).
 constexpr u16 IPSKB_EHASH = 1 << 15;
 
 // The control block while IP has the skb: the kernel's struct inet_skb_parm.
@@ -25,7 +26,6 @@ struct inet_skb_cb : ip_options_info {
 static_assert(sizeof(inet_skb_cb) == 24); // others keep it aside, or what they need beside it
 inline inet_skb_cb &IPCB(sk_buff &skb) { return reinterpret_cast<inet_skb_cb &>(skb.cb); }
 inline const inet_skb_cb &IPCB(const sk_buff &skb) { return reinterpret_cast<const inet_skb_cb &>(skb.cb); }
-inline u32 &ehash_in(sk_buff &skb) { return reinterpret_cast<u32 &>(skb.cb[sizeof(inet_skb_cb)]); }
 inline int inet_sdif(const sk_buff &skb) { return IPCB(skb).flags & IPSKB_L3SLAVE ? IPCB(skb).iif : 0; }
 
 struct ipcm_cookie {

@@ -326,11 +326,11 @@ static const sk_buff *ip_extract_route_hint(const net &net, const sk_buff &skb, 
 }
 
 // Unlike the kernel, asks for what early demux will read of each packet's socket before it is needed, so that
-// the waits for a list's sockets overlap; the hash that says where travels with the packet.
+// the waits for a list's sockets overlap; what says where travels with the packet.
 // not traced: the kernel has no function for it
 static void prefetch_sockets(const net &net, list_head &head)
 {
-	std::array<u32, 16> hashes;
+	std::array<established_hint *, 16> hints;
 	std::size_t count = 0;
 
 	for (list_head *at = head.next; at != &head; at = at->next) {
@@ -342,18 +342,18 @@ static void prefetch_sockets(const net &net, list_head &head)
 		    ip_is_fragment(iph) || skb_headlen(skb) < ports_end)
 			continue;
 		const tcphdr &th = tcp_hdr(skb);
-		const u32 hash =
+		established_hint &hint = established_hint_of(skb);
+		hint.hash =
 			established_hash(*tcp_hashinfo, net, iph.daddr, ntohs(th.dest), iph.saddr, th.source);
-		prefetch_line(*tcp_hashinfo, hash);
-		ehash_in(skb) = hash;
+		prefetch_line(*tcp_hashinfo, hint.hash);
 		IPCB(skb).flags |= IPSKB_EHASH;
-		hashes[count++] = hash;
-		if (count == hashes.size()) {
-			prefetch_established(*tcp_hashinfo, hashes);
+		hints[count++] = &hint;
+		if (count == hints.size()) {
+			prefetch_established(*tcp_hashinfo, hints);
 			count = 0;
 		}
 	}
-	prefetch_established(*tcp_hashinfo, std::span(hashes).first(count));
+	prefetch_established(*tcp_hashinfo, std::span(hints).first(count));
 }
 
 static void ip_list_rcv_finish(net &net, sock *sk, list_head &head)

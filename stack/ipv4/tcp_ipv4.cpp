@@ -799,8 +799,8 @@ void tcp_v4_early_demux(sk_buff &skb)
 	net &net = dev_net(*skb.dev);
 	sock_common *found =
 		IPCB(skb).flags & IPSKB_EHASH
-			? established_by_hash(net, *tcp_hashinfo, iph.saddr, th.source, iph.daddr,
-	                                      ntohs(th.dest), ehash_in(skb), skb.skb_iif, 0)
+			? established_by_hint(net, *tcp_hashinfo, iph.saddr, th.source, iph.daddr,
+	                                      ntohs(th.dest), established_hint_of(skb), skb.skb_iif, 0)
 			: __inet_lookup_established(net, *tcp_hashinfo, iph.saddr, th.source, iph.daddr,
 	                                            ntohs(th.dest), skb.skb_iif, 0);
 	if (!found)
