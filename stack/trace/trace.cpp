@@ -282,8 +282,9 @@ u32 site_id(const site &s) { return id_of(s); }
 
 const site &site_of(u32 id) { return *reinterpret_cast<const site *>(std::uintptr_t{id}); }
 
-void for_each_site(const std::function<void(const site &)> &fn)
+void for_each_site([[maybe_unused]] const std::function<void(const site &)> &fn)
 {
+#ifndef SKBWALK_NO_TRACE // then there are no such sections, and no addresses of their ends
 	for (const site *s = __start_skbwalk_sites; s != __stop_skbwalk_sites; ++s)
 		fn(*s);
 	// A reference stands wherever the function was expanded.
@@ -292,6 +293,7 @@ void for_each_site(const std::function<void(const site &)> &fn)
 	for (const site *const *s = __start_skbwalk_inline_refs; s != __stop_skbwalk_inline_refs; ++s)
 		if (seen.insert(*s).second)
 			fn(**s);
+#endif
 }
 
 } // namespace skbwalk::trace
