@@ -162,7 +162,7 @@ sock_common *established_at(const net &net, const inet_hashinfo &h, u64 acookie,
                             u64 devices, u32 chain);
 // A lookup that prefetch_established has made ready.
 inline sock_common *established_by_hint(net &net, inet_hashinfo &h, be32 saddr, be16 sport, be32 daddr,
-                                        u16 hnum, established_hint hint, int dif, int sdif)
+                                        u16 hnum, const established_hint &hint, int dif, int sdif)
 {
 	if (__builtin_expect(trace::armed != 0, 0))
 		return armed::__inet_lookup_established(net, h, saddr, sport, daddr, hnum, dif, sdif);
