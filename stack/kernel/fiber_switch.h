@@ -11,7 +11,9 @@
 #include "stack/kernel/fiber.h"
 #include "stack/kernel/sanitizers.h"
 
-#if defined(__x86_64__) && !defined(SKBWALK_ASAN) && !defined(SKBWALK_TSAN)
+// With shadow stacks (-fcf-protection=return) a switch has more to do, which Boost.Context knows.
+#if defined(__x86_64__) && !defined(SKBWALK_ASAN) && !defined(SKBWALK_TSAN) && \
+	!(defined(__CET__) && (__CET__ & 2))
 #define SKBWALK_OWN_SWITCH
 
 // The vector registers, all of which any function may change.
