@@ -28,6 +28,11 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_SYSTEM_PROCESSOR STREQUAL x86_64
 	target_compile_options(skbwalk_flags INTERFACE
 		-mmemset-strategy=vector_loop:512:noalign,libcall:-1:noalign
 		-mmemcpy-strategy=unrolled_loop:128:noalign,libcall:-1:noalign)
+	if(SKBWALK_OPTIMIZE MATCHES native)
+		# With AVX-512 g++ 12 keeps addresses in mask registers, and waits to have them back.
+		target_compile_options(skbwalk_flags INTERFACE -mno-avx512f)
+		target_link_options(skbwalk_flags INTERFACE -mno-avx512f)
+	endif()
 endif()
 target_link_options(skbwalk_flags INTERFACE -no-pie)
 target_compile_options(skbwalk_flags INTERFACE $<$<CXX_COMPILER_ID:Clang>:-fcolor-diagnostics>)

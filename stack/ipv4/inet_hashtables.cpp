@@ -210,6 +210,31 @@ begin:
 	                     heads_of(h, static_cast<u32>(ports_and_hash)));
 }
 
+// The socket that a chain leads to first, counted, if it is wanted; else what `goes_on` finds.
+template <class GoesOn>
+[[gnu::always_inline]] inline sock_common *first_or(const net &net, const inet_hashinfo &h, u64 acookie,
+                                                    u64 ports_and_hash, u64 devices,
+                                                    const hlist_nulls_head &chain, GoesOn goes_on)
+{
+	const auto hash = static_cast<u32>(ports_and_hash), ports = static_cast<u32>(ports_and_hash >> 32);
+	const auto dif = static_cast<int>(devices), sdif = static_cast<int>(devices >> 32);
+	const std::uintptr_t link = hlist_nulls_first(chain);
+
+	if (!is_a_nulls(link)) {
+		sock_common &sk = entry(link);
+		prefetchw(&sk); // its count will be written
+		if (READ_ONCE(sk.sk_hash) == hash && inet_keys_match(net, sk, acookie, ports, dif, sdif) &&
+		    refcount_inc_not_zero(sk.sk_refcnt)) {
+			if (__builtin_expect(!hlist_nulls_unhashed(sk.skc_nulls_node) &&
+			                             inet_keys_match(net, sk, acookie, ports, dif, sdif),
+			                     1))
+				return &sk;
+			return put_and_walk(net, h, acookie, ports_and_hash, devices, sk);
+		}
+	}
+	return goes_on();
+}
+
 } // namespace
 
 // not traced: the lock-free heart without trace and context, which concurrent readers run in tests
@@ -243,27 +268,22 @@ sock_common *armed::__inet_lookup_established(net &net, inet_hashinfo &h, be32 s
 sock_common *established_in_line(const net &net, const inet_hashinfo &h, u64 acookie, u64 ports_and_hash,
                                  u64 devices)
 {
-	const auto hash = static_cast<u32>(ports_and_hash), ports = static_cast<u32>(ports_and_hash >> 32);
-	const auto dif = static_cast<int>(devices), sdif = static_cast<int>(devices >> 32);
+	const auto hash = static_cast<u32>(ports_and_hash);
 	const hlist_nulls_head *line = line_of(h, hash);
 	const unsigned heads = heads_of_tag(line, ehash_tag(hash));
 
 	if (!heads)
 		return nullptr;
-	const std::uintptr_t link = hlist_nulls_first(line[first_of_heads(heads)]);
-	if (!is_a_nulls(link)) {
-		sock_common &sk = entry(link);
-		prefetchw(&sk); // its count will be written
-		if (READ_ONCE(sk.sk_hash) == hash && inet_keys_match(net, sk, acookie, ports, dif, sdif) &&
-		    refcount_inc_not_zero(sk.sk_refcnt)) {
-			if (__builtin_expect(!hlist_nulls_unhashed(sk.skc_nulls_node) &&
-			                             inet_keys_match(net, sk, acookie, ports, dif, sdif),
-			                     1))
-				return &sk;
-			return put_and_walk(net, h, acookie, ports_and_hash, devices, sk);
-		}
-	}
-	return walk_untraced(net, h, acookie, ports_and_hash, devices, heads);
+	return first_or(net, h, acookie, ports_and_hash, devices, line[first_of_heads(heads)],
+	                [&] { return walk_untraced(net, h, acookie, ports_and_hash, devices, heads); });
+}
+
+// not traced: as established_in_line
+sock_common *established_at(const net &net, const inet_hashinfo &h, u64 acookie, u64 ports_and_hash,
+                            u64 devices, u32 chain)
+{
+	return first_or(net, h, acookie, ports_and_hash, devices, h.ehash[chain].chain,
+	                [&] { return established_in_line(net, h, acookie, ports_and_hash, devices); });
 }
 
 // not traced: the kernel has none, and nothing that it does is seen
@@ -280,28 +300,6 @@ void prefetch_established(const inet_hashinfo &h, std::span<established_hint *co
 			prefetchw(&entry(hlist_nulls_first(line[at])));
 		}
 	}
-}
-
-// not traced: __inet_lookup_established that finds what it looks for where it was before, or looks again
-sock_common *established_at(const net &net, const inet_hashinfo &h, u64 acookie, u64 ports_and_hash,
-                            u64 devices, u32 chain)
-{
-	const std::uintptr_t link = hlist_nulls_first(h.ehash[chain].chain);
-
-	if (!is_a_nulls(link)) {
-		sock_common &sk = entry(link);
-		const auto match = [&] {
-			return inet_keys_match(net, sk, acookie, static_cast<u32>(ports_and_hash >> 32),
-			                       static_cast<int>(devices), static_cast<int>(devices >> 32));
-		};
-
-		if (match() && refcount_inc_not_zero(sk.sk_refcnt)) {
-			if (__builtin_expect(!hlist_nulls_unhashed(sk.skc_nulls_node) && match(), 1))
-				return &sk;
-			sock_gen_put(sk);
-		}
-	}
-	return established_in_line(net, h, acookie, ports_and_hash, devices);
 }
 
 static int compute_score(const sock &sk, const net &net, u16 hnum, be32 daddr, int dif, int sdif)

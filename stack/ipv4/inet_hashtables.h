@@ -113,6 +113,7 @@ inline void prefetch_line(const inet_hashinfo &h, u32 hash)
 struct established_hint {
 	u32 hash, chain;
 };
+static_assert(sizeof(inet_skb_cb) + sizeof(established_hint) <= sizeof(sk_buff::cb));
 inline established_hint &established_hint_of(sk_buff &skb) // with IPSKB_EHASH
 {
 	return reinterpret_cast<established_hint &>(skb.cb[sizeof(inet_skb_cb)]);

@@ -8,7 +8,7 @@
 
 namespace skbwalk {
 
-static u32 minmax_subwin_update(minmax &m, u32 win, minmax_sample val)
+static u32 minmax_subwin_update(minmax &m, u32 win, const minmax_sample &val)
 {
 	TRACE();
 	const u32 dt = val.t - m.s[0].t;
@@ -23,8 +23,7 @@ static u32 minmax_subwin_update(minmax &m, u32 win, minmax_sample val)
 		if (val.t - m.s[0].t > win) // the second was as old
 			drop_best();
 	} else if (m.s[1].t == m.s[0].t && dt > win / 4) {
-		m.s[1] = val;
-		m.s[2] = val;
+		m.s[2] = m.s[1] = val;
 	} else if (m.s[2].t == m.s[1].t && dt > win / 2) {
 		m.s[2] = val;
 	}
@@ -40,7 +39,7 @@ u32 minmax_running_max(minmax &m, u32 win, u32 t, u32 meas)
 	if (val.v >= m.s[0].v || val.t - m.s[2].t > win)
 		return minmax_reset(m, t, meas);
 	if (val.v >= m.s[1].v)
-		m.s[1] = m.s[2] = val;
+		m.s[2] = m.s[1] = val;
 	else if (val.v >= m.s[2].v)
 		m.s[2] = val;
 	return minmax_subwin_update(m, win, val);

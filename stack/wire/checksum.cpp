@@ -4,7 +4,6 @@
 // a time.
 #include "stack/wire/checksum.h"
 
-#include <bit>
 #include <cstring>
 
 #include "stack/trace/trace.h"
@@ -146,11 +145,9 @@ be16 ip_fast_csum(const void *iph, u32 ihl_words)
 		std::memcpy(&w, p + at, sizeof(w));
 		return u64{w};
 	};
-	const u64 ttl_and_protocol = std::endian::native == std::endian::little ? u64{p[8]} | u64{p[9]} << 8
-	                                                                        : u64{p[8]} << 8 | u64{p[9]};
 
-	return csum_fold(fold64(word16(0) + word16(2) + word16(4) + word16(6) + ttl_and_protocol +
-	                        word16(10) + word32(12) + word32(16)));
+	return csum_fold(fold64(word16(0) + word16(2) + word16(4) + word16(6) + word16(8) + word16(10) +
+	                        word32(12) + word32(16)));
 }
 
 be16 ip_compute_csum(const void *data, u32 len)

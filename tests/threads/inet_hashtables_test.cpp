@@ -138,6 +138,41 @@ struct tally {
 	u64 wanderers_absent = 0;
 };
 
+// Each wanderer leaves after the hint was made, others take the chains of its line, and it comes again.
+TEST_P(ehash, hint_out_of_date_finds_what_is_there_by_now)
+{
+	const enter_cpu in(*host_.cpus[0]);
+	const auto found = [&](u32 nr, const established_hint &hint) {
+		sock_common *sk = established_by_hint(*net_, h_, peer_of(nr), port_of(nr), htonl(0x0a0000fe),
+		                                      80, hint, 1, 0);
+		if (sk)
+			sockets_.put(*sk);
+		return sk;
+	};
+	u32 displaced = 0;
+
+	for (u32 nr = stayers; nr < connections - wanderers; ++nr) {
+		established_hint hint{hash_of(nr), 0}, *const one = &hint;
+		sock_common *sk = insert(nr);
+		prefetch_established(h_, std::span(&one, 1));
+		EXPECT_EQ(found(nr, hint), sk);
+		remove(*sk);
+		EXPECT_EQ(found(nr, hint), nullptr);
+
+		std::vector<sock_common *> others;
+		for (u32 other = connections - wanderers; other < connections - 1; ++other)
+			others.push_back(insert(other));
+		displaced += !is_a_nulls(hlist_nulls_first(h_.ehash[hint.chain].chain));
+		EXPECT_EQ(found(nr, hint), nullptr);
+		sk = insert(nr);
+		EXPECT_EQ(found(nr, hint), sk);
+		remove(*sk);
+		for (sock_common *other : others)
+			remove(*other);
+	}
+	EXPECT_GT(displaced, 0U);
+}
+
 TEST_P(ehash, readers_beside_a_writer_miss_no_socket_and_get_no_wrong_one)
 {
 	constexpr int moves = 1'000'000;
