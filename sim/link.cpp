@@ -40,8 +40,8 @@ std::optional<u64> parse_rate(std::string_view text)
 
 link::link(world &w, std::string name, const link_options &options)
 	: world_(w), name_(std::move(name)),
-	  options_(options), ends_{direction{w.random(name_.c_str(), a), {}, nullptr, 0, {}, {}},
-                                   direction{w.random(name_.c_str(), b), {}, nullptr, 0, {}, {}}}
+	  options_(options), ends_{direction{w.random(name_.c_str(), a), {}, nullptr, 0, {}, {}, {}},
+                                   direction{w.random(name_.c_str(), b), {}, nullptr, 0, {}, {}, {}}}
 {}
 
 u64 link::wire_ns(std::size_t bytes) const
@@ -52,7 +52,7 @@ u64 link::wire_ns(std::size_t bytes) const
 	return bits * NSEC_PER_SEC / options_.bits_per_second;
 }
 
-link::arrival &link::new_arrival(end from, std::span<const std::byte> bytes)
+link::arrival &link::new_arrival(end from)
 {
 	if (unused_.empty()) {
 		arrivals_.push_back(std::make_unique<arrival>());
@@ -63,7 +63,6 @@ link::arrival &link::new_arrival(end from, std::span<const std::byte> bytes)
 	unused_.pop_back();
 	made.over = this;
 	made.from = from;
-	made.bytes.assign(bytes.begin(), bytes.end());
 	return made;
 }
 
@@ -72,6 +71,13 @@ void link::arrive(void *arg)
 	arrival &what = *static_cast<arrival *>(arg);
 	link &over = *what.over;
 
+	if (what.in_order) {
+		auto &line = over.ends_[what.from].under_way;
+
+		line.pop_front();
+		if (!line.empty())
+			over.make_event(*line.front());
+	}
 	++over.ends_[what.from].counters.delivered;
 	for (const watcher &w : over.watchers_)
 		w(what.from, what.bytes);
@@ -93,16 +99,25 @@ u64 link::handed_over_ns(end to, u64 arrives_ns) const
 
 void link::deliver(arrival &what, u64 when_ns)
 {
-	const end at = what.from == a ? b : a;
+	auto &line = ends_[what.from].under_way;
 
-	when_ns = handed_over_ns(at, when_ns);
-	if (host *const to = ends_[at].at_host)
-		world_.at_device(*to, when_ns, arrive, &what);
-	else
-		world_.at(when_ns, arrive, &what);
+	what.when_ns = handed_over_ns(what.from == a ? b : a, when_ns);
+	what.number = world_.take_number();
+	what.in_order = line.empty() || line.back()->when_ns <= what.when_ns;
+	if (what.in_order) {
+		line.push_back(&what);
+		if (line.size() > 1)
+			return;
+	}
+	make_event(what);
 }
 
-bool link::send(end at, std::span<const std::byte> bytes)
+void link::make_event(arrival &what)
+{
+	world_.at_number(what.number, ends_[what.from == a ? b : a].at_host, what.when_ns, arrive, &what);
+}
+
+bool link::take(end at, frame &bytes)
 {
 	direction &d = ends_[at];
 	const u64 now_ns = world_.present();
@@ -130,7 +145,9 @@ bool link::send(end at, std::span<const std::byte> bytes)
 		++d.counters.lost;
 		return true;
 	}
-	arrival &first = new_arrival(at, bytes);
+	arrival &first = new_arrival(at);
+
+	first.bytes.swap(bytes);
 	if (corrupted && !first.bytes.empty()) {
 		++d.counters.corrupted;
 		first.bytes[bit / 8 % first.bytes.size()] ^= std::byte{1} << (bit % 8);
@@ -141,7 +158,10 @@ bool link::send(end at, std::span<const std::byte> bytes)
 	}
 	if (duplicated) {
 		++d.counters.duplicated;
-		deliver(new_arrival(at, first.bytes), when_ns);
+		arrival &second = new_arrival(at);
+
+		second.bytes = first.bytes;
+		deliver(second, when_ns);
 	}
 	deliver(first, when_ns);
 	return true;

@@ -41,8 +41,14 @@ public:
 		ends_[at].receive = std::move(receive);
 		ends_[at].at_host = h;
 	}
-	// What goes in at `at`. False: the queue was full.
-	bool send(end at, std::span<const std::byte> bytes);
+	// What goes in at `at`: a frame that is taken, and left as something that can be filled again, or a
+	// copy. False: the queue was full.
+	bool take(end at, frame &bytes);
+	bool send(end at, std::span<const std::byte> bytes)
+	{
+		frame copy(bytes.begin(), bytes.end());
+		return take(at, copy);
+	}
 	// Sees each frame that arrives, with the end that it comes from, before that end's other does.
 	using watcher = std::function<void(end from, std::span<const std::byte> bytes)>;
 	void watch(watcher w) { watchers_.push_back(std::move(w)); }
@@ -55,13 +61,17 @@ public:
 	[[nodiscard]] const link_options &options() const { return options_; }
 
 private:
+	struct arrival;
 	struct direction {
 		random_stream random;
 		std::function<void(std::span<const std::byte>)> receive; // at this end
 		host *at_host = nullptr;
 		u64 free_ns = 0; // the sender at this end is busy until then
 		std::deque<u64>
-			leaves_ns;      // of what is in the queue or on its way out, when its last bit leaves
+			leaves_ns; // of what is in the queue or on its way out, when its last bit leaves
+		// What was sent from this end and comes out in the order of sending; the first one's event is
+		// the world's, that of the others is made when it is their turn.
+		std::deque<arrival *> under_way;
 		link_counters counters; // of what was sent from this end
 	};
 
@@ -71,10 +81,13 @@ private:
 	struct arrival {
 		link *over;
 		end from;
+		bool in_order; // under_way has it
+		u64 when_ns, number;
 		frame bytes;
 	};
-	[[nodiscard]] arrival &new_arrival(end from, std::span<const std::byte> bytes);
+	[[nodiscard]] arrival &new_arrival(end from);
 	void deliver(arrival &what, u64 when_ns);
+	void make_event(arrival &what);
 	static void arrive(void *arg);
 
 	world &world_;

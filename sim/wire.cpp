@@ -60,9 +60,9 @@ struct wire::nic final : e1000_port {
 		netdev_run_todo();
 	}
 
-	u64 send(std::span<const std::byte> bytes) override
+	u64 send(frame &bytes) override
 	{
-		owner.link_.send(end, bytes);
+		owner.link_.take(end, bytes);
 		return owner.link_.free_ns(end);
 	}
 	void phy_power(bool) override { owner.cable(end); }

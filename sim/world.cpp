@@ -69,28 +69,28 @@ std::vector<std::string> world::host_names() const
 
 u64 world::present() const { return current.cpu ? std::max(now_ns_, current.cpu->now_ns) : now_ns_; }
 
-u64 world::push(event_heap &to, event_kind kind, u64 when_ns, cpu *on, void (*fn)(void *), void *arg)
+inline u64 world::push(event_heap &to, const event &e)
 {
 	// Written into its place, field by field: std::push_heap reads as a whole what has just been written
-	// in parts, and waits for it. What is due at the same time as this was there first.
+	// in parts, and waits for it.
 	std::size_t at = to.size();
 
 	to.emplace_back();
-	for (std::size_t above; at && when_ns < to[above = (at - 1) / 2].when_ns; at = above)
+	for (std::size_t above; at && to[above = (at - 1) / 2] < e; at = above)
 		to[at] = to[above];
 
 	event &made = to[at];
 
-	made.when_ns = when_ns;
-	made.number = ++number_;
-	made.kind = kind;
-	made.on = on;
-	made.fn = fn;
-	made.arg = arg;
+	made.when_ns = e.when_ns;
+	made.number = e.number;
+	made.kind = e.kind;
+	made.on = e.on;
+	made.fn = e.fn;
+	made.arg = e.arg;
 	// What the running cpu asks of another is due before it knew: it gives way then.
-	if (cpu *const me = current.cpu; me && on && on != me && me->on.cpus.size() > 1)
-		me->run_until_ns = std::min(me->run_until_ns, std::max(when_ns, me->now_ns + 1));
-	return number_;
+	if (cpu *const me = current.cpu; me && e.on && e.on != me && me->on.cpus.size() > 1)
+		me->run_until_ns = std::min(me->run_until_ns, std::max(e.when_ns, me->now_ns + 1));
+	return e.number;
 }
 
 // A host asks while it is being made, too.
@@ -201,10 +201,21 @@ void world::note_device_events(host &h)
 
 u64 world::at_device(host &h, u64 when_ns, void (*fn)(void *), void *arg)
 {
+	const u64 number = take_number();
+
+	at_number(number, &h, when_ns, fn, arg);
+	return number;
+}
+
+void world::at_number(u64 number, host *h, u64 when_ns, void (*fn)(void *), void *arg)
+{
 	when_ns = std::max(when_ns, present());
-	const u64 id = push(devices_of(h), event_kind::device, when_ns, h.cpus[0].get(), fn, arg);
-	h.device_event_ns = std::min(h.device_event_ns, when_ns);
-	return id;
+	if (!h) {
+		push(queue_, {when_ns, number, event_kind::call, nullptr, fn, arg});
+		return;
+	}
+	push(devices_of(*h), {when_ns, number, event_kind::device, h->cpus[0].get(), fn, arg});
+	h->device_event_ns = std::min(h->device_event_ns, when_ns);
 }
 
 void world::devices_due(cpu &c)

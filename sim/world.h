@@ -67,6 +67,11 @@ public:
 	// For the world's own use (links, scenarios): runs in no cpu's context.
 	u64 call_at(u64 when_ns, std::function<void()> fn);
 
+	// An event that is kept elsewhere until those before it have been: it has its turn by the number that
+	// it took when it was made. With a host it is something that a device of that host does.
+	[[nodiscard]] u64 take_number() { return ++number_; }
+	void at_number(u64 number, host *h, u64 when_ns, void (*fn)(void *), void *arg);
+
 	// A part of the machines (a wire with its cards): ends after the hosts' networks and before the
 	// hosts.
 	void keep(std::shared_ptr<void> part) { parts_.push_back(std::move(part)); }
@@ -107,7 +112,11 @@ private:
 	};
 
 	using event_heap = std::vector<event>;
-	u64 push(event_heap &to, event_kind kind, u64 when_ns, cpu *on, void (*fn)(void *), void *arg);
+	u64 push(event_heap &to, event_kind kind, u64 when_ns, cpu *on, void (*fn)(void *), void *arg)
+	{
+		return push(to, {when_ns, ++number_, kind, on, fn, arg});
+	}
+	u64 push(event_heap &to, const event &e);
 	[[nodiscard]] bool is_stale(const event &e) const;
 	void drop_stale(event_heap &from);
 	void pop_stale(event_heap &from);      // its top, at least, is

@@ -74,7 +74,7 @@ void e1000_card::reset()
 	// The first receive address is loaded from the EEPROM.
 	std::memcpy(&reg(E1000_RA), mac_.data(), 4);
 	reg(E1000_RA + 4) = static_cast<u32>(mac_[4] | mac_[5] << 8) | 1U << 31;
-	packet_.clear();
+	packet_frames_ = packet_bytes_ = 0;
 	packet_cut_ = packet_tagged_ = false;
 	next_interrupt_ns_ = 0;
 	line_.set(false);
@@ -385,9 +385,9 @@ void e1000_card::receive(std::span<const std::byte> frame)
 	    bytes[13] == std::byte{0}) {
 		tag = static_cast<u16>(static_cast<u16>(bytes[14]) << 8 | static_cast<u16>(bytes[15]));
 		status |= E1000_RXD_STAT_VP;
-		scratch_.assign(frame.begin(), frame.end());
-		scratch_.erase(scratch_.begin() + 12, scratch_.begin() + 16);
-		bytes = scratch_;
+		untagged_.assign(frame.begin(), frame.end());
+		untagged_.erase(untagged_.begin() + 12, untagged_.begin() + 16);
+		bytes = untagged_;
 	}
 	if (reg(E1000_RXCSUM) & E1000_RXCSUM_TUOFL)
 		check_sums(bytes, status, errors);

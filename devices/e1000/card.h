@@ -38,8 +38,9 @@ public:
 class e1000_port {
 public:
 	virtual ~e1000_port() = default;
-	// A frame without its FCS. When its last bit has left, in world time.
-	virtual u64 send(std::span<const std::byte> frame) = 0;
+	// A frame without its FCS. It is taken; what it is left as can be filled again. When its last bit has
+	// left, in world time.
+	virtual u64 send(std::vector<std::byte> &frame) = 0;
 	// The card's PHY was switched on or off.
 	virtual void phy_power(bool on) = 0;
 	[[nodiscard]] virtual u64 now_ns() const = 0;
@@ -89,8 +90,10 @@ private:
 	void mdic(u32 value);
 	void transmit();
 	bool take_descriptor();
+	void begin_packet(bool cut, u32 options);
+	void gather(const std::byte *from, std::size_t n);
 	void send_packet();
-	void send_frame(std::span<const std::byte> frame);
+	void send_frame(std::vector<std::byte> &frame);
 	void send_cut();
 	void call_at(u64 when_ns, void (*fn)(void *), u64 &id);
 	[[nodiscard]] bool accepts(std::span<const std::byte> frame);
@@ -112,13 +115,14 @@ private:
 	// What is on its way out: when it has left, and its bytes in the packet buffer.
 	std::deque<std::pair<u64, u32>> leaving_;
 	std::size_t leaving_bytes_ = 0;
-	// The packet whose descriptors are being read.
-	std::vector<std::byte> packet_;
-	std::vector<std::byte> headers_, scratch_; // what is being made of it
+	// The packet whose descriptors are being read: so many of the frames, all of them full but the last.
+	std::vector<std::vector<std::byte>> frames_;
+	std::size_t packet_frames_ = 0, packet_bytes_ = 0, frame_room_ = 0;
+	std::vector<std::byte> untagged_; // what has been received, without its tag
 	u32 packet_options_ = 0;
 	bool packet_cut_ = false, packet_tagged_ = false;
 	u16 packet_tag_ = 0;
-	e1000_context_desc sum_context_{}, cut_context_{};
+	e1000_context_desc sum_context_{}, cut_context_{}, packet_context_{};
 	counters counters_;
 };
 

@@ -52,58 +52,90 @@ void insert_sum(std::span<std::byte> bytes, std::size_t start, std::size_t offse
 
 } // namespace
 
-void e1000_card::send_frame(std::span<const std::byte> frame)
+void e1000_card::begin_packet(bool cut, u32 options)
 {
-	const bool padded = reg(E1000_TCTL) & E1000_TCTL_PSP && frame.size() < ETH_ZLEN;
-	std::span<const std::byte> bytes = frame;
+	packet_options_ = options;
+	packet_cut_ = cut;
+	packet_context_ = cut_context_;
+	frame_room_ = cut && packet_context_.mss.get() ? packet_context_.hdr_len + packet_context_.mss.get()
+	                                               : packet_bytes_max;
+}
 
-	if ((packet_tagged_ && frame.size() >= 12) || padded) {
-		scratch_.assign(frame.begin(), frame.end());
-		if (packet_tagged_ && frame.size() >= 12) {
-			const std::byte tag[4] = {std::byte{0x81}, std::byte{0},
-			                          static_cast<std::byte>(packet_tag_ >> 8),
-			                          static_cast<std::byte>(packet_tag_)};
+// Appends to the packet; null: zeros. Behind a frame that is full comes another, with the first one's
+// headers.
+void e1000_card::gather(const std::byte *from, std::size_t n)
+{
+	packet_bytes_ += n;
+	while (n) {
+		if (!packet_frames_ || frames_[packet_frames_ - 1].size() == frame_room_) {
+			if (packet_frames_ == frames_.size())
+				frames_.emplace_back();
+			std::vector<std::byte> &next = frames_[packet_frames_];
 
-			scratch_.insert(scratch_.begin() + 12, std::begin(tag), std::end(tag));
+			next.clear();
+			if (packet_frames_++)
+				next.assign(frames_[0].begin(), frames_[0].begin() + packet_context_.hdr_len);
 		}
-		if (reg(E1000_TCTL) & E1000_TCTL_PSP && scratch_.size() < ETH_ZLEN)
-			scratch_.resize(ETH_ZLEN);
-		bytes = scratch_;
+
+		std::vector<std::byte> &frame = frames_[packet_frames_ - 1];
+		const std::size_t piece = std::min(n, frame_room_ - frame.size());
+
+		if (from) {
+			frame.insert(frame.end(), from, from + piece);
+			from += piece;
+		} else {
+			frame.resize(frame.size() + piece);
+		}
+		n -= piece;
 	}
+}
+
+void e1000_card::send_frame(std::vector<std::byte> &frame)
+{
+	if (packet_tagged_ && frame.size() >= 12) {
+		const std::byte tag[4] = {std::byte{0x81}, std::byte{0},
+		                          static_cast<std::byte>(packet_tag_ >> 8),
+		                          static_cast<std::byte>(packet_tag_)};
+
+		frame.insert(frame.begin() + 12, std::begin(tag), std::end(tag));
+	}
+	if (reg(E1000_TCTL) & E1000_TCTL_PSP && frame.size() < ETH_ZLEN)
+		frame.resize(ETH_ZLEN);
+
+	const auto length = static_cast<u32>(frame.size());
+
 	++reg(E1000_TPT);
 	++reg(E1000_GPTC);
-	reg(E1000_GOTCL) += static_cast<u32>(bytes.size()) + ETH_FCS_LEN;
-	leaving_bytes_ += bytes.size();
-	leaving_.emplace_back(port_.send(bytes), static_cast<u32>(bytes.size()));
+	reg(E1000_GOTCL) += length + ETH_FCS_LEN;
+	leaving_bytes_ += length;
+	leaving_.emplace_back(port_.send(frame), length);
 }
 
 // TCP segmentation: the headers before each piece, with lengths, IP's id, the sequence number and flags as
-// they are for that piece. They overwrite the end of what was sent before it.
+// they are for that piece.
 void e1000_card::send_cut()
 {
-	const e1000_context_desc &c = cut_context_;
+	const e1000_context_desc &c = packet_context_;
 	const std::size_t header = c.hdr_len, mss = c.mss.get();
 	const u32 command = c.cmd_and_length.get();
 	const bool ipv4 = command & E1000_TXD_CMD_IP, tcp = command & E1000_TXD_CMD_TCP;
 	const std::size_t ip = c.ipcss, transport = c.tucss;
 
-	if (!mss || packet_.size() < header || header < transport + (tcp ? 20u : 8u) ||
-	    transport < ip + 20u) {
+	if (!mss || packet_bytes_ < header || header < transport + (tcp ? 20u : 8u) || transport < ip + 20u) {
 		++counters_.tx_bad_descriptors;
 		return;
 	}
-
-	const std::size_t payload = packet_.size() - header;
-	const u32 first_seq = tcp ? get32(packet_, transport + 4) : 0;
-	const u16 first_id = ipv4 ? get16(packet_, ip + 4) : u16{0};
-
-	headers_.assign(packet_.begin(), packet_.begin() + static_cast<std::ptrdiff_t>(header));
 	++reg(E1000_TSCTC);
-	for (std::size_t at = 0, n = 0; at < payload; at += mss, ++n) {
-		const std::size_t piece = std::min(mss, payload - at);
-		const std::span frame = std::span(packet_).subspan(at, header + piece);
+	if (packet_bytes_ == header)
+		return;
 
-		std::memcpy(frame.data(), headers_.data(), header);
+	const u32 first_seq = tcp ? get32(frames_[0], transport + 4) : 0;
+	const u16 first_id = ipv4 ? get16(frames_[0], ip + 4) : u16{0};
+
+	for (std::size_t n = 0; n < packet_frames_; ++n) {
+		std::vector<std::byte> &frame = frames_[n];
+		const bool last = n + 1 == packet_frames_;
+
 		if (ipv4) {
 			put16(frame, ip + 2, static_cast<u32>(frame.size() - ip));
 			put16(frame, ip + 4, static_cast<u32>(first_id + n) & 0xffff);
@@ -111,10 +143,10 @@ void e1000_card::send_cut()
 			put16(frame, ip + 4, static_cast<u32>(frame.size() - ip - 40));
 		}
 		if (tcp) {
-			put32(frame, transport + 4, first_seq + static_cast<u32>(at));
-			if (at + piece < payload) // FIN and PSH are the last piece's
+			put32(frame, transport + 4, first_seq + static_cast<u32>(n * mss));
+			if (!last) // FIN and PSH are the last piece's
 				frame[transport + 13] &= ~std::byte{TCPHDR_FIN | TCPHDR_PSH};
-			if (at) // CWR the first one's
+			if (n) // CWR the first one's
 				frame[transport + 13] &= ~std::byte{TCPHDR_CWR};
 		} else {
 			put16(frame, transport + 4, static_cast<u32>(frame.size() - transport));
@@ -138,14 +170,16 @@ void e1000_card::send_packet()
 {
 	if (packet_cut_) {
 		send_cut();
-	} else {
+	} else if (packet_frames_) {
+		std::vector<std::byte> &frame = frames_[0];
+
 		if (packet_options_ & E1000_TXD_POPTS_TXSM)
-			insert_sum(packet_, sum_context_.tucss, sum_context_.tucso, sum_context_.tucse.get());
+			insert_sum(frame, sum_context_.tucss, sum_context_.tucso, sum_context_.tucse.get());
 		if (packet_options_ & E1000_TXD_POPTS_IXSM)
-			insert_sum(packet_, sum_context_.ipcss, sum_context_.ipcso, sum_context_.ipcse.get());
-		send_frame(packet_);
+			insert_sum(frame, sum_context_.ipcss, sum_context_.ipcso, sum_context_.ipcse.get());
+		send_frame(frame);
 	}
-	packet_.clear();
+	packet_frames_ = packet_bytes_ = 0;
 	packet_cut_ = packet_tagged_ = false;
 	packet_options_ = 0;
 }
@@ -171,17 +205,11 @@ bool e1000_card::take_descriptor()
 		(lower & E1000_TXD_CMD_TSE ? cut_context_ : sum_context_) = context;
 	} else {
 		const std::size_t length = extended ? lower & 0xfffff : lower & 0xffff;
-		const std::size_t had = packet_.size();
 
-		if (!had) { // the first one's word counts
-			packet_options_ = extended ? upper >> 8 & 0xff : 0;
-			packet_cut_ = extended && lower & E1000_TXD_CMD_TSE;
-		}
-		if (length && had + length <= packet_bytes_max) {
-			if (const std::byte *from = dma_readable(dma, desc.buffer_addr.get(), length))
-				packet_.insert(packet_.end(), from, from + length);
-			else
-				packet_.resize(had + length);
+		if (!packet_bytes_) // the first one's word counts
+			begin_packet(extended && lower & E1000_TXD_CMD_TSE, extended ? upper >> 8 & 0xff : 0);
+		if (length && packet_bytes_ + length <= packet_bytes_max) {
+			gather(dma_readable(dma, desc.buffer_addr.get(), length), length);
 		} else {
 			++counters_.tx_bad_descriptors;
 		}

@@ -123,7 +123,8 @@ inline void *slab_alloc_node(kmem_cache &c, gfp_t flags)
 	if (p) {
 		ASAN_UNPOISON_MEMORY_REGION(p, c.object_size);
 		c.freelist = *static_cast<void **>(p);
-		prefetchw(c.freelist); // prefetch_freepointer
+		if (c.freelist) // a cpu looks long for what lies at null
+			prefetchw(c.freelist); // prefetch_freepointer
 	} else {
 		p = new_object(c);
 		if (!p)

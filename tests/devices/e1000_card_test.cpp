@@ -16,9 +16,9 @@ constexpr mac_addr address{{0x52, 0x54, 0, 1, 2, 3}};
 
 struct port final : e1000_port {
 	explicit port(bench_world &w) : world(w) {}
-	u64 send(std::span<const std::byte> bytes) override
+	u64 send(std::vector<std::byte> &bytes) override
 	{
-		sent.emplace_back(bytes.begin(), bytes.end());
+		sent.push_back(bytes);
 		busy_ns = std::max(busy_ns, now_ns()) + bytes.size() * byte_ns;
 		return busy_ns;
 	}

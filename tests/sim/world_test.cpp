@@ -135,6 +135,41 @@ TEST(world_link, bandwidth_adds_the_time_on_the_wire)
 	EXPECT_EQ(through({.bits_per_second = 1'000'000'000}).first_ns, 8U * (100 + 24));
 }
 
+TEST(world_link, many_under_way_come_all_and_in_order_but_for_jitter)
+{
+	constexpr u64 ten_sendings_ns = 1'000'000;
+	const arrivals plain = through({.delay_ns = ten_sendings_ns});
+	const arrivals varied = through({.delay_ns = ten_sendings_ns, .jitter_ns = ten_sendings_ns});
+
+	EXPECT_EQ(plain.count, 1000U);
+	EXPECT_TRUE(plain.in_order);
+	EXPECT_EQ(varied.count, 1000U);
+	EXPECT_FALSE(varied.in_order);
+}
+
+TEST(world_link, what_is_due_at_one_time_comes_in_the_order_of_sending)
+{
+	world w{{}};
+	sim::link l{w, "l", {.delay_ns = 1000}}, m{w, "m", {.delay_ns = 900}};
+	std::string came;
+	const auto note = [&](char at_l) {
+		return [&came, at_l](std::span<const std::byte>) { came += at_l; };
+	};
+
+	l.attach(sim::link::b, note('l'));
+	m.attach(sim::link::b, note('m'));
+	l.send(sim::link::a, frame(60));
+	w.run_until(500);
+	l.send(sim::link::a, frame(60)); // waits behind the first
+	w.run_until(600);
+	m.send(sim::link::a, frame(60));
+	l.send(sim::link::a, frame(60));
+	m.send(sim::link::a, frame(60));
+	while (w.step())
+		EXPECT_LE(w.now_ns(), 1600U);
+	EXPECT_EQ(came, "llmml");
+}
+
 TEST(world_link, batches_hand_over_what_came_since_the_last_and_only_at_their_end)
 {
 	world w{{}};
