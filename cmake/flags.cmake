@@ -56,6 +56,13 @@ if(SKBWALK_PROFILE)
 	elseif(SKBWALK_PROFILE STREQUAL use)
 		list(APPEND with_profile -fprofile-use=${profile} -fprofile-correction -fprofile-partial-training
 		     -Wno-missing-profile -Wno-coverage-mismatch)
+		# A packet's way is long, and each part of it runs once: calls and lines of code are what it costs. So
+		# nearly all that a run has met counts as hot, and goes into its caller as far as that helps.
+		foreach(limit hot-bb-count-ws-permille=999 max-inline-insns-single=1000 max-inline-insns-auto=300
+		              inline-min-speedup=2 large-function-insns=10000 large-function-growth=2000
+		              large-stack-frame=4096 large-stack-frame-growth=4000)
+			list(APPEND with_profile --param=${limit})
+		endforeach()
 		if(NOT EXISTS "${profile}")
 			message(WARNING "there is no profile in ${profile}: `./dev build fast' makes one")
 		endif()
