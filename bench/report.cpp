@@ -26,6 +26,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <sys/utsname.h>
@@ -406,7 +407,56 @@ std::string first_cell(const std::string &line)
 	return from == std::string::npos ? std::string() : cell[1].substr(from, to - from + 1);
 }
 
-// The table between the marks. A row that this run did not measure keeps its line, with its date.
+// What stands between the marks, by headings: a table for each machine, then what is to be said of the rows.
+constexpr std::string_view remarks_heading = "What holds a row back";
+std::vector<std::pair<std::string, std::string>> sections_of(const std::string &text)
+{
+	std::vector<std::pair<std::string, std::string>> sections;
+	std::istringstream in(text);
+
+	for (std::string line; std::getline(in, line);)
+		if (line.starts_with("### "))
+			sections.emplace_back(line.substr(4), "");
+		else if (!sections.empty())
+			sections.back().second += line + '\n';
+	return sections;
+}
+
+// This machine's table. A row that this run did not measure keeps its line, with its date.
+std::string table_of(const bench &b, const std::string &before)
+{
+	std::map<std::string, std::string> kept;
+	std::istringstream old(before);
+
+	for (std::string line; std::getline(old, line);)
+		if (line.starts_with("| ") && !first_cell(line).empty())
+			kept[first_cell(line)] = line;
+
+	std::ostringstream out;
+
+	out << "Last run: " << today() << ", " << machine() << ", medians of " << b.rounds()
+	    << " rounds; its noise: " << noise_text(b) << ".\n\n"
+	    << "| row | ours | rival | ratio (least-most) | reach | aim | | measured |\n|---|---|---|---|---|---|---|---|\n";
+	for (const row &r : read_rows("")) {
+		if (b.missing(r).empty()) {
+			const spread ratio = b.ratio(r);
+
+			out << "| " << r.id << " | " << text_of(*b.find(r.ours)) << " | "
+			    << text_of(*b.find(r.theirs)) << " | " << digits(ratio.middle) << " ("
+			    << digits(ratio.low) << "-" << digits(ratio.high)
+			    << (more_is_better(r) ? "), more is better | " : ") | ") << r.reach << " | "
+			    << r.aim << " | " << verdict(r, ratio.middle) << " | " << today() << " |\n";
+		} else if (kept.contains(r.id)) {
+			out << kept[r.id] << '\n';
+		} else {
+			out << "| " << r.id << " | | | not measured yet | " << r.reach << " | " << r.aim
+			    << " | | |\n";
+		}
+	}
+	return out.str();
+}
+
+// Other machines' tables stay as they are.
 void write_document(const bench &b, const fs::path &file)
 {
 	std::stringstream all;
@@ -414,39 +464,23 @@ void write_document(const bench &b, const fs::path &file)
 	const std::string text = all.str();
 	const std::size_t from = text.find(marks[0]), to = text.find(marks[1]);
 	if (from == std::string::npos || to == std::string::npos)
-		fail(file.string() + ": the marks of the table are not there");
+		fail(file.string() + ": the marks of the tables are not there");
 
-	std::map<std::string, std::string> kept;
-	std::istringstream old(text.substr(from, to - from));
-	for (std::string line; std::getline(old, line);)
-		if (line.starts_with("| ") && !first_cell(line).empty())
-			kept[first_cell(line)] = line;
+	auto sections = sections_of(text.substr(from, to - from));
+	std::erase_if(sections, [](const auto &s) { return s.first == remarks_heading; });
+	auto mine = std::ranges::find(sections, cpu_name(), [](const auto &s) { return s.first; });
+	if (mine == sections.end())
+		mine = sections.insert(mine, {cpu_name(), ""});
+	mine->second = table_of(b, mine->second) + '\n';
 
 	std::ostringstream out;
-	out << marks[0] << "Last run: " << today() << ", " << machine() << ", medians of " << b.rounds()
-	    << " rounds; its noise: " << noise_text(b) << ".\n\n"
-	    << "| row | ours | rival | ratio (least-most) | reach | aim | | measured |\n|---|---|---|---|---|---|---|---|\n";
-	std::ostringstream reasons;
-	for (const row &r : read_rows("")) {
-		std::string line;
-		if (b.missing(r).empty()) {
-			const spread ratio = b.ratio(r);
-			line = "| " + r.id + " | " + text_of(*b.find(r.ours)) + " | " +
-			       text_of(*b.find(r.theirs)) + " | " + digits(ratio.middle) + " (" +
-			       digits(ratio.low) + "-" + digits(ratio.high) +
-			       (more_is_better(r) ? "), more is better | " : ") | ") + r.reach + " | " +
-			       r.aim + " | " + verdict(r, ratio.middle) + " | " + today() + " |";
-		} else if (kept.contains(r.id)) {
-			line = kept[r.id];
-		} else {
-			line = "| " + r.id + " | | | not measured yet | " + r.reach + " | " + r.aim +
-			       " | | |";
-		}
-		out << line << '\n';
-		reasons << "- **" << r.id << "**: " << r.question << ", beside " << r.rival << '.'
-			<< (r.reason.empty() ? "" : " " + r.reason) << '\n';
-	}
-	out << '\n' << reasons.str();
+	out << marks[0];
+	for (const auto &[heading, body] : sections)
+		out << "### " << heading << '\n' << body;
+	out << "### " << remarks_heading << '\n';
+	for (const row &r : read_rows(""))
+		out << "- **" << r.id << "**: " << r.question << ", beside " << r.rival << '.'
+		    << (r.reason.empty() ? "" : " " + r.reason) << '\n';
 	std::ofstream(file) << text.substr(0, from) + out.str() + text.substr(to);
 }
 
@@ -462,7 +496,7 @@ int main(int argc, char **argv)
 	app.add_option("--rounds", rounds, "how often each side is measured, in turn")
 		->check(CLI::Range(1, 1000));
 	app.add_option("--json", json, "write every sample and ratio to this file");
-	app.add_flag("--write", write, "write the table in docs/performance.md");
+	app.add_flag("--write", write, "write this machine's table in docs/performance.md");
 	app.add_flag("--smoke", smoke, "one short round with small sizes: shows that all works");
 	try {
 		app.parse(argc, argv);
