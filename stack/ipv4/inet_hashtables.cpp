@@ -302,6 +302,19 @@ void prefetch_established(const inet_hashinfo &h, std::span<established_hint *co
 	}
 }
 
+// not traced: as prefetch_established
+void prefetch_receivers(const inet_hashinfo &h, std::span<established_hint *const> hints)
+{
+	std::uintptr_t last = 0;
+
+	for (const established_hint *const hint : hints) {
+		const std::uintptr_t link = hlist_nulls_first(h.ehash[hint->chain].chain);
+
+		if (link != std::exchange(last, link) && !is_a_nulls(link))
+			prefetchw_range(&entry(link), sizeof(tcp_sock));
+	}
+}
+
 static int compute_score(const sock &sk, const net &net, u16 hnum, be32 daddr, int dif, int sdif)
 {
 	TRACE(sk);

@@ -119,6 +119,8 @@ inline established_hint &established_hint_of(sk_buff &skb) // with IPSKB_EHASH
 	return reinterpret_cast<established_hint &>(skb.cb[sizeof(inet_skb_cb)]);
 }
 void prefetch_established(const inet_hashinfo &h, std::span<established_hint *const> hints);
+// Then all of these sockets, for who will receive: of flows in turn, they have left the caches.
+void prefetch_receivers(const inet_hashinfo &h, std::span<established_hint *const> hints);
 // What inet_ehashfn computes, untraced.
 inline u32 established_hash(const inet_hashinfo &h, const net &net, be32 laddr, u16 lport, be32 faddr,
                             be16 fport)

@@ -332,6 +332,12 @@ static void prefetch_sockets(const net &net, list_head &head)
 {
 	std::array<established_hint *, 16> hints;
 	std::size_t count = 0;
+	const auto fetch = [&] {
+		const std::span these = std::span(hints).first(std::exchange(count, 0));
+
+		prefetch_established(*tcp_hashinfo, these);
+		prefetch_receivers(*tcp_hashinfo, these);
+	};
 
 	for (list_head *at = head.next; at != &head; at = at->next) {
 		sk_buff &skb = skb_on(*at);
@@ -348,12 +354,10 @@ static void prefetch_sockets(const net &net, list_head &head)
 		prefetch_line(*tcp_hashinfo, hint.hash);
 		IPCB(skb).flags |= IPSKB_EHASH;
 		hints[count++] = &hint;
-		if (count == hints.size()) {
-			prefetch_established(*tcp_hashinfo, hints);
-			count = 0;
-		}
+		if (count == hints.size())
+			fetch();
 	}
-	prefetch_established(*tcp_hashinfo, std::span(hints).first(count));
+	fetch();
 }
 
 static void ip_list_rcv_finish(net &net, sock *sk, list_head &head)

@@ -15,7 +15,6 @@
 #include "stack/ipv4/tcp.h"
 #include "stack/ipv4/tcp_bpf.h"
 #include "stack/ipv4/tcp_md5.h"
-#include "stack/kernel/prefetch.h"
 #include "stack/kernel/random.h"
 #include "stack/security/security.h"
 
@@ -811,10 +810,6 @@ void tcp_v4_early_demux(sk_buff &skb)
 	if (!sk_fullsock(*found))
 		return;
 	sock &sk = *skb.sk;
-	// Unlike the kernel: a list's packets are often of flows in turn, and what belongs to one has left
-	// the caches by then. It comes while the others are demultiplexed.
-	if (IPCB(skb).flags & IPSKB_EHASH)
-		prefetchw_range(&sk, sizeof(tcp_sock));
 	dst_entry *dst = sk.sk_rx_dst;
 	if (dst)
 		dst = dst_check(*dst, 0);
