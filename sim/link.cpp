@@ -99,10 +99,11 @@ u64 link::handed_over_ns(end to, u64 arrives_ns) const
 
 void link::deliver(arrival &what, u64 when_ns)
 {
+	const end at = what.from == a ? b : a;
 	auto &line = ends_[what.from].under_way;
 
-	what.when_ns = handed_over_ns(what.from == a ? b : a, when_ns);
-	what.number = world_.take_number();
+	what.when_ns = handed_over_ns(at, when_ns);
+	what.number = world_.take_number(ends_[at].at_host, what.when_ns);
 	what.in_order = line.empty() || line.back()->when_ns <= what.when_ns;
 	if (what.in_order) {
 		line.push_back(&what);

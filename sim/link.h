@@ -41,8 +41,8 @@ public:
 		ends_[at].receive = std::move(receive);
 		ends_[at].at_host = h;
 	}
-	// What goes in at `at`: a frame that is taken, and left as something that can be filled again, or a
-	// copy. False: the queue was full.
+	// What goes in at `at`: a frame that may be taken, another left in its place, or a copy. False: the
+	// queue was full.
 	bool take(end at, frame &bytes);
 	bool send(end at, std::span<const std::byte> bytes)
 	{

@@ -69,6 +69,13 @@ std::vector<std::string> world::host_names() const
 
 u64 world::present() const { return current.cpu ? std::max(now_ns_, current.cpu->now_ns) : now_ns_; }
 
+// What the running cpu asks of another is due before it knew: it gives way then.
+inline void world::give_way(const cpu *on, u64 when_ns)
+{
+	if (cpu *const me = current.cpu; me && on && on != me && me->on.cpus.size() > 1)
+		me->run_until_ns = std::min(me->run_until_ns, std::max(when_ns, me->now_ns + 1));
+}
+
 inline u64 world::push(event_heap &to, const event &e)
 {
 	// Written into its place, field by field: std::push_heap reads as a whole what has just been written
@@ -87,9 +94,7 @@ inline u64 world::push(event_heap &to, const event &e)
 	made.on = e.on;
 	made.fn = e.fn;
 	made.arg = e.arg;
-	// What the running cpu asks of another is due before it knew: it gives way then.
-	if (cpu *const me = current.cpu; me && e.on && e.on != me && me->on.cpus.size() > 1)
-		me->run_until_ns = std::min(me->run_until_ns, std::max(e.when_ns, me->now_ns + 1));
+	give_way(e.on, e.when_ns);
 	return e.number;
 }
 
@@ -201,10 +206,16 @@ void world::note_device_events(host &h)
 
 u64 world::at_device(host &h, u64 when_ns, void (*fn)(void *), void *arg)
 {
-	const u64 number = take_number();
+	const u64 number = ++number_;
 
 	at_number(number, &h, when_ns, fn, arg);
 	return number;
+}
+
+u64 world::take_number(const host *h, u64 when_ns)
+{
+	give_way(h ? h->cpus[0].get() : nullptr, when_ns);
+	return ++number_;
 }
 
 void world::at_number(u64 number, host *h, u64 when_ns, void (*fn)(void *), void *arg)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // The world: virtual clock, event queue, hosts, the trace's recorder. Events are handled in the order of
-// (time, insertion number), so that the same scenario and seed give the same bytes. A cpu has a place of its
-// own in world time (cpu::now_ns, busy until then): an event for a cpu that is busy waits until it is free,
-// and a running cpu gives the word back when another event of the world is due. Nothing happens in idle time,
-// so it costs nothing.
+// (time, number in the order of asking), so that the same scenario and seed give the same bytes. A cpu has a
+// place of its own in world time (cpu::now_ns, busy until then): an event for a cpu that is busy waits until
+// it is free, and a running cpu gives the word back when another event of the world is due. Nothing happens
+// in idle time, so it costs nothing.
 #pragma once
 
 #include <functional>
@@ -68,8 +68,8 @@ public:
 	u64 call_at(u64 when_ns, std::function<void()> fn);
 
 	// An event that is kept elsewhere until those before it have been: it has its turn by the number that
-	// it took when it was made. With a host it is something that a device of that host does.
-	[[nodiscard]] u64 take_number() { return ++number_; }
+	// it took when it was asked for. With a host it is something that a device of that host does.
+	[[nodiscard]] u64 take_number(const host *h, u64 when_ns);
 	void at_number(u64 number, host *h, u64 when_ns, void (*fn)(void *), void *arg);
 
 	// A part of the machines (a wire with its cards): ends after the hosts' networks and before the
@@ -93,7 +93,7 @@ private:
 	enum class event_kind : u8 { timer, run, interrupt, device, call };
 	struct event {
 		u64 when_ns;
-		u64 number; // order of insertion
+		u64 number; // in the order of asking
 		event_kind kind;
 		cpu *on; // a device's event: any of its host's
 		void (*fn)(void *);
@@ -117,6 +117,7 @@ private:
 		return push(to, {when_ns, ++number_, kind, on, fn, arg});
 	}
 	u64 push(event_heap &to, const event &e);
+	static void give_way(const cpu *on, u64 when_ns);
 	[[nodiscard]] bool is_stale(const event &e) const;
 	void drop_stale(event_heap &from);
 	void pop_stale(event_heap &from);      // its top, at least, is

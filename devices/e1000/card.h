@@ -38,8 +38,8 @@ public:
 class e1000_port {
 public:
 	virtual ~e1000_port() = default;
-	// A frame without its FCS. It is taken; what it is left as can be filled again. When its last bit has
-	// left, in world time.
+	// A frame without its FCS; it may be taken, another left in its place. When its last bit has left, in
+	// world time.
 	virtual u64 send(std::vector<std::byte> &frame) = 0;
 	// The card's PHY was switched on or off.
 	virtual void phy_power(bool on) = 0;

@@ -56,7 +56,7 @@ void e1000_card::begin_packet(bool cut, u32 options)
 {
 	packet_options_ = options;
 	packet_cut_ = cut;
-	packet_context_ = cut_context_;
+	packet_context_ = cut ? cut_context_ : sum_context_;
 	frame_room_ = cut && packet_context_.mss.get() ? packet_context_.hdr_len + packet_context_.mss.get()
 	                                               : packet_bytes_max;
 }
@@ -174,9 +174,11 @@ void e1000_card::send_packet()
 		std::vector<std::byte> &frame = frames_[0];
 
 		if (packet_options_ & E1000_TXD_POPTS_TXSM)
-			insert_sum(frame, sum_context_.tucss, sum_context_.tucso, sum_context_.tucse.get());
+			insert_sum(frame, packet_context_.tucss, packet_context_.tucso,
+			           packet_context_.tucse.get());
 		if (packet_options_ & E1000_TXD_POPTS_IXSM)
-			insert_sum(frame, sum_context_.ipcss, sum_context_.ipcso, sum_context_.ipcse.get());
+			insert_sum(frame, packet_context_.ipcss, packet_context_.ipcso,
+			           packet_context_.ipcse.get());
 		send_frame(frame);
 	}
 	packet_frames_ = packet_bytes_ = 0;

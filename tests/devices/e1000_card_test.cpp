@@ -18,7 +18,7 @@ struct port final : e1000_port {
 	explicit port(bench_world &w) : world(w) {}
 	u64 send(std::vector<std::byte> &bytes) override
 	{
-		sent.push_back(bytes);
+		sent.emplace_back(64, std::byte{0xee}).swap(bytes); // which must not come out later
 		busy_ns = std::max(busy_ns, now_ns()) + bytes.size() * byte_ns;
 		return busy_ns;
 	}
@@ -168,6 +168,30 @@ TEST_F(e1000_card_test, packet_with_tso_is_cut_into_segments_with_right_sums_fla
 	EXPECT_TRUE(tx[2].upper.get() & E1000_TXD_STAT_DD);
 	EXPECT_FALSE(tx[1].upper.get() & E1000_TXD_STAT_DD) << "it did not ask to be told";
 	EXPECT_EQ(card.read(E1000_TSCTC), 1u);
+}
+
+TEST_F(e1000_card_test, packets_are_sent_as_the_last_ones_place_was_left)
+{
+	std::memset(buffers, 7, 200);
+	for (const u32 length : {100u, 62u, 200u})
+		add(buffers_dma, length | E1000_TXD_CMD_EOP | E1000_TXD_CMD_RS, 0);
+	go();
+
+	ASSERT_EQ(wire.sent.size(), 3u);
+	EXPECT_EQ(wire.sent[0], std::vector<std::byte>(100, std::byte{7}));
+	EXPECT_EQ(wire.sent[1], std::vector<std::byte>(62, std::byte{7}));
+	EXPECT_EQ(wire.sent[2], std::vector<std::byte>(200, std::byte{7}));
+}
+
+TEST_F(e1000_card_test, packet_without_a_byte_is_counted_and_not_sent)
+{
+	add(buffers_dma, E1000_TXD_CMD_EOP | E1000_TXD_CMD_RS, 0);
+	go();
+
+	EXPECT_EQ(wire.sent.size(), 0u);
+	EXPECT_EQ(card.counted().tx_bad_descriptors, 1u);
+	EXPECT_EQ(card.read(E1000_GPTC), 0u);
+	EXPECT_EQ(card.read(E1000_TDH), card.read(E1000_TDT));
 }
 
 TEST_F(e1000_card_test, packet_buffer_full_leaves_the_rest_in_the_ring_until_the_wire_takes_it)
