@@ -123,8 +123,9 @@ inline void *slab_alloc_node(kmem_cache &c, gfp_t flags)
 	if (p) {
 		ASAN_UNPOISON_MEMORY_REGION(p, c.object_size);
 		c.freelist = *static_cast<void **>(p);
-		if (c.freelist) // a cpu looks long for what lies at null
-			prefetchw(c.freelist); // prefetch_freepointer
+		// prefetch_freepointer; a cpu looks long for what lies at null.
+		if (c.freelist)
+			prefetchw(c.freelist);
 	} else {
 		p = new_object(c);
 		if (!p)
