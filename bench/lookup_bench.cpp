@@ -297,7 +297,8 @@ void register_boost(const std::string &name, const std::string &size)
 	});
 }
 
-// What ip_list_rcv_finish does ahead of early demux, and the lookups of early demux; the rival one by one.
+// What ip_list_rcv_finish does for lookups ahead of early demux (it asks for the rest of each socket too,
+// which TCP will read and no lookup does), and the lookups of early demux; the rival one by one.
 void ours_by_16(benchmark::State &state, const std::string &size)
 {
 	table &t = the_table(size);

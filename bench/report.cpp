@@ -407,8 +407,9 @@ std::string first_cell(const std::string &line)
 	return from == std::string::npos ? std::string() : cell[1].substr(from, to - from + 1);
 }
 
-// What stands between the marks, by headings: a table for each machine, then what is to be said of the rows.
 constexpr std::string_view remarks_heading = "What holds a row back";
+
+// What stands between the marks, by headings: a table for each machine, then what is to be said of the rows.
 std::vector<std::pair<std::string, std::string>> sections_of(const std::string &text)
 {
 	std::vector<std::pair<std::string, std::string>> sections;

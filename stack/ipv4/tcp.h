@@ -145,8 +145,8 @@ u32 minmax_running_max(minmax &m, u32 win, u32 t, u32 meas);
 inline u32 minmax_get(const minmax &m) { return m.s[0].v; }
 inline u32 minmax_reset(minmax &m, u32 t, u32 meas)
 {
-	for (minmax_sample &s :
-	     m.s) { // not one from another: a read of what was just written in halves waits
+	// Not one from another: a read of what was just written in halves waits.
+	for (minmax_sample &s : m.s) {
 		s.t = t;
 		s.v = meas;
 	}

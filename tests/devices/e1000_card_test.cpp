@@ -18,8 +18,8 @@ struct port final : e1000_port {
 	explicit port(bench_world &w) : world(w) {}
 	u64 send(std::vector<std::byte> &bytes) override
 	{
-		sent.emplace_back(64, std::byte{0xee}).swap(bytes); // which must not come out later
 		busy_ns = std::max(busy_ns, now_ns()) + bytes.size() * byte_ns;
+		sent.emplace_back(64, std::byte{0xee}).swap(bytes); // which must not come out later
 		return busy_ns;
 	}
 	void phy_power(bool) override {}
