@@ -73,29 +73,39 @@ u64 world::present() const { return current.cpu ? std::max(now_ns_, current.cpu-
 inline void world::give_way(const cpu *on, u64 when_ns)
 {
 	if (cpu *const me = current.cpu; me && on && on != me && me->on.cpus.size() > 1)
-		me->run_until_ns = std::min(me->run_until_ns, std::max(when_ns, me->now_ns + 1));
+		attend_by(*me,
+		          me->run_until_ns = std::min(me->run_until_ns, std::max(when_ns, me->now_ns + 1)));
 }
 
-inline u64 world::push(event_heap &to, const event &e)
+inline void world::event_queue::push(const event &e)
 {
 	// Written into its place, field by field: std::push_heap reads as a whole what has just been written
 	// in parts, and waits for it.
-	std::size_t at = to.size();
+	std::size_t at = heap.size();
 
-	to.emplace_back();
-	for (std::size_t above; at && to[above = (at - 1) / 2] < e; at = above)
-		to[at] = to[above];
+	heap.emplace_back();
+	for (std::size_t above; at && heap[above = (at - 1) / 2] < e; at = above)
+		heap[at] = heap[above];
 
-	event &made = to[at];
+	event &made = heap[at];
 
 	made.when_ns = e.when_ns;
-	made.number = e.number;
-	made.kind = e.kind;
-	made.on = e.on;
+	made.order = e.order;
 	made.fn = e.fn;
 	made.arg = e.arg;
-	give_way(e.on, e.when_ns);
-	return e.number;
+}
+
+inline void world::event_queue::pop()
+{
+	std::pop_heap(heap.begin(), heap.end());
+	heap.pop_back();
+}
+
+u64 world::push_cpu_event(event_kind kind, u64 when_ns, cpu &on)
+{
+	queue_.push({kind, when_ns, ++number_, nullptr, &on});
+	give_way(&on, when_ns);
+	return number_;
 }
 
 // A host asks while it is being made, too.
@@ -109,99 +119,85 @@ world::cpu_slot &world::slot_of(const cpu &c)
 	return of_host[c.id];
 }
 
-world::event_heap &world::devices_of(const host &h)
+world::event_queue &world::devices_of(host &h)
 {
 	if (devices_.size() <= h.id)
 		devices_.resize(h.id + std::size_t{1});
-	return devices_[h.id];
-}
-
-u64 &world::counted(const event &e)
-{
-	cpu_slot &slot = slot_of(*e.on);
-	return e.kind == event_kind::timer ? slot.timer_number
-	       : e.kind == event_kind::run ? slot.run_number
-	                                   : slot.interrupt_number;
+	event_queue &devices = devices_[h.id];
+	devices.of = &h;
+	return devices;
 }
 
 inline bool world::is_stale(const event &e) const
 {
-	if (e.kind >= event_kind::device)
-		return !cancelled_.empty() && cancelled_.contains(e.number);
-
-	const cpu_slot &slot = slot_of(*e.on);
-
-	return e.number != (e.kind == event_kind::timer ? slot.timer_number
-	                    : e.kind == event_kind::run ? slot.run_number
-	                                                : slot.interrupt_number);
+	if (e.kind() >= event_kind::device)
+		return !cancelled_.empty() && cancelled_.contains(e.number());
+	return e.number() != slot_of(e.on()).number(e.kind());
 }
 
-void world::pop_stale(event_heap &from)
+void world::pop_stale(event_queue &from)
 {
 	do {
-		cancelled_.erase(from.front().number);
-		std::pop_heap(from.begin(), from.end());
-		from.pop_back();
+		cancelled_.erase(from.front().number());
+		from.pop();
 	} while (!from.empty() && is_stale(from.front()));
 }
 
-inline void world::drop_stale(event_heap &from)
+inline void world::drop_stale(event_queue &from)
 {
 	if (!from.empty() && is_stale(from.front()))
 		pop_stale(from);
 }
 
-world::event_heap *world::next_heap()
+world::event_queue *world::next_queue()
 {
 	drop_stale(queue_);
-	event_heap *next = queue_.empty() ? nullptr : &queue_;
-	for (event_heap &heap : devices_) {
-		drop_stale(heap);
-		if (!heap.empty() && (!next || next->front() < heap.front()))
-			next = &heap;
+	event_queue *next = queue_.empty() ? nullptr : &queue_;
+	for (event_queue &queue : devices_) {
+		drop_stale(queue);
+		if (!queue.empty() && (!next || next->front() < queue.front()))
+			next = &queue;
 	}
 	return next;
 }
 
 u64 world::next_event_ns() const
 {
-	const event_heap *next = const_cast<world *>(this)->next_heap();
+	const event_queue *next = const_cast<world *>(this)->next_queue();
 	return next ? next->front().when_ns : ~u64{0};
 }
 
 void world::arm_timer(cpu &c, u64 when_ns)
 {
-	cpu_slot &slot = slot_of(c);
-	slot.timer_number = 0;
+	u64 &number = slot_of(c).number(event_kind::timer);
+	number = 0;
 	if (when_ns != ~u64{0})
-		slot.timer_number =
-			push(queue_, event_kind::timer, std::max(when_ns, present()), &c, nullptr, nullptr);
+		number = push_cpu_event(event_kind::timer, std::max(when_ns, present()), c);
 }
 
 void world::kick(cpu &c)
 {
 	cpu_slot &slot = slot_of(c);
 	const u64 when_ns = std::max(present(), c.now_ns);
-	if (slot.run_number && slot.run_ns <= when_ns)
+	if (slot.number(event_kind::run) && slot.run_ns <= when_ns)
 		return;
 	slot.run_ns = when_ns;
-	slot.run_number = push(queue_, event_kind::run, when_ns, &c, nullptr, nullptr);
+	slot.number(event_kind::run) = push_cpu_event(event_kind::run, when_ns, c);
 }
 
 void world::interrupt(cpu &c)
 {
-	cpu_slot &slot = slot_of(c);
-	if (!slot.interrupt_number)
-		slot.interrupt_number = push(queue_, event_kind::interrupt, std::max(present(), c.now_ns), &c,
-		                             nullptr, nullptr);
+	u64 &number = slot_of(c).number(event_kind::interrupt);
+	if (!number)
+		number = push_cpu_event(event_kind::interrupt, std::max(present(), c.now_ns), c);
 }
 
 // What one of its cpus passes while it runs is handled by that cpu's interrupt_point and not by the loop.
 void world::note_device_events(host &h)
 {
-	event_heap &heap = devices_of(h);
-	drop_stale(heap);
-	h.device_event_ns = heap.empty() ? ~u64{0} : heap.front().when_ns;
+	event_queue &devices = devices_of(h);
+	drop_stale(devices);
+	h.device_event_ns = devices.empty() ? ~u64{0} : devices.front().when_ns;
 }
 
 u64 world::at_device(host &h, u64 when_ns, void (*fn)(void *), void *arg)
@@ -222,11 +218,16 @@ void world::at_number(u64 number, host *h, u64 when_ns, void (*fn)(void *), void
 {
 	when_ns = std::max(when_ns, present());
 	if (!h) {
-		push(queue_, {when_ns, number, event_kind::call, nullptr, fn, arg});
+		queue_.push({event_kind::call, when_ns, number, fn, arg});
 		return;
 	}
-	push(devices_of(*h), {when_ns, number, event_kind::device, h->cpus[0].get(), fn, arg});
-	h->device_event_ns = std::min(h->device_event_ns, when_ns);
+	devices_of(*h).push({event_kind::device, when_ns, number, fn, arg});
+	give_way(h->cpus[0].get(), when_ns);
+	if (when_ns < h->device_event_ns) {
+		h->device_event_ns = when_ns;
+		for (const auto &c : h->cpus)
+			attend_by(*c, when_ns);
+	}
 }
 
 void world::devices_due(cpu &c)
@@ -235,13 +236,12 @@ void world::devices_due(cpu &c)
 	const u64 now_before = now_ns_;
 	for (;;) {
 		// Looked up each time: a device may make events of others.
-		event_heap &heap = devices_of(c.on);
-		drop_stale(heap);
-		if (heap.empty() || heap.front().when_ns > c.now_ns)
+		event_queue &devices = devices_of(c.on);
+		drop_stale(devices);
+		if (devices.empty() || devices.front().when_ns > c.now_ns)
 			break;
-		const event e = heap.front();
-		std::pop_heap(heap.begin(), heap.end());
-		heap.pop_back();
+		const event e = devices.front();
+		devices.pop();
 		now_ns_ = std::max(now_ns_, e.when_ns);
 		++handled_;
 		e.fn(e.arg);
@@ -253,15 +253,16 @@ void world::devices_due(cpu &c)
 
 u64 world::at(u64 when_ns, void (*fn)(void *), void *arg)
 {
-	return push(queue_, event_kind::call, std::max(when_ns, present()), nullptr, fn, arg);
+	queue_.push({event_kind::call, std::max(when_ns, present()), ++number_, fn, arg});
+	return number_;
 }
 
 void world::cancel(u64 id)
 {
-	const auto is_it = [id](const event &e) { return e.number == id; };
-	bool queued = std::ranges::any_of(queue_, is_it);
-	for (const event_heap &heap : devices_)
-		queued = queued || std::ranges::any_of(heap, is_it);
+	const auto is_it = [id](const event &e) { return e.number() == id; };
+	bool queued = std::ranges::any_of(queue_.heap, is_it);
+	for (const event_queue &devices : devices_)
+		queued = queued || std::ranges::any_of(devices.heap, is_it);
 	if (queued)
 		cancelled_.insert(id);
 	calls_.erase(id);
@@ -280,11 +281,12 @@ u64 world::call_at(u64 when_ns, std::function<void()> fn)
 
 void world::until_next_event(cpu &c)
 {
-	const event_heap *const next = next_heap();
+	const event_queue *const next = next_queue();
 	c.run_until_ns = std::min(next ? next->front().when_ns : ~u64{0}, limit_ns_);
 	// Another cpu that runs at the same time gives way to this one as this one to it: somebody must go.
-	if (next && next->front().kind == event_kind::run && c.run_until_ns <= c.now_ns)
+	if (next && next->front().kind() == event_kind::run && c.run_until_ns <= c.now_ns)
 		c.run_until_ns = c.now_ns + 1;
+	attend_by(c, c.run_until_ns);
 }
 
 void world::run_cpu(cpu &c)
@@ -296,36 +298,19 @@ void world::run_cpu(cpu &c)
 		kick(c);
 }
 
-void world::handle(const event &e)
+void world::handle_cpu_event(event_kind kind, cpu &c)
 {
-	switch (e.kind) {
-	case event_kind::timer:
-		slot_of(*e.on).timer_number = 0;
-		until_next_event(*e.on);
-		cpu_interrupt_timer(*e.on);
-		e.on->run_until_ns = ~u64{0};
-		break;
-	case event_kind::run:
-		slot_of(*e.on).run_number = 0;
-		run_cpu(*e.on);
-		break;
-	case event_kind::interrupt:
-		slot_of(*e.on).interrupt_number = 0;
-		until_next_event(*e.on);
-		cpu_interrupt_device(*e.on);
-		e.on->run_until_ns = ~u64{0};
-		break;
-	case event_kind::device:
-		note_device_events(e.on->on);
-		e.fn(e.arg);
-		break;
-	case event_kind::call: {
-		// The function may add calls: it must outlive its place in the table.
-		const auto node = calls_.extract(e.number);
-		e.fn(e.arg);
-		break;
+	slot_of(c).number(kind) = 0;
+	if (kind == event_kind::run) {
+		run_cpu(c);
+		return;
 	}
-	}
+	until_next_event(c);
+	if (kind == event_kind::timer)
+		cpu_interrupt_timer(c);
+	else
+		cpu_interrupt_device(c);
+	c.run_until_ns = ~u64{0};
 }
 
 void world::come_out(const host &h)
@@ -342,31 +327,40 @@ void world::come_out(const host &h)
 
 bool world::step()
 {
-	event_heap *const heap = next_heap();
-	if (heap)
-		take(*heap);
-	return heap;
+	event_queue *const queue = next_queue();
+	if (queue)
+		take(*queue);
+	return queue;
 }
 
-void world::take(event_heap &from)
+void world::take(event_queue &from)
 {
 	const event e = from.front();
-	std::pop_heap(from.begin(), from.end());
-	from.pop_back();
+	from.pop();
 	assert(e.when_ns >= now_ns_);
-	const bool of_cpu = e.kind < event_kind::device;
-	if (of_cpu && e.on->now_ns > e.when_ns) { // busy: when it is free
-		const u64 number = push(queue_, e.kind, e.on->now_ns, e.on, nullptr, nullptr);
-		counted(e) = number;
-		if (e.kind == event_kind::run)
-			slot_of(*e.on).run_ns = e.on->now_ns;
+	if (e.kind() < event_kind::device) {
+		cpu &c = e.on();
+		if (c.now_ns > e.when_ns) { // busy: when it is free
+			slot_of(c).number(e.kind()) = push_cpu_event(e.kind(), c.now_ns, c);
+			if (e.kind() == event_kind::run)
+				slot_of(c).run_ns = c.now_ns;
+			return;
+		}
+		now_ns_ = c.now_ns = e.when_ns;
+		++handled_;
+		handle_cpu_event(e.kind(), c);
 		return;
 	}
 	now_ns_ = e.when_ns;
-	if (of_cpu)
-		e.on->now_ns = std::max(e.on->now_ns, now_ns_);
 	++handled_;
-	handle(e);
+	if (from.of) {
+		note_device_events(*from.of);
+		e.fn(e.arg);
+		return;
+	}
+	// The function may add calls: it must outlive its place in the table.
+	const auto node = calls_.extract(e.number());
+	e.fn(e.arg);
 }
 
 void world::run_until(u64 when_ns)
@@ -374,8 +368,8 @@ void world::run_until(u64 when_ns)
 	// What a cpu has begun comes to its end if that takes no tick; one that an interrupt line keeps, with
 	// no other event in sight, comes back all the same.
 	const u64 limit_before = std::exchange(limit_ns_, when_ns + TICK_NSEC);
-	for (event_heap *heap; (heap = next_heap()) && heap->front().when_ns <= when_ns;)
-		take(*heap);
+	for (event_queue *queue; (queue = next_queue()) && queue->front().when_ns <= when_ns;)
+		take(*queue);
 	limit_ns_ = limit_before;
 	now_ns_ = std::max(now_ns_, when_ns);
 	for (const auto &h : hosts_)

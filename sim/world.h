@@ -7,6 +7,7 @@
 // in idle time, so it costs nothing.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <span>
@@ -92,53 +93,72 @@ public:
 private:
 	enum class event_kind : u8 { timer, run, interrupt, device, call };
 	struct event {
-		u64 when_ns;
-		u64 number; // in the order of asking
-		event_kind kind;
-		cpu *on; // a device's event: any of its host's
-		void (*fn)(void *);
-		void *arg;
+		u64 when_ns = 0;
+		u64 order = 0;                // its number, in the order of asking, and below it the kind
+		void (*fn)(void *) = nullptr; // of a device and of a call
+		void *arg = nullptr;          // of the others the cpu
+
+		static constexpr unsigned number_shift = 3;
+		event() = default;
+		event(event_kind kind, u64 when, u64 number, void (*call)(void *), void *with)
+			: when_ns(when), order(number << number_shift | static_cast<u64>(kind)), fn(call),
+			  arg(with)
+		{}
+		[[nodiscard]] u64 number() const { return order >> number_shift; }
+		[[nodiscard]] event_kind kind() const
+		{
+			return static_cast<event_kind>(order & ((1 << number_shift) - 1));
+		}
+		[[nodiscard]] cpu &on() const { return *static_cast<cpu *>(arg); }
 		// A heap's top is its greatest.
 		friend bool operator<(const event &a, const event &b)
 		{
-			return a.when_ns != b.when_ns ? a.when_ns > b.when_ns : a.number > b.number;
+			return a.when_ns != b.when_ns ? a.when_ns > b.when_ns : a.order > b.order;
 		}
 	};
 	struct cpu_slot {
-		u64 timer_number = 0; // of the timer event that counts; 0: none
-		u64 run_number = 0;
+		std::array<u64, 3>
+			numbers{}; // of the event that counts, of each kind up to `interrupt`; 0: none
 		u64 run_ns = 0;
-		u64 interrupt_number = 0;
+
+		u64 &number(event_kind kind) { return numbers[static_cast<std::size_t>(kind)]; }
+		[[nodiscard]] u64 number(event_kind kind) const
+		{
+			return numbers[static_cast<std::size_t>(kind)];
+		}
 	};
 
-	using event_heap = std::vector<event>;
-	u64 push(event_heap &to, event_kind kind, u64 when_ns, cpu *on, void (*fn)(void *), void *arg)
-	{
-		return push(to, {when_ns, ++number_, kind, on, fn, arg});
-	}
-	u64 push(event_heap &to, const event &e);
+	struct event_queue {
+		std::vector<event> heap;
+		host *of = nullptr; // whose devices have these; null: the others
+
+		[[nodiscard]] bool empty() const { return heap.empty(); }
+		[[nodiscard]] const event &front() const { return heap.front(); }
+		void push(const event &e);
+		void pop();
+	};
+	u64 push_cpu_event(event_kind kind, u64 when_ns, cpu &on);
 	static void give_way(const cpu *on, u64 when_ns);
 	[[nodiscard]] bool is_stale(const event &e) const;
-	void drop_stale(event_heap &from);
-	void pop_stale(event_heap &from);      // its top, at least, is
-	[[nodiscard]] event_heap *next_heap(); // the one whose top is next; null: nothing is left
-	void take(event_heap &from);           // handles its top
-	void handle(const event &e);
+	void drop_stale(event_queue &from);
+	void pop_stale(event_queue &from);       // its top, at least, is
+	[[nodiscard]] event_queue *next_queue(); // the one whose top is next; null: nothing is left
+	void take(event_queue &from);            // handles its top
+	void handle_cpu_event(event_kind kind, cpu &c);
 	void until_next_event(cpu &c);
 	void run_cpu(cpu &c);
 	[[nodiscard]] cpu_slot &slot_of(const cpu &c);
 	[[nodiscard]] const cpu_slot &slot_of(const cpu &c) const { return slots_[c.on.id][c.id]; }
-	[[nodiscard]] u64 &counted(const event &e); // the number in the slot of its cpu
 	void note_device_events(host &h);
-	[[nodiscard]] event_heap &devices_of(const host &h);
+	[[nodiscard]] event_queue &devices_of(host &h);
 
 	options options_;
 	u64 now_ns_ = 0;
 	u64 number_ = 0;
 	u64 handled_ = 0;
-	u64 limit_ns_ = ~u64{0};          // run_until wants every cpu back by then
-	event_heap queue_;                // all but what devices do
-	std::vector<event_heap> devices_; // what those of each host do
+	u64 limit_ns_ = ~u64{0};           // run_until wants every cpu back by then
+	event_queue queue_;                // all but what devices do
+	std::vector<event_queue> devices_; // what those of each host do
 	std::vector<std::vector<cpu_slot>> slots_;
 	std::unordered_set<u64> cancelled_;
 	std::unordered_map<u64, std::unique_ptr<std::function<void()>>> calls_;

@@ -114,7 +114,6 @@ struct host {
 	u32 syscall_cost_ns = 300;
 	u32 hop_cost_ns = 2000;
 	u32 irq_cost_ns = 1000;
-	u32 spinning = 0;              // cpus that wait for a lock
 	u64 device_event_ns = ~u64{0}; // what at_device has is due first then
 };
 

@@ -26,13 +26,13 @@ namespace {
 constexpr u64 relax_ns = 100; // a turn of a loop that spins
 
 // Whom `c` waits for, as far as locks go.
-const cpu *holder_of(const cpu &c) { return c.spins_on ? c.spins_on->owner : nullptr; }
+cpu *holder_of(const cpu &c) { return c.spins_on ? c.spins_on->owner() : nullptr; }
 
 [[noreturn]] void report_deadlock(const cpu &c, const spinlock_t &lock)
 {
 	std::fprintf(stderr, "skbwalk: deadlock: cpu %d of %s spins on a lock that cpu %d holds", c.id,
-	             c.on.name.c_str(), lock.owner->id);
-	for (const cpu *h = lock.owner; h != &c; h = holder_of(*h))
+	             c.on.name.c_str(), lock.owner()->id);
+	for (const cpu *h = lock.owner(); h != &c; h = holder_of(*h))
 		std::fprintf(stderr, ", which spins on a lock that cpu %d holds", holder_of(*h)->id);
 	std::fputs("\n", stderr);
 	std::abort();
@@ -40,7 +40,7 @@ const cpu *holder_of(const cpu &c) { return c.spins_on ? c.spins_on->owner : nul
 
 void check_for_circle(const cpu &c, const spinlock_t &lock)
 {
-	for (const cpu *h = lock.owner; h; h = holder_of(*h))
+	for (const cpu *h = lock.owner(); h; h = holder_of(*h))
 		if (h == &c)
 			report_deadlock(c, lock);
 }
@@ -192,7 +192,7 @@ void run_others()
 {
 	cpu &here = *current.cpu;
 
-	assert(!current.task && !in_interrupt() && here.locks_held == 0);
+	assert(!current.task && here.preempt_count == 0);
 	if (local_softirq_pending() && !ksoftirqd_running()) {
 		local_bh_disable();
 		local_bh_enable();
@@ -206,43 +206,49 @@ void run_others()
 }
 
 // not traced: the machine beneath the kernel
-void wait_for_lock(const spinlock_t &lock)
+void wait_for_lock(spinlock_t &lock)
 {
 	cpu &c = *current.cpu;
 
 	check_for_circle(c, lock);
 	c.spins_on = &lock;
 	c.spin_order = ++c.on.state->spins;
-	++c.on.spinning;
+	lock.word |= spinlock_t::waited_for;
 	if (c.running)
 		leave_cpu();
 	while (c.spins_on) {
-		cpu *holder = const_cast<cpu *>(lock.owner);
+		cpu *holder = lock.owner();
 
 		while (holder->spins_on)
-			holder = const_cast<cpu *>(holder_of(*holder));
+			holder = holder_of(*holder);
 		run_a_turn(*holder);
 	}
-	assert(lock.owner == &c);
+	assert(lock.owner() == &c);
 }
 
 // not traced: the machine beneath the kernel
-cpu *next_owner(const spinlock_t &lock)
+cpu &next_owner(spinlock_t &lock)
 {
 	cpu &c = *current.cpu;
 	cpu *first = nullptr;
+	int waiting = 0;
 
-	for (const auto &other : c.on.cpus)
-		if (other->spins_on == &lock && (!first || other->spin_order < first->spin_order))
+	for (const auto &other : c.on.cpus) {
+		if (other->spins_on != &lock)
+			continue;
+		++waiting;
+		if (!first || other->spin_order < first->spin_order)
 			first = other.get();
-	if (!first)
-		return nullptr;
-	--c.on.spinning;
+	}
+	assert(first && "a lock is waited for by nobody");
+	lock.word = reinterpret_cast<std::uintptr_t>(first);
+	if (waiting > 1)
+		lock.word |= spinlock_t::waited_for;
 	first->spins_on = nullptr;
 	first->now_ns = std::max(first->now_ns, c.now_ns);
 	if (first->left_on)
 		c.on.plat.kick(*first);
-	return first;
+	return *first;
 }
 
 // not traced: the machine beneath the kernel

@@ -44,9 +44,9 @@ void cpu_relax();
 void run_others();
 // The lock belongs to another cpu: waits until that one hands it over. A circle of cpus that wait for each
 // other is reported, and the run ends.
-void wait_for_lock(const spinlock_t &lock);
-// `lock` is given up while cpus wait for locks: to the first that waits for it, or null.
-cpu *next_owner(const spinlock_t &lock);
+void wait_for_lock(spinlock_t &lock);
+// Gives the lock, which cpus wait for, to the first of them.
+cpu &next_owner(spinlock_t &lock);
 
 // Runs fn as what interrupts the idle task; on a stack of the cpu's own if that may be left.
 void run_on_idle_stack(cpu &c, std::function<void()> fn);

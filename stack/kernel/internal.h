@@ -79,8 +79,10 @@ void rcu_all_qs(); // between two pieces of work of a task
 // An event of the cpu's is due at `when_ns`, maybe before what it knew.
 inline void cpu_event_at(cpu &c, u64 when_ns)
 {
-	if (when_ns < c.next_event_ns)
+	if (when_ns < c.next_event_ns) {
 		c.next_event_ns = when_ns;
+		attend_by(c, when_ns);
+	}
 }
 inline u64 jiffies_to_world_ns(const host &h, u32 j)
 {
@@ -127,7 +129,7 @@ void idt_entry(u8 vector);
 void take_an_interrupt(); // the one of the highest priority
 // Program the platform for the next event, if the cpu is not in the kernel.
 void cpu_program_timer(cpu &c);
-u64 cpu_next_event_ns(cpu &c);
+void cpu_look_for_events(cpu &c); // next_event_ns anew
 void scheduler_tick();
 // --- sched_fair.cpp ---
 enum class enqueue_reason : u8 { starts, wakes, stays };

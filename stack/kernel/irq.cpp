@@ -62,7 +62,7 @@ void irq_enter_rcu()
 	cpu &c = *current.cpu;
 
 	assert(c.irqs_off && "the cpu disables interrupts when it takes one");
-	++c.hardirq_nesting;
+	c.preempt_count += HARDIRQ_OFFSET;
 	trace::context_changed(c);
 }
 
@@ -89,7 +89,7 @@ void tick_irq_exit()
 
 	// What a handler changed in the timers decides how long the idle loop sleeps.
 	if (idle_cpu(c) && !c.need_resched && !in_hardirq())
-		c.next_event_ns = cpu_next_event_ns(c);
+		cpu_look_for_events(c);
 }
 
 void __irq_exit_rcu()
@@ -97,8 +97,8 @@ void __irq_exit_rcu()
 	TRACE();
 	cpu &c = *current.cpu;
 
-	assert(c.hardirq_nesting != 0 && c.irqs_off);
-	--c.hardirq_nesting;
+	assert(in_hardirq() && c.irqs_off);
+	c.preempt_count -= HARDIRQ_OFFSET;
 	trace::context_changed(c);
 	if (!in_interrupt() && local_softirq_pending())
 		invoke_softirq();

@@ -28,7 +28,7 @@ void append(callback_head *&from, callback_head **&from_tail, callback_head **&t
 bool quiescent(const host &h)
 {
 	for (const auto &c : h.cpus)
-		if (c->rcu_nesting || c->locks_held || c->preempt_softirq || c->serving_softirq)
+		if (c->rcu_nesting || c->preempt_count & (PREEMPT_MASK | SOFTIRQ_MASK))
 			return false;
 	return true;
 }

@@ -46,7 +46,7 @@ void task_main(void *arg)
 	task_struct &t = *static_cast<task_struct *>(arg);
 
 	t.body();
-	assert(current.task == &t && !in_interrupt() && t.on->locks_held == 0);
+	assert(current.task == &t && t.on->preempt_count == 0);
 	exit_files();
 	if (t.task_works)
 		task_work_run();
@@ -63,7 +63,7 @@ void __schedule(const char *wchan)
 
 	assert(current.task && c.curr == &t && c.scheduler);
 	assert(!in_interrupt() && !c.irqs_off && "sleeping in atomic context");
-	assert(c.locks_held == 0 && "sleeping with a spin lock held");
+	assert(c.preempt_count == 0 && "sleeping with a spin lock held");
 	assert(c.rcu_nesting == 0 && "sleeping inside rcu_read_lock");
 	c.need_resched = false;
 	if ((t.state & TASK_INTERRUPTIBLE) && signal_pending(t)) {
@@ -109,7 +109,7 @@ int __cond_resched()
 	cpu &c = *current.cpu;
 
 	rcu_all_qs();
-	if (!c.need_resched || !current.task || in_interrupt() || c.irqs_off || c.locks_held || c.rcu_nesting)
+	if (!c.need_resched || !current.task || c.preempt_count || c.irqs_off || c.rcu_nesting)
 		return 0;
 	if (current.task->state != TASK_RUNNING) // between prepare_to_wait and schedule
 		return 0;
@@ -120,7 +120,7 @@ int __cond_resched()
 // not traced: a macro in the kernel
 void might_sleep()
 {
-	assert(current.cpu->locks_held == 0 && !in_interrupt());
+	assert(current.cpu->preempt_count == 0);
 	__cond_resched();
 }
 
@@ -260,7 +260,7 @@ void affine_move_task(task_struct &t, cpumask mask)
 		return;
 	cpu &to = *from.on.cpus[static_cast<std::size_t>(cpumask_first(mask))];
 
-	assert(from.curr == &t && !in_interrupt() && !from.irqs_off && from.locks_held == 0);
+	assert(from.curr == &t && from.preempt_count == 0 && !from.irqs_off);
 	change_rq_fair(t, from, to);
 	enqueue(t, enqueue_reason::stays);
 	t.stack->switch_to(*from.scheduler);
@@ -303,12 +303,13 @@ void cpu_run(cpu &c)
 
 	if (c.spins_on) // a lock is waited for
 		return;
+	attend_by(c, c.run_until_ns);
 	c.scheduler = &here;
 	for (;;) {
 		fiber *to = std::exchange(c.left_on, nullptr);
 
 		if (!to) {
-			assert(!c.curr && c.locks_held == 0);
+			assert(!c.curr && locks_held(c) == 0);
 			if (list_empty(c.runqueue) || c.now_ns >= c.run_until_ns)
 				break;
 			task_struct &next = pick_next_task_fair(c);
@@ -340,13 +341,11 @@ void cpu_run(cpu &c)
 
 bool cpu_has_work(const cpu &c) { return c.left_on ? !c.spins_on : !list_empty(c.runqueue); }
 
-// not traced: a place, not a function
-void interrupt_comes()
-{
-	cpu &c = *current.cpu;
+namespace {
 
-	if (c.irqs_off)
-		return;
+// Where interrupts are enabled.
+void take_what_is_due(cpu &c)
+{
 	if (c.now_ns >= c.on.device_event_ns)
 		c.on.plat.devices_due(c);
 	if (c.interrupt_waits)
@@ -361,12 +360,11 @@ void interrupt_comes()
 		// What the platform was asked for is taken care of.
 		cpu_program_timer(c);
 	}
-	if (c.now_ns >= c.run_until_ns && current.task && c.running && c.locks_held == 0)
+	if (c.now_ns >= c.run_until_ns && current.task && c.running && locks_held(c) == 0)
 		leave_cpu();
 }
 
-// not traced: the machine beneath the kernel
-u64 cpu_next_event_ns(cpu &c)
+u64 next_event_ns(const cpu &c)
 {
 	u64 next = std::min({timer_wheel_next_ns(*c.timers), hrtimer_next_ns(*c.hrtimers), rcu_next_ns(c)});
 
@@ -378,12 +376,33 @@ u64 cpu_next_event_ns(cpu &c)
 	return next;
 }
 
+} // namespace
+
+// not traced: a place, not a function
+void interrupt_comes()
+{
+	cpu &c = *current.cpu;
+
+	if (c.irqs_off)
+		return;
+	take_what_is_due(c);
+	c.attend_ns =
+		c.interrupt_waits ? 0 : std::min({c.next_event_ns, c.run_until_ns, c.on.device_event_ns});
+}
+
+// not traced: the machine beneath the kernel
+void cpu_look_for_events(cpu &c)
+{
+	c.next_event_ns = next_event_ns(c);
+	attend_by(c, c.next_event_ns);
+}
+
 // not traced: the machine beneath the kernel
 void cpu_program_timer(cpu &c)
 {
 	// Left in the middle with its interrupt due, it takes that first.
 	if (!c.left_on || c.now_ns < c.next_event_ns)
-		c.next_event_ns = cpu_next_event_ns(c);
+		cpu_look_for_events(c);
 	if (c.next_event_ns != c.armed_ns) {
 		c.armed_ns = c.next_event_ns;
 		c.on.plat.arm_timer(c, c.armed_ns);

@@ -97,19 +97,16 @@ struct cpu {
 
 	host &on;
 	u16 id;
-	u64 now_ns = 0;          // this cpu's place in world time; never behind the event it handles
-	u64 tick_began_ns = 0;   // of the tick that jiffies() has looked at last
-	u32 tick_jiffies = 0;    // what it said
-	u32 preempt_softirq = 0; // nesting of local_bh_disable (SOFTIRQ_DISABLE_OFFSET units)
-	bool serving_softirq = false;
-	u32 hardirq_nesting = 0;
+	u64 now_ns = 0;        // this cpu's place in world time; never behind the event it handles
+	u64 tick_ends_ns = 0;  // of the tick that jiffies() has looked at last
+	u32 tick_jiffies = 0;  // what it said
+	u32 preempt_count = 0; // locks, bottom halves and interrupts, as the kernel counts them (preempt.h)
+	u32 rcu_nesting = 0;   // rcu_read_lock sections that are open
 	bool irqs_off = false;
 	bool interrupt_waits = false; // the local APIC has a vector that this cpu would take now
 	u32 softirq_pending = 0;
-	u32 locks_held = 0;
 	u16 idle_depth = 0; // trace depth of the idle task
 	u32 recorded = 0; // host, id and context of what it runs, as they lie in a record (trace/recorder.h)
-	u32 rcu_nesting = 0; // rcu_read_lock sections that are open
 	bool need_resched = false;
 	bool resched_asked = false;  // another cpu set TIF_NEED_RESCHED; its interrupt is on the way
 	task_struct *curr = nullptr; // the task that runs, or that was left in the middle; null: idle
@@ -121,6 +118,7 @@ struct cpu {
 	// it gives the word back to the world, whose next event is due. ~0: cpu_run goes on until the cpu is
 	// idle.
 	u64 run_until_ns = ~u64{0};
+	u64 attend_ns = 0; // interrupt_point() need not look at any of these before; never late (attend_by)
 	list_head runqueue;
 	cfs_rq cfs;
 	rcu_data rcu;
@@ -170,14 +168,18 @@ void might_sleep(); // voluntary preemption: __cond_resched, where sleeping is a
 // A place where a hard interrupt may come, if interrupts are enabled: what devices do by now is done, and
 // their interrupts come, in a softirq too; this cpu's due timer interrupt is taken, and when run_until_ns is
 // reached the world gets its turn (cpu_run returns; the next cpu_run goes on from here).
-void interrupt_comes(); // interrupt_point's rest: something is due
+void interrupt_comes(); // interrupt_point's rest: something may be due
+// Who lets something be due earlier than the cpu knew says so.
+inline void attend_by(cpu &c, u64 when_ns)
+{
+	if (when_ns < c.attend_ns)
+		c.attend_ns = when_ns;
+}
 inline void interrupt_point()
 {
 	const cpu &c = *current.cpu;
 
-	if (__builtin_expect(c.now_ns >= c.next_event_ns || c.now_ns >= c.run_until_ns ||
-	                             c.now_ns >= c.on.device_event_ns || c.interrupt_waits,
-	                     0))
+	if (__builtin_expect(c.now_ns >= c.attend_ns, 0))
 		interrupt_comes();
 }
 void kick_process(task_struct &t);

@@ -186,10 +186,10 @@ void sysvec_reschedule_ipi()
 	cpu &c = *current.cpu;
 
 	assert(c.irqs_off);
-	++c.hardirq_nesting;
+	c.preempt_count += HARDIRQ_OFFSET;
 	trace::context_changed(c);
 	__sysvec_reschedule_ipi();
-	--c.hardirq_nesting;
+	c.preempt_count -= HARDIRQ_OFFSET;
 	trace::context_changed(c);
 }
 

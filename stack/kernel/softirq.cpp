@@ -33,14 +33,14 @@ void softirq_handle_begin()
 {
 	cpu &c = *current.cpu;
 
-	assert(!c.serving_softirq && "softirqs do not nest");
-	c.serving_softirq = true;
+	assert(!in_serving_softirq() && "softirqs do not nest");
+	c.preempt_count += SOFTIRQ_OFFSET;
 	trace::context_changed(c);
 }
 
 void softirq_handle_end()
 {
-	current.cpu->serving_softirq = false;
+	current.cpu->preempt_count -= SOFTIRQ_OFFSET;
 	trace::context_changed(*current.cpu);
 }
 
@@ -100,8 +100,8 @@ void raise_softirq(unsigned nr)
 void _local_bh_enable()
 {
 	TRACE();
-	assert(!in_hardirq() && current.cpu->preempt_softirq != 0);
-	--current.cpu->preempt_softirq;
+	assert(!in_hardirq() && softirq_count() >= SOFTIRQ_DISABLE_OFFSET);
+	current.cpu->preempt_count -= SOFTIRQ_DISABLE_OFFSET;
 }
 
 void __local_bh_enable_ip()
@@ -110,9 +110,9 @@ void __local_bh_enable_ip()
 	cpu &c = *current.cpu;
 
 	assert(!in_hardirq() && !c.irqs_off);
-	assert(c.preempt_softirq != 0 && "bottom halves enabled more often than disabled");
-	--c.preempt_softirq;
-	if (!in_interrupt() && local_softirq_pending())
+	assert(softirq_count() >= SOFTIRQ_DISABLE_OFFSET && "bottom halves enabled more often than disabled");
+	c.preempt_count -= SOFTIRQ_DISABLE_OFFSET;
+	if (c.softirq_pending && !in_interrupt())
 		do_softirq();
 	interrupt_point();
 }
@@ -161,13 +161,13 @@ void handle_softirqs(bool)
 		local_irq_enable();
 		while (pending) {
 			const auto nr = static_cast<unsigned>(std::countr_zero(pending));
-			const u32 nesting = c.preempt_softirq;
+			const u32 nesting = c.preempt_count;
 
 			pending &= pending - 1;
 			++c.softirq_count[nr];
 			assert(softirq_vec[nr] && "a softirq without an action was raised");
 			softirq_vec[nr]();
-			assert(c.preempt_softirq == nesting && c.serving_softirq);
+			assert(c.preempt_count == nesting);
 		}
 		local_irq_disable();
 		if (!c.softirq_pending)

@@ -6,7 +6,7 @@
 
 #include <cassert>
 
-#include "stack/kernel/sched.h"
+#include "stack/kernel/preempt.h"
 #include "stack/trace/trace.h"
 
 namespace skbwalk {
@@ -36,7 +36,7 @@ void __local_bh_enable_ip();
 inline void local_bh_disable()
 {
 	TRACE_INLINE();
-	++current.cpu->preempt_softirq;
+	current.cpu->preempt_count += SOFTIRQ_DISABLE_OFFSET;
 }
 inline void local_bh_enable()
 {
@@ -52,11 +52,6 @@ void irq_enter_rcu();
 void irq_exit_rcu(); // runs pending softirqs when it leaves the outermost interrupt
 void irq_enter();
 void irq_exit(); // runs pending softirqs when it leaves the outermost interrupt
-inline bool in_softirq() { return current.cpu->preempt_softirq != 0 || current.cpu->serving_softirq; }
-inline bool in_serving_softirq() { return current.cpu->serving_softirq; }
-inline bool in_hardirq() { return current.cpu->hardirq_nesting != 0; }
-inline bool in_interrupt() { return in_hardirq() || in_softirq(); }
-inline bool in_task() { return !in_hardirq() && !in_serving_softirq(); }
 
 // Callbacks after a grace period: run in RCU_SOFTIRQ by the second tick after call_rcu at which no cpu of the
 // host is in a section of rcu_read_lock or holds a lock; the cpu that called asks for these ticks.
@@ -72,8 +67,10 @@ void rcu_process_callbacks(host &h);
 inline void rcu_read_lock() { ++current.cpu->rcu_nesting; }
 inline void rcu_read_unlock()
 {
-	assert(current.cpu->rcu_nesting != 0);
-	--current.cpu->rcu_nesting;
+	u32 &nesting = current.cpu->rcu_nesting;
+	[[maybe_unused]] const bool outside = __builtin_sub_overflow(nesting, 1U, &nesting);
+
+	assert(!outside);
 }
 
 // kernel/task_work.c: work done on the way back to user mode.

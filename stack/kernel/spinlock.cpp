@@ -13,30 +13,41 @@ namespace skbwalk {
 
 namespace {
 
+[[gnu::noinline, gnu::cold]] void found_taken(spinlock_t &lock)
+{
+	assert(lock.owner() != current.cpu && "spin lock taken twice on one cpu");
+	wait_for_lock(lock);
+}
+
+[[gnu::noinline, gnu::cold]] void hand_on(spinlock_t &lock)
+{
+	assert(lock.owner() == current.cpu && "spin lock released that is not held");
+	current.cpu->preempt_count -= PREEMPT_OFFSET;
+	next_owner(lock).preempt_count += PREEMPT_OFFSET;
+}
+
 inline void acquire(spinlock_t &lock)
 {
 	cpu &c = *current.cpu;
 
-	assert(lock.owner != &c && "spin lock taken twice on one cpu");
-	if (lock.owner) { // handed on by its holder
-		wait_for_lock(lock);
+	if (__builtin_expect(lock.word, 0)) { // handed on by its holder
+		found_taken(lock);
 		return;
 	}
-	lock.owner = &c;
-	++c.locks_held;
+	lock.word = reinterpret_cast<std::uintptr_t>(&c);
+	c.preempt_count += PREEMPT_OFFSET;
 }
 
 inline void release(spinlock_t &lock)
 {
 	cpu &c = *current.cpu;
 
-	assert(lock.owner == &c && "spin lock released that is not held");
-	cpu *const next = __builtin_expect(c.on.spinning, 0) ? next_owner(lock) : nullptr;
-
-	lock.owner = next;
-	if (next)
-		++next->locks_held;
-	--c.locks_held;
+	if (__builtin_expect(lock.word != reinterpret_cast<std::uintptr_t>(&c), 0)) {
+		hand_on(lock);
+		return;
+	}
+	lock.word = 0;
+	c.preempt_count -= PREEMPT_OFFSET;
 }
 
 } // namespace
@@ -100,7 +111,7 @@ void _raw_spin_unlock_irqrestore(spinlock_t &lock, unsigned long flags)
 bool _raw_spin_trylock(spinlock_t &lock)
 {
 	TRACE();
-	if (lock.owner)
+	if (lock.word)
 		return false;
 	acquire(lock);
 	return true;

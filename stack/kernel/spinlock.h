@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Spin locks (kernel/locking/spinlock.c). Cpus of a host run on one thread, so a lock is an owner's mark:
-// taking one twice on the same cpu, releasing one that is not held, sleeping or returning to user mode with
-// one held assert.
+// Spin locks (kernel/locking/spinlock.c). Cpus of a host run on one thread, so a lock is an owner's mark, and
+// another of those who wait: taking one twice on the same cpu, releasing one that is not held, sleeping or
+// returning to user mode with one held assert.
 #pragma once
 
-#include "stack/kernel/sched.h"
+#include "stack/kernel/preempt.h"
 #include "stack/trace/trace.h"
 
 namespace skbwalk {
 
 struct spinlock_t {
-	const cpu *owner = nullptr;
+	static constexpr std::uintptr_t waited_for = 1;
+	std::uintptr_t word = 0; // the cpu that holds it; waited_for: others want it
+
+	[[nodiscard]] cpu *owner() const { return reinterpret_cast<cpu *>(word & ~waited_for); }
 };
 using rwlock_t = spinlock_t;
 
@@ -52,7 +55,7 @@ inline void spin_unlock_bh(spinlock_t &l)
 	TRACE_INLINE();
 	_raw_spin_unlock_bh(l);
 }
-inline bool spin_is_locked(const spinlock_t &l) { return l.owner != nullptr; }
+inline bool spin_is_locked(const spinlock_t &l) { return l.word != 0; }
 
 // local_irq_save and friends: inline in the kernel and so not traced.
 // not traced: one instruction, inlined everywhere

@@ -41,8 +41,8 @@ void exit_to_user_mode_prepare()
 	cpu &c = *current.cpu;
 	task_struct &t = *current.task;
 
-	assert(c.locks_held == 0 && "returning to user mode with a spin lock held");
-	assert(c.preempt_softirq == 0 && c.rcu_nesting == 0 && !c.irqs_off && t.state == TASK_RUNNING);
+	assert(c.preempt_count == 0 && "returning to user mode with a spin lock held or bottom halves off");
+	assert(c.rcu_nesting == 0 && !c.irqs_off && t.state == TASK_RUNNING);
 	while (c.need_resched || t.notify_resume) {
 		if (c.need_resched)
 			schedule();

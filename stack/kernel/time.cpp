@@ -18,6 +18,15 @@ u32 jiffies_to_clock_t(u32 j)
 	return static_cast<u32>(u64{j} * USER_HZ / HZ);
 }
 
+// not traced: a variable in the kernel
+void update_jiffies(cpu &c)
+{
+	const u64 since_ns = ns_since_boot();
+
+	c.tick_ends_ns = c.now_ns - since_ns % TICK_NSEC + TICK_NSEC;
+	c.tick_jiffies = INITIAL_JIFFIES + static_cast<u32>(since_ns / TICK_NSEC);
+}
+
 ktime_t ktime_get()
 {
 	TRACE();

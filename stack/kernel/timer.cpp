@@ -276,10 +276,10 @@ u32 __next_timer_interrupt(timer_base &base)
 void call_timer_fn(timer_list &timer, timer_list::callback fn)
 {
 	TRACE();
-	const u32 nesting = current.cpu->preempt_softirq;
+	const u32 nesting = current.cpu->preempt_count;
 
 	fn(timer);
-	assert(current.cpu->preempt_softirq == nesting && current.cpu->locks_held == 0);
+	assert(current.cpu->preempt_count == nesting);
 }
 
 void expire_timers(timer_base &base, list_head &head)

@@ -21,7 +21,7 @@ wait_queue_head::~wait_queue_head() { assert(list_empty(head) && "a wait queue e
 void __init_waitqueue_head(wait_queue_head &wq, const char *)
 {
 	TRACE();
-	assert(!wq.lock.owner);
+	assert(!spin_is_locked(wq.lock));
 	INIT_LIST_HEAD(wq.head);
 }
 
@@ -176,7 +176,7 @@ namespace {
 int __wake_up_common(wait_queue_head &wq, unsigned mode, int nr_exclusive, int wake_flags, void *key)
 {
 	TRACE();
-	assert(wq.lock.owner == current.cpu);
+	assert(wq.lock.owner() == current.cpu);
 	for (list_head *at = wq.head.next, *next; at != &wq.head; at = next) {
 		wait_queue_entry &w = list_entry(*at, &wait_queue_entry::entry);
 		const unsigned flags = w.flags;

@@ -9,23 +9,25 @@
 #include <cassert>
 
 #include "stack/kernel/context.h"
-#include "stack/kernel/sched.h"
+#include "stack/kernel/preempt.h"
 
 namespace skbwalk::trace {
 
+#ifndef SKBWALK_NO_TRACE
 // The word that lies in a record from `host` to `context`.
 void context_changed(cpu &c)
 {
 	static_assert(offsetof(record, host) % 4 == 0 && offsetof(record, cpu) % 4 == 1 &&
 	              offsetof(record, context) % 4 == 2 && offsetof(record, kind) % 4 == 3 &&
 	              std::endian::native == std::endian::little);
-	const auto runs = c.hardirq_nesting   ? run_context::hardirq
-	                  : c.serving_softirq ? run_context::softirq
-	                                      : run_context::task;
+	const auto runs = c.preempt_count & HARDIRQ_MASK     ? run_context::hardirq
+	                  : c.preempt_count & SOFTIRQ_OFFSET ? run_context::softirq
+	                                                     : run_context::task;
 
 	c.recorded =
 		static_cast<u8>(c.on.id) | u32{static_cast<u8>(c.id)} << 8 | static_cast<u32>(runs) << 16;
 }
+#endif
 
 recorder::recorder(std::size_t records_max, when_full policy, object_ids ids)
 	: ring_(std::max<std::size_t>(records_max, 1)), next_(ring_.data()), end_(next_ + ring_.size()),

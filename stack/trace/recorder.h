@@ -61,7 +61,11 @@ struct record {
 static_assert(sizeof(record) == 32);
 
 // Who changes what the cpu runs, an interrupt or a softirq, says so.
+#ifdef SKBWALK_NO_TRACE
+inline void context_changed(cpu &) {}
+#else
 void context_changed(cpu &c);
+#endif
 
 // Where in an object its id lies, a u32; the room that owns the types fills this in.
 struct object_ids {

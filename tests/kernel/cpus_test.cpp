@@ -140,7 +140,7 @@ TEST_F(cpus_test, a_lock_that_is_taken_is_waited_for_and_handed_on_first_come_fi
 	w.run_ms(1);
 	EXPECT_EQ(log, "dtries ctries btries areleases dhas chas bhas ");
 	EXPECT_EQ(got, released) << "the clock of who waited goes on from the release";
-	EXPECT_EQ(lock.owner, nullptr);
+	EXPECT_EQ(lock.owner(), nullptr);
 }
 
 TEST_F(cpus_test, on_the_worlds_own_stack_the_holder_runs_until_it_releases)
@@ -154,12 +154,12 @@ TEST_F(cpus_test, on_the_worlds_own_stack_the_holder_runs_until_it_releases)
 	// Leave it inside.
 	w.c1().run_until_ns = 1;
 	cpu_run(w.c1());
-	ASSERT_EQ(lock.owner, &w.c1());
+	ASSERT_EQ(lock.owner(), &w.c1());
 	{
 		const enter_cpu in(w.c0());
 
 		spin_lock(lock);
-		EXPECT_EQ(lock.owner, &w.c0());
+		EXPECT_EQ(lock.owner(), &w.c0());
 		spin_unlock(lock);
 	}
 	w.run_ms(1);

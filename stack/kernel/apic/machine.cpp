@@ -35,7 +35,12 @@ int deliverable(const local_apic &l)
 	return vector >> 4 > l.isr.highest() >> 4 ? vector : -1;
 }
 
-void look_for_interrupts(cpu &c) { c.interrupt_waits = deliverable(lapic.of(c)) >= 0; }
+void look_for_interrupts(cpu &c)
+{
+	c.interrupt_waits = deliverable(lapic.of(c)) >= 0;
+	if (c.interrupt_waits)
+		attend_by(c, 0);
+}
 
 void accept(cpu &c, unsigned vector, bool level)
 {
