@@ -98,7 +98,7 @@ u32 inet_ehashfn(const net &net, be32 laddr, u16 lport, be32 faddr, be16 fport)
 u32 ipv4_portaddr_hash(const net &net, be32 saddr, u32 port)
 {
 	TRACE_INLINE();
-	return jhash_3words(saddr.raw(), 0, 0, net_hash_mix(net)) ^ port;
+	return portaddr_hash(net, saddr, port);
 }
 
 bool inet_match(const net &net, const sock_common &sk, u64 cookie, u32 ports, int dif, int sdif)
