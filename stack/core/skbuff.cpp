@@ -122,7 +122,7 @@ void __build_skb_around(sk_buff &skb, u8 *data, u32 frag_size)
 	skb.mac_header = 0xffff;
 	skb.transport_header = 0xffff;
 	skb.alloc_cpu = current.cpu->id;
-	::new (&skb_shinfo(skb)) skb_shared_info();
+	::new (&skb_shinfo(skb)) skb_shared_info;
 	atomic_set(skb_shinfo(skb).dataref, 1);
 }
 

@@ -50,26 +50,27 @@ constexpr u32 SKB_GSO_TCPV4 = 1, SKB_GSO_DODGY = 2, SKB_GSO_TCP_ECN = 4, SKB_GSO
 	      SKB_GSO_PARTIAL = 1 << 13;
 
 struct skb_frag_t {
-	page *pg = nullptr;
-	u32 size = 0;
-	u32 offset = 0;
+	page *pg;
+	u32 size;
+	u32 offset;
 };
 inline u32 skb_frag_size(const skb_frag_t &f) { return f.size; }
 inline u8 *skb_frag_address(const skb_frag_t &f) { return reinterpret_cast<u8 *>(f.pg->data) + f.offset; }
 
 struct skb_shared_info {
-	u8 flags;
-	u8 nr_frags;
-	u8 tx_flags;
-	u16 gso_size;
-	u16 gso_segs;
-	u32 gso_type;
-	u32 tskey;
-	sk_buff *frag_list;
-	u64 hwtstamps;
-	atomic_t dataref;
-	skb_frag_t frags[MAX_SKB_FRAGS];
+	u8 flags = 0;
+	u8 nr_frags = 0;
+	u8 tx_flags = 0;
+	u16 gso_size = 0;
+	u16 gso_segs = 0;
+	u32 gso_type = 0;
+	u32 tskey = 0;
+	sk_buff *frag_list = nullptr;
+	u64 hwtstamps = 0;
+	atomic_t dataref{};
+	skb_frag_t frags[MAX_SKB_FRAGS]; // as many as nr_frags says: the rest is whatever lies there
 };
+static_assert(offsetof(skb_shared_info, frags) <= 64); // a new packet writes one line of these
 // The upper half of dataref counts references to payload only (skb_header_release).
 constexpr int SKB_DATAREF_SHIFT = 16, SKB_DATAREF_MASK = (1 << SKB_DATAREF_SHIFT) - 1;
 

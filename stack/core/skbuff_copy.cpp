@@ -112,7 +112,7 @@ int pskb_expand_head(sk_buff &skb, int nhead, int ntail, gfp_t flags)
 		return -ENOMEM;
 	size = SKB_WITH_OVERHEAD(size);
 	std::memcpy(data + nhead, skb.head, skb.tail);
-	auto *shinfo = ::new (data + size) skb_shared_info();
+	auto *shinfo = ::new (data + size) skb_shared_info;
 	copy_shinfo(*shinfo, skb_shinfo(skb));
 	if (skb_cloned(skb)) {
 		// Frags and frag_list now have one owner more.
@@ -156,7 +156,7 @@ int __skb_unclone_keeptruesize(sk_buff &skb, gfp_t flags)
 	skb_shared_info held;
 	copy_shinfo(held, skb_shinfo(skb));
 	skb.end = saved_end_offset;
-	auto *shinfo = ::new (&skb_shinfo(skb)) skb_shared_info();
+	auto *shinfo = ::new (&skb_shinfo(skb)) skb_shared_info;
 	copy_shinfo(*shinfo, held);
 	atomic_set(shinfo->dataref, 1);
 	return 0;
