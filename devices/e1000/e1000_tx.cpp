@@ -11,7 +11,6 @@
 #include "devices/e1000/e1000.h"
 #include "stack/core/if_vlan.h"
 #include "stack/kernel/jiffies.h"
-#include "stack/kernel/prefetch.h"
 
 namespace skbwalk {
 
@@ -25,15 +24,6 @@ constexpr u32 E1000_TX_FLAGS_CSUM = 1, E1000_TX_FLAGS_VLAN = 2, E1000_TX_FLAGS_T
 
 u32 TXD_USE_COUNT(u32 bytes, u32 power) { return (bytes + (1u << power) - 1) >> power; }
 u32 next(const e1000_tx_ring &ring, u32 i) { return i + 1 == ring.count ? 0 : i + 1; }
-
-// The packet that begins there is freed next.
-void prefetch_sent(const e1000_tx_ring &ring, u32 i)
-{
-	const sk_buff *const skb = ring.buffer_info[ring.buffer_info[i].next_to_watch].skb.get();
-
-	if (skb)
-		prefetchw_range(skb, sizeof(*skb));
-}
 
 e1000_context_desc &context_at(e1000_tx_ring &ring, u32 i)
 {
@@ -373,7 +363,6 @@ bool e1000_clean_tx_irq(e1000_adapter &adapter, e1000_tx_ring &tx_ring)
 	u32 count = 0, total_tx_bytes = 0, total_tx_packets = 0, bytes_compl = 0, pkts_compl = 0;
 
 	while (tx_ring.desc[eop].upper.get() & E1000_TXD_STAT_DD && count < tx_ring.count) {
-		prefetch_sent(tx_ring, next(tx_ring, eop));
 		for (bool cleaned = false; !cleaned; ++count) {
 			e1000_tx_buffer &buffer_info = tx_ring.buffer_info[i];
 

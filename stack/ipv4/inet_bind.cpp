@@ -8,7 +8,6 @@
 
 #include "stack/core/netdevice.h"
 #include "stack/ipv4/tcp.h"
-#include "stack/kernel/prefetch.h"
 #include "stack/kernel/random.h"
 
 namespace skbwalk {
@@ -22,29 +21,12 @@ struct perturbation {
 };
 perhost<perturbation> table_perturb;
 
-// What inet_bhashfn computes, untraced.
-u32 port_slot(const net &net, u16 lport, u32 bhash_size)
-{
-	return (lport + net_hash_mix(net)) & (bhash_size - 1);
-}
-
-// What who connects from that port looks at, in three large tables: waits for memory that overlap so.
-void prefetch_port(const inet_hashinfo &h, const sock &sk, const net &net, u16 port)
-{
-	const inet_sock &inet = inet_sk(sk);
-
-	prefetchw(&h.bhash[port_slot(net, port, h.bhash_size)]);
-	prefetchw(&h.bhash2[portaddr_hash(net, inet.inet_rcv_saddr, port) & (h.bhash_size - 1)]);
-	prefetch_line(h,
-	              established_hash(h, net, inet.inet_rcv_saddr, port, inet.inet_daddr, inet.inet_dport));
-}
-
 } // namespace
 
 u32 inet_bhashfn(const net &net, u16 lport, u32 bhash_size)
 {
 	TRACE_INLINE();
-	return port_slot(net, lport, bhash_size);
+	return (lport + net_hash_mix(net)) & (bhash_size - 1);
 }
 
 inet_bind2_hashbucket &inet_bhashfn_portaddr(inet_hashinfo &h, const sock &sk, const net &net, u16 port)
@@ -374,7 +356,6 @@ int __inet_hash_connect(inet_timewait_death_row &death_row, sock &sk, u64 port_o
 				port -= static_cast<int>(remaining);
 			const u16 lport = static_cast<u16>(port);
 			inet_bind_hashbucket &head = h.bhash[inet_bhashfn(net, lport, h.bhash_size)];
-			prefetch_port(h, sk, net, lport);
 			spin_lock_bh(head.lock);
 
 			inet_bind_bucket *tb = nullptr;
@@ -435,8 +416,6 @@ int __inet_hash_connect(inet_timewait_death_row &death_row, sock &sk, u64 port_o
 			// Some randomness for the next choice: most while there is little contention.
 			const u32 skip = std::max(i, prandom_u32_max(8) * 2);
 			counter += skip + 2;
-			// Who connects to this peer next begins there.
-			prefetch_port(h, sk, net, static_cast<u16>(lport - i + skip + 2));
 
 			inet_bind_hash(sk, *tb, *tb2, lport);
 			if (sk_unhashed(sk)) {

@@ -98,7 +98,7 @@ u32 inet_ehashfn(const net &net, be32 laddr, u16 lport, be32 faddr, be16 fport)
 u32 ipv4_portaddr_hash(const net &net, be32 saddr, u32 port)
 {
 	TRACE_INLINE();
-	return portaddr_hash(net, saddr, port);
+	return jhash_3words(saddr.raw(), 0, 0, net_hash_mix(net)) ^ port;
 }
 
 bool inet_match(const net &net, const sock_common &sk, u64 cookie, u32 ports, int dif, int sdif)
@@ -302,11 +302,8 @@ void prefetch_established(const inet_hashinfo &h, std::span<established_hint *co
 	}
 }
 
-namespace {
-
-// Calls fn for the socket that each of these probably finds.
-template <class Fn>
-void for_each_receiver(const inet_hashinfo &h, std::span<established_hint *const> hints, Fn fn)
+// not traced: as prefetch_established
+void prefetch_receivers(const inet_hashinfo &h, std::span<established_hint *const> hints)
 {
 	std::uintptr_t last = 0;
 
@@ -314,48 +311,8 @@ void for_each_receiver(const inet_hashinfo &h, std::span<established_hint *const
 		const std::uintptr_t link = hlist_nulls_first(h.ehash[hint->chain].chain);
 
 		if (link != std::exchange(last, link) && !is_a_nulls(link))
-			fn(entry(link));
+			prefetchw_range(&entry(link), sizeof(tcp_sock));
 	}
-}
-
-void prefetch_skb(const sk_buff *skb)
-{
-	if (skb)
-		prefetchw_range(skb, sizeof(*skb));
-}
-
-void prefetch_shinfo(const sk_buff *skb)
-{
-	if (skb)
-		prefetchw(&skb_shinfo(*skb));
-}
-
-} // namespace
-
-// not traced: as prefetch_established
-void prefetch_receivers(const inet_hashinfo &h, std::span<established_hint *const> hints)
-{
-	for_each_receiver(h, hints, [](sock_common &sk) { prefetchw_range(&sk, sizeof(tcp_sock)); });
-	for_each_receiver(h, hints, [](sock_common &found) {
-		if (!sk_fullsock(found))
-			return;
-		sock &sk = static_cast<sock &>(found);
-
-		prefetch_skb(tcp_rtx_queue_head(sk));
-		prefetch_skb(tcp_send_head(sk));
-		prefetch_skb(skb_peek_tail(sk.sk_receive_queue));
-		prefetchw(sk.sk_wq.get());
-	});
-	for_each_receiver(h, hints, [](sock_common &found) {
-		if (!sk_fullsock(found))
-			return;
-		sock &sk = static_cast<sock &>(found);
-
-		prefetch_shinfo(tcp_rtx_queue_head(sk));
-		prefetch_shinfo(tcp_send_head(sk));
-		if (sk.sk_wq)
-			prefetchw(sk.sk_wq->wait.head.next);
-	});
 }
 
 static int compute_score(const sock &sk, const net &net, u16 hnum, be32 daddr, int dif, int sdif)

@@ -128,11 +128,6 @@ inline u32 established_hash(const inet_hashinfo &h, const net &net, be32 laddr, 
 	return jhash_3words(laddr.raw(), faddr.raw(), static_cast<u32>(lport) << 16 | fport.raw(),
 	                    h.ehash_secret + net_hash_mix(net));
 }
-// What ipv4_portaddr_hash computes, untraced.
-inline u32 portaddr_hash(const net &net, be32 saddr, u32 port)
-{
-	return jhash_3words(saddr.raw(), 0, 0, net_hash_mix(net)) ^ port;
-}
 // The lock-free heart, free of context, trace and counters (tests run it on threads): a counted socket, or
 // null. A socket that another writer's reuse made the wrong one is given back by `put`.
 sock_common *inet_ehash_lookup(const inet_hashinfo &h, const net &net, be32 saddr, be16 sport, be32 daddr,
