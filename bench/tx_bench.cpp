@@ -32,7 +32,13 @@ public:
 		set_up(h, {"ip netns add c", "ip netns add s",
 		           "ip link add vc netns c type veth peer name vs netns s",
 		           "ip -n c addr add 10.1.0.1/24 dev vc", "ip -n s addr add 10.1.0.2/24 dev vs",
-		           "ip -n c link set vc up", "ip -n s link set vs up"});
+		           "ip -n c link set vc address 02:00:00:00:00:01",
+		           "ip -n s link set vs address 02:00:00:00:00:02", "ip -n c link set vc up",
+		           "ip -n s link set vs up"});
+		// As ARP has it after some seconds: before, a neighbour is being confirmed, and packets to it
+		// take another way.
+		set_up(h, {"ip -n c neigh add 10.1.0.2 lladdr 02:00:00:00:00:02 dev vc nud permanent",
+		           "ip -n s neigh add 10.1.0.1 lladdr 02:00:00:00:00:01 dev vs nud permanent"});
 		if (!offloads)
 			set_up(h, {"ip netns exec c ethtool -K vc gso off tso off gro off",
 			           "ip netns exec s ethtool -K vs gso off tso off gro off"});
