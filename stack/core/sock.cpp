@@ -426,8 +426,7 @@ void __lock_sock(sock &sk)
 	finish_wait(sk.sk_lock.wq, wait);
 }
 
-// This and release_sock, as in the kernel, are never inlined: copies of them are more code than a cache holds.
-[[gnu::noinline]] void lock_sock_nested(sock &sk, int)
+void lock_sock_nested(sock &sk, int)
 {
 	TRACE(sk);
 	might_sleep();
@@ -469,7 +468,7 @@ void __sk_flush_backlog(sock &sk)
 	spin_unlock_bh(sk.sk_lock.slock);
 }
 
-[[gnu::noinline]] void release_sock(sock &sk)
+void release_sock(sock &sk)
 {
 	TRACE(sk);
 	spin_lock_bh(sk.sk_lock.slock);

@@ -104,8 +104,7 @@ void _local_bh_enable()
 	current.cpu->preempt_count -= SOFTIRQ_DISABLE_OFFSET;
 }
 
-// Never inlined, as lock_sock_nested.
-[[gnu::noinline]] void __local_bh_enable_ip()
+void __local_bh_enable_ip()
 {
 	TRACE();
 	cpu &c = *current.cpu;
