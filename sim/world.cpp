@@ -72,9 +72,10 @@ u64 world::present() const { return current.cpu ? std::max(now_ns_, current.cpu-
 // What the running cpu asks of another is due before it knew: it gives way then.
 inline void world::give_way(const cpu *on, u64 when_ns)
 {
-	if (cpu *const me = current.cpu; me && on && on != me && me->on.cpus.size() > 1)
-		attend_by(*me,
-		          me->run_until_ns = std::min(me->run_until_ns, std::max(when_ns, me->now_ns + 1)));
+	if (cpu *const me = current.cpu; me && on && on != me && me->on.cpus.size() > 1) {
+		me->run_until_ns = std::min(me->run_until_ns, std::max(when_ns, me->now_ns + 1));
+		attend_by(*me, me->run_until_ns);
+	}
 }
 
 inline void world::event_queue::push(const event &e)
@@ -223,11 +224,7 @@ void world::at_number(u64 number, host *h, u64 when_ns, void (*fn)(void *), void
 	}
 	devices_of(*h).push({event_kind::device, when_ns, number, fn, arg});
 	give_way(h->cpus[0].get(), when_ns);
-	if (when_ns < h->device_event_ns) {
-		h->device_event_ns = when_ns;
-		for (const auto &c : h->cpus)
-			attend_by(*c, when_ns);
-	}
+	device_event_at(*h, when_ns);
 }
 
 void world::devices_due(cpu &c)

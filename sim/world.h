@@ -116,9 +116,11 @@ private:
 			return a.when_ns != b.when_ns ? a.when_ns > b.when_ns : a.order > b.order;
 		}
 	};
+	static_assert(sizeof(event) == 32 &&
+	              static_cast<unsigned>(event_kind::call) < 1 << event::number_shift);
 	struct cpu_slot {
-		std::array<u64, 3>
-			numbers{}; // of the event that counts, of each kind up to `interrupt`; 0: none
+		// Of the event that counts, of each kind up to `interrupt`; 0: none.
+		std::array<u64, 3> numbers{};
 		u64 run_ns = 0;
 
 		u64 &number(event_kind kind) { return numbers[static_cast<std::size_t>(kind)]; }

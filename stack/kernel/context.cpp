@@ -153,7 +153,6 @@ host::~host()
 cpu::cpu(host &h, u16 cpu_id) : on(h), id(cpu_id), now_ns(h.boot_ns)
 {
 	trace::context_changed(*this);
-	tick_jiffies = INITIAL_JIFFIES;
 	timers = std::make_unique<timer_base>(*this);
 	deferrable_timers = std::make_unique<timer_base>(*this);
 	hrtimers = std::make_unique<hrtimer_cpu_base>(*this);
@@ -183,6 +182,8 @@ enter_cpu::~enter_cpu()
 	if (--c.entered != 0)
 		return;
 	cpu_program_timer(c);
+	assert(c.attend_ns <= std::min({c.next_event_ns, c.run_until_ns, c.on.device_event_ns}) &&
+	       (!c.interrupt_waits || c.attend_ns == 0) && "what is due would be missed");
 	if (c.interrupt_waits && !c.irqs_off)
 		c.on.plat.interrupt(c);
 }

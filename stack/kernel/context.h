@@ -45,7 +45,8 @@ struct platform {
 	// Ask that `c`, which is not running, be entered (cpu_interrupt_device) as soon as it is free.
 	virtual void interrupt(cpu &c) = 0;
 	// As `at`, for what a device of host `h` does: where a cpu of `h` passes the time while it runs,
-	// `fn` is called at its next interrupt_point (devices_due), even in a softirq.
+	// `fn` is called at its next interrupt_point (devices_due), even in a softirq: it says so by
+	// device_event_at.
 	virtual u64 at_device(host &h, u64 when_ns, void (*fn)(void *), void *arg) = 0;
 	// Calls what at_device has for the host of `c` up to the time of `c`.
 	virtual void devices_due(cpu &c) = 0;

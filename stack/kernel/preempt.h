@@ -19,6 +19,5 @@ inline bool in_softirq() { return softirq_count() != 0; }
 inline bool in_serving_softirq() { return softirq_count() & SOFTIRQ_OFFSET; }
 inline bool in_hardirq() { return current.cpu->preempt_count & HARDIRQ_MASK; }
 inline bool in_interrupt() { return current.cpu->preempt_count & (HARDIRQ_MASK | SOFTIRQ_MASK); }
-inline bool in_task() { return !(current.cpu->preempt_count & (HARDIRQ_MASK | SOFTIRQ_OFFSET)); }
 
 } // namespace skbwalk

@@ -118,7 +118,9 @@ struct cpu {
 	// it gives the word back to the world, whose next event is due. ~0: cpu_run goes on until the cpu is
 	// idle.
 	u64 run_until_ns = ~u64{0};
-	u64 attend_ns = 0; // interrupt_point() need not look at any of these before; never late (attend_by)
+	// No later than next_event_ns, run_until_ns and the host's device_event_ns; 0 while interrupt_waits:
+	// interrupt_point() looks at none of them before.
+	u64 attend_ns = 0;
 	list_head runqueue;
 	cfs_rq cfs;
 	rcu_data rcu;
@@ -128,7 +130,7 @@ struct cpu {
 	std::unique_ptr<timer_base> timers;
 	std::unique_ptr<timer_base> deferrable_timers; // due at a tick that comes for another reason
 	std::unique_ptr<hrtimer_cpu_base> hrtimers;
-	std::array<u64, 10> softirq_count{};
+	std::array<u64, 10> softirqs_run{};
 	object_area area;           // percpu<T>
 	fiber *scheduler = nullptr; // whom a sleeping task switches back to
 	// What interrupts and softirqs run on when they come in a task, whose own stack may be nearly full.
@@ -165,16 +167,25 @@ inline bool need_resched() { return current.cpu->need_resched; }
 int __cond_resched(); // 1 when it gave the cpu away
 inline int cond_resched() { return __cond_resched(); }
 void might_sleep(); // voluntary preemption: __cond_resched, where sleeping is allowed
-// A place where a hard interrupt may come, if interrupts are enabled: what devices do by now is done, and
-// their interrupts come, in a softirq too; this cpu's due timer interrupt is taken, and when run_until_ns is
-// reached the world gets its turn (cpu_run returns; the next cpu_run goes on from here).
-void interrupt_comes(); // interrupt_point's rest: something may be due
 // Who lets something be due earlier than the cpu knew says so.
 inline void attend_by(cpu &c, u64 when_ns)
 {
 	if (when_ns < c.attend_ns)
 		c.attend_ns = when_ns;
 }
+// A device of the host has something to do then.
+inline void device_event_at(host &h, u64 when_ns)
+{
+	if (when_ns >= h.device_event_ns)
+		return;
+	h.device_event_ns = when_ns;
+	for (const auto &c : h.cpus)
+		attend_by(*c, when_ns);
+}
+// A place where a hard interrupt may come, if interrupts are enabled: what devices do by now is done, and
+// their interrupts come, in a softirq too; this cpu's due timer interrupt is taken, and when run_until_ns is
+// reached the world gets its turn (cpu_run returns; the next cpu_run goes on from here).
+void interrupt_comes(); // interrupt_point's rest: something may be due
 inline void interrupt_point()
 {
 	const cpu &c = *current.cpu;

@@ -161,13 +161,13 @@ void handle_softirqs(bool)
 		local_irq_enable();
 		while (pending) {
 			const auto nr = static_cast<unsigned>(std::countr_zero(pending));
-			const u32 nesting = c.preempt_count;
+			const u32 nesting = c.preempt_count, readers = c.rcu_nesting;
 
 			pending &= pending - 1;
-			++c.softirq_count[nr];
+			++c.softirqs_run[nr];
 			assert(softirq_vec[nr] && "a softirq without an action was raised");
 			softirq_vec[nr]();
-			assert(c.preempt_count == nesting);
+			assert(c.preempt_count == nesting && c.rcu_nesting == readers);
 		}
 		local_irq_disable();
 		if (!c.softirq_pending)

@@ -4,8 +4,6 @@
 // a hard interrupt, or in ksoftirqd when the restart or time limit is reached.
 #pragma once
 
-#include <cassert>
-
 #include "stack/kernel/preempt.h"
 #include "stack/trace/trace.h"
 
@@ -63,7 +61,8 @@ using rcu_head = callback_head;
 void call_rcu(rcu_head &head, void (*func)(rcu_head *));
 // Runs what call_rcu collected, now: before a host ends, when no cpu of it is inside the kernel.
 void rcu_process_callbacks(host &h);
-// One unlock too many, or too few, is found where the cpu sleeps or returns to user mode.
+// One unlock too many, or too few, is found where a softirq ends and where a task sleeps or returns to user
+// mode.
 // not traced: every reference leaves RCU out
 inline void rcu_read_lock() { ++current.cpu->rcu_nesting; }
 inline void rcu_read_unlock() { --current.cpu->rcu_nesting; }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Spin locks (kernel/locking/spinlock.c). Cpus of a host run on one thread, so a lock is an owner's mark, and
-// another of those who wait: taking one twice on the same cpu, releasing one that is not held, sleeping or
-// returning to user mode with one held assert.
+// Spin locks (kernel/locking/spinlock.c). Cpus of a host run on one thread, so a lock is its owner's mark,
+// with a bit that says that others wait. Taking one twice on the same cpu, releasing one that is not held,
+// sleeping or returning to user mode with one held assert.
 #pragma once
 
 #include "stack/kernel/preempt.h"

@@ -6,6 +6,7 @@
 // has a lock that is tried, and who finds it taken leaves the tasklet for its next round.
 #pragma once
 
+#include <cassert>
 #include <utility>
 
 #include "stack/kernel/softirq.h"

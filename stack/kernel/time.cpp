@@ -19,8 +19,9 @@ u32 jiffies_to_clock_t(u32 j)
 }
 
 // not traced: a variable in the kernel
-void update_jiffies(cpu &c)
+void update_jiffies()
 {
+	cpu &c = *current.cpu;
 	const u64 since_ns = ns_since_boot();
 
 	c.tick_ends_ns = c.now_ns - since_ns % TICK_NSEC + TICK_NSEC;

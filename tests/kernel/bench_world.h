@@ -69,7 +69,7 @@ public:
 	{
 		at(when_ns, fn, arg);
 		devices_.push_back(number_);
-		host.device_event_ns = std::min(host.device_event_ns, when_ns);
+		device_event_at(host, when_ns);
 		return number_;
 	}
 	void devices_due(cpu &c) override
@@ -168,6 +168,7 @@ private:
 			c.run_until_ns = std::max(next_ns, c.now_ns + 1);
 		else if (enter == cpu_interrupt_device)
 			c.run_until_ns = next_ns;
+		attend_by(c, c.run_until_ns);
 		enter(c);
 		c.run_until_ns = ~u64{0};
 	}
@@ -181,8 +182,10 @@ private:
 		const key k{when_ns, ++number_};
 
 		events_[k] = event{std::move(fn), on};
-		if (cpu *const me = current.cpu; me && on && on != me)
+		if (cpu *const me = current.cpu; me && on && on != me) {
 			me->run_until_ns = std::min(me->run_until_ns, std::max(when_ns, me->now_ns + 1));
+			attend_by(*me, me->run_until_ns);
+		}
 		return k;
 	}
 	std::map<key, event> events_;

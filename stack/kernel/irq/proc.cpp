@@ -160,7 +160,7 @@ std::string show_softirqs()
 	for (std::size_t i = 0; i < softirq_to_name.size(); ++i) {
 		seq_printf(p, "%12s:", softirq_to_name[i]);
 		for (const auto &c : current.host->cpus)
-			seq_printf(p, " %10llu", static_cast<unsigned long long>(c->softirq_count[i]));
+			seq_printf(p, " %10llu", static_cast<unsigned long long>(c->softirqs_run[i]));
 		p += '\n';
 	}
 	return p;
