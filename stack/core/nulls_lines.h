@@ -15,17 +15,8 @@
 // lock-free reader that reads each word once, and walks the chains that could have its member to their ends,
 // misses none that was there all the time. One writer a line at a time (its lock); `tag_of` says a member's
 // tag.
-//
-// A large table has a filter beside it, a word for each pair of lines, of the bits that no member of the pair
-// has; a reader that finds one of its own among them reads no line. Its answer is right at the moment of that
-// read, and so in order with what writers do: a member's bits are taken out of the word before a head leads
-// to it (both stores release, and readers acquire: who found a member, or heard of it, reads its bits), and
-// come back only after it left, in one store of a word that is made of what the pair still holds, so that
-// those who stay, and one who came in its stead with the same hash, are never missed in between. A pair has
-// one lock.
 #pragma once
 
-#include <array>
 #include <bit>
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -96,37 +87,6 @@ template <class Tag> void del_init_of_line(hlist_nulls_node &n, hlist_nulls_head
 	if (!is_a_nulls(next))
 		nulls_entry(next).pprev.store(pprev, std::memory_order_relaxed);
 	n.pprev.store(nullptr, std::memory_order_relaxed);
-}
-
-// --- the filter ---
-using pair_filter = std::atomic<u64>;
-constexpr unsigned lines_per_filter = 2;
-// A member's four bits, by as much of its hash as its word's place may leave: the upper bits of its tag and,
-// above them, which line of the pair it is in.
-constexpr unsigned filter_key_bits = 11;
-inline constexpr auto filter_bits = [] {
-	std::array<u64, 1 << filter_key_bits> bits_of{};
-	u64 random = 1;
-	for (u64 &bits : bits_of)
-		while (std::popcount(bits) < 4) {
-			random = random * 6364136223846793005 + 1442695040888963407;
-			bits |= u64{1} << (random >> 58);
-		}
-	return bits_of;
-}();
-// The word that fits what the pair's members are by now.
-template <class Tag> u64 filter_of_pair(const hlist_nulls_head *pair, Tag tag_of)
-{
-	u64 bits = 0;
-	for (unsigned n = 0; n < lines_per_filter * heads_per_line; ++n) {
-		std::uintptr_t link = hlist_nulls_first(pair[n]);
-		while (!is_a_nulls(link)) {
-			bits |= filter_bits[(tag_of(nulls_entry(link)) | n / heads_per_line << tag_bits) >>
-			                    (tag_bits + 1 - filter_key_bits)];
-			link = hlist_nulls_next(nulls_entry(link));
-		}
-	}
-	return ~bits;
 }
 
 } // namespace skbwalk

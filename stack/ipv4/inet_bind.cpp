@@ -231,8 +231,15 @@ int __inet_inherit_port(const sock &sk, sock &child)
 static void inet_update_saddr(sock &sk, be32 saddr, u16)
 {
 	TRACE(sk);
+	// One that is hashed already (inet_sk_reselect_saddr) stays where it is until it is hashed again.
+	const bool hashed = sk_hashed(sk);
+
+	if (hashed)
+		ehash_filter_remove(*tcp_hashinfo, sk);
 	inet_sk(sk).inet_saddr = saddr;
 	sk.sk_rcv_saddr = saddr;
+	if (hashed)
+		ehash_filter_add(*tcp_hashinfo, sk);
 }
 
 static void inet_reset_saddr(sock &sk)

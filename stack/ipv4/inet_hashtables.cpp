@@ -20,9 +20,10 @@ perhost<inet_hashinfo> tcp_hashinfo;
 
 namespace {
 
-// A table of so much, of which a cpu's caches hold little, has a filter, a sixteenth of its size. In smaller
-// ones the way is shorter without.
+// A table of so much, of which a cpu's caches hold little, has a filter, a quarter of its size: with two to
+// four chains a socket, one or two sockets a word. In smaller ones the way is shorter without.
 constexpr std::size_t ehash_filtered_bytes = 64 << 20;
+constexpr u32 chains_per_filter_word = 4;
 
 bool reads_ipv4(const sock_common &sk) { return sk.sk_family == AF_INET || !sk.skc_ipv6only; }
 
@@ -51,11 +52,11 @@ sock_common &entry(std::uintptr_t link)
 // not traced: part of the host's start
 void ehash_filter_init(inet_hashinfo &h)
 {
-	const u32 words = (h.ehash_mask + 1) / (heads_per_line * lines_per_filter);
+	const u32 words = (h.ehash_mask + 1) / chains_per_filter_word;
 
-	h.ehash_filter = make_large_array<pair_filter>(words);
-	for (u32 i = 0; i < words; ++i)
-		h.ehash_filter[i].store(~u64{0}, std::memory_order_relaxed);
+	h.ehash_filter = make_large_array<filter_word>(words);
+	h.ehash_filter_mask = words - 1;
+	h.ehash_filter_secret = get_random_u64();
 }
 
 // not traced: as above
@@ -85,7 +86,7 @@ void inet_hashinfo_init(inet_hashinfo &h, u32 ehash_buckets, u32 bhash_buckets, 
 spinlock_t &inet_ehash_lockp(inet_hashinfo &h, u32 hash)
 {
 	TRACE_INLINE();
-	return h.ehash_locks[hash / (heads_per_line * lines_per_filter) & h.ehash_locks_mask];
+	return h.ehash_locks[hash / heads_per_line & h.ehash_locks_mask];
 }
 
 // Where an established socket's hash starts: local address and port first, as the receive path has them.
@@ -112,11 +113,6 @@ namespace {
 inline const hlist_nulls_head *line_of(const inet_hashinfo &h, u32 hash)
 {
 	return &h.ehash[ehash_line(h, hash)].chain;
-}
-
-inline const hlist_nulls_head *pair_of(const inet_hashinfo &h, u32 hash)
-{
-	return line_of(h, hash & -(heads_per_line * lines_per_filter));
 }
 
 unsigned tag_of(const hlist_nulls_node &n)
@@ -148,7 +144,7 @@ template <class Wanted> sock_common *find_locked(const inet_hashinfo &h, u32 has
 
 inline unsigned heads_of(const inet_hashinfo &h, u32 hash)
 {
-	return ehash_lacks(h, hash) ? 0 : heads_of_tag(line_of(h, hash), ehash_tag(hash));
+	return heads_of_tag(line_of(h, hash), ehash_tag(hash));
 }
 [[gnu::noinline, gnu::cold]] unsigned heads_again(const inet_hashinfo &h, u32 hash)
 {
@@ -243,6 +239,8 @@ sock_common *inet_ehash_lookup(const inet_hashinfo &h, const net &net, be32 sadd
 {
 	const u64 addresses = INET_ADDR_COOKIE(saddr, daddr);
 	const u32 ports = INET_COMBINED_PORTS(sport, hnum);
+	if (ehash_lacks(h, addresses, ports))
+		return nullptr;
 	return walk_chains(
 		h, hash, heads_of(h, hash),
 		[&](const sock_common &sk) { return inet_keys_match(net, sk, addresses, ports, dif, sdif); },
@@ -432,17 +430,31 @@ static bool inet_ehash_lookup_by_sk(const sock_common &sk, const inet_hashinfo &
 	});
 }
 
-// not traced: part of who puts a socket in; its bits are in the filter ahead of it
+namespace {
+
+template <class Change> void change_filter(inet_hashinfo &h, const sock_common &sk, Change change)
+{
+	if (!h.ehash_filter)
+		return;
+	const u64 hash = filter_hash(INET_ADDR_COOKIE(sk.sk_daddr, sk.sk_rcv_saddr),
+	                             INET_COMBINED_PORTS(sk.sk_dport, sk.sk_num), h.ehash_filter_secret);
+	change(h.ehash_filter[hash & h.ehash_filter_mask], hash);
+}
+
+} // namespace
+
+// not traced: the kernel has no filter
+void ehash_filter_add(inet_hashinfo &h, const sock_common &sk) { change_filter(h, sk, filter_add); }
+// not traced: as ehash_filter_add
+void ehash_filter_remove(inet_hashinfo &h, const sock_common &sk) { change_filter(h, sk, filter_remove); }
+
+// not traced: part of who puts a socket in; its print is in the filter ahead of it
 hlist_nulls_head &ehash_chain_for(inet_hashinfo &h, const sock_common &sk)
 {
 	const u32 slot = ehash_line(h, sk.sk_hash);
 	const auto chain = [&h](u32 at) -> hlist_nulls_head & { return h.ehash[at].chain; };
 
-	if (h.ehash_filter) {
-		pair_filter &filter = ehash_filter_of(h, sk.sk_hash);
-		filter.store(filter.load(std::memory_order_relaxed) & ~ehash_filter_bits(sk.sk_hash),
-		             std::memory_order_release);
-	}
+	ehash_filter_add(h, sk);
 	if (const sock_common *same = find_locked(h, sk.sk_hash, [](const sock_common &) { return true; }))
 		return chain(slot_of(*same));
 	for (u32 n = 0; n < heads_per_line; ++n) // its hash's own first
@@ -464,9 +476,7 @@ void leave_ehash(inet_hashinfo &h, sock_common &sk)
 	if (!sk_hashed(sk))
 		return;
 	del_init_of_line(sk.skc_nulls_node, h.ehash[slot_of(sk)].chain, tag_of);
-	if (h.ehash_filter)
-		ehash_filter_of(h, sk.sk_hash)
-			.store(filter_of_pair(pair_of(h, sk.sk_hash), tag_of), std::memory_order_release);
+	ehash_filter_remove(h, sk);
 }
 
 static void __sk_nulls_add_node_rcu(sock_common &sk, hlist_nulls_head &list)

@@ -10,6 +10,7 @@
 #include <bit>
 #include <span>
 
+#include "stack/core/key_filter.h"
 #include "stack/core/nulls_lines.h"
 #include "stack/core/timewait_sock.h"
 #include "stack/ipv4/inet_connection_sock.h"
@@ -62,7 +63,9 @@ constexpr u32 INET_LHTABLE_SIZE = 32;
 
 struct inet_hashinfo {
 	large_array<inet_ehash_bucket> ehash;  // lines of heads_per_line
-	large_array<pair_filter> ehash_filter; // a word for two lines; none: the table is small
+	large_array<filter_word> ehash_filter; // none: the table is small
+	u64 ehash_filter_mask = 0;
+	u64 ehash_filter_secret = 0;
 	std::vector<spinlock_t> ehash_locks;
 	u32 ehash_mask = 0;
 	u32 ehash_locks_mask = 0;
@@ -81,22 +84,22 @@ constexpr u32 inet_ehash_buckets(u32 sockets) { return 2 * std::bit_ceil(std::ma
 void inet_hashinfo_init(inet_hashinfo &h, u32 ehash_buckets, u32 bhash_buckets, u32 lhash2_buckets);
 void ehash_filter_init(inet_hashinfo &h); // of an empty table
 
-// The line whose chains can have sockets of this hash: one cache line, and one lock with its neighbour.
+// The line whose chains can have sockets of this hash: one cache line, and one lock.
 inline u32 ehash_line(const inet_hashinfo &h, u32 hash) { return hash & h.ehash_mask & -heads_per_line; }
 spinlock_t &inet_ehash_lockp(inet_hashinfo &h, u32 hash);
 // Bits of the hash that its line's place does not use.
 inline unsigned ehash_tag(u32 hash) { return std::rotr(hash, 3) >> 17; }
-inline pair_filter &ehash_filter_of(const inet_hashinfo &h, u32 hash)
+// By its filter alone: no socket of these keys is in the table.
+inline bool ehash_lacks(const inet_hashinfo &h, u64 addresses, u32 ports)
 {
-	return h.ehash_filter[(hash & h.ehash_mask) / (heads_per_line * lines_per_filter)];
+	if (!h.ehash_filter)
+		return false;
+	const u64 hash = filter_hash(addresses, ports, h.ehash_filter_secret);
+	return filter_lacks(h.ehash_filter[hash & h.ehash_filter_mask], hash);
 }
-inline u64 ehash_filter_bits(u32 hash) { return filter_bits[std::rotr(hash, 4) >> (32 - filter_key_bits)]; }
-// By its filter alone: no socket of this hash is in the table.
-inline bool ehash_lacks(const inet_hashinfo &h, u32 hash)
-{
-	return h.ehash_filter &&
-	       ehash_filter_of(h, hash).load(std::memory_order_acquire) & ehash_filter_bits(hash);
-}
+// A socket's keys come into the filter before a chain leads to it, and leave after.
+void ehash_filter_add(inet_hashinfo &h, const sock_common &sk);
+void ehash_filter_remove(inet_hashinfo &h, const sock_common &sk);
 // The chain of its line that a socket is to come into now, before those of the same hash; and into it. The
 // line's lock is held.
 hlist_nulls_head &ehash_chain_for(inet_hashinfo &h, const sock_common &sk);
@@ -173,18 +176,19 @@ inline sock_common *established_by_hint(net &net, inet_hashinfo &h, be32 saddr, 
 	                      u64{INET_COMBINED_PORTS(sport, hnum)} << 32 | hint.hash,
 	                      u64{static_cast<u32>(sdif)} << 32 | static_cast<u32>(dif), hint.chain);
 }
-// Up to the filter it is compiled into its callers: what a miss takes is there.
+// Up to the filter, which needs no hash, it is compiled into its callers: what a miss takes is there.
 [[gnu::always_inline]] inline sock_common *__inet_lookup_established(net &net, inet_hashinfo &h, be32 saddr,
                                                                      be16 sport, be32 daddr, u16 hnum,
                                                                      int dif, int sdif)
 {
 	if (__builtin_expect(trace::armed != 0, 0))
 		return armed::__inet_lookup_established(net, h, saddr, sport, daddr, hnum, dif, sdif);
-	const u32 hash = established_hash(h, net, daddr, hnum, saddr, sport);
-	if (ehash_lacks(h, hash))
+	const u64 acookie = INET_ADDR_COOKIE(saddr, daddr);
+	const u32 ports = INET_COMBINED_PORTS(sport, hnum);
+	if (ehash_lacks(h, acookie, ports))
 		return nullptr;
-	return established_in_line(net, h, INET_ADDR_COOKIE(saddr, daddr),
-	                           u64{INET_COMBINED_PORTS(sport, hnum)} << 32 | hash,
+	return established_in_line(net, h, acookie,
+	                           u64{ports} << 32 | established_hash(h, net, daddr, hnum, saddr, sport),
 	                           u64{static_cast<u32>(sdif)} << 32 | static_cast<u32>(dif));
 }
 sock *__inet_lookup_listener(net &net, inet_hashinfo &h, sk_buff *skb, int doff, be32 saddr, be16 sport,
