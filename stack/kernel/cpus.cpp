@@ -26,7 +26,7 @@ namespace {
 constexpr u64 relax_ns = 100; // a turn of a loop that spins
 
 // Whom `c` waits for, as far as locks go.
-cpu *holder_of(const cpu &c) { return c.spins_on ? c.spins_on->owner() : nullptr; }
+cpu *holder_of(const cpu &c) { return c.spins_on ? c.spins_on->lock.owner() : nullptr; }
 
 [[noreturn]] void report_deadlock(const cpu &c, const spinlock_t &lock)
 {
@@ -209,16 +209,17 @@ void run_others()
 void wait_for_lock(spinlock_t &lock)
 {
 	cpu &c = *current.cpu;
+	lock_wait wait{lock, ++c.on.state->spins, c.spins_on};
 
 	check_for_circle(c, lock);
-	c.spins_on = &lock;
-	c.spin_order = ++c.on.state->spins;
+	c.spins_on = &wait;
 	lock.word |= spinlock_t::waited_for;
 	if (c.running)
 		leave_cpu();
-	while (c.spins_on) {
+	while (!wait.over) {
 		cpu *holder = lock.owner();
 
+		check_for_circle(c, lock); // this cpu may own by now what it waited for before
 		while (holder->spins_on)
 			holder = holder_of(*holder);
 		run_a_turn(*holder);
@@ -226,29 +227,48 @@ void wait_for_lock(spinlock_t &lock)
 	assert(lock.owner() == &c);
 }
 
-// not traced: the machine beneath the kernel
-cpu &next_owner(spinlock_t &lock)
+namespace {
+
+// Where its wait for the lock is in the cpu's list; null: it has none.
+lock_wait **wait_of(cpu &c, const spinlock_t &lock)
 {
-	cpu &c = *current.cpu;
+	lock_wait **at = &c.spins_on;
+
+	while (*at && &(*at)->lock != &lock)
+		at = &(*at)->outer;
+	return *at ? at : nullptr;
+}
+
+} // namespace
+
+// not traced: the machine beneath the kernel
+void hand_to_next(spinlock_t &lock)
+{
+	const cpu &c = *current.cpu;
 	cpu *first = nullptr;
+	lock_wait **at = nullptr;
 	int waiting = 0;
 
 	for (const auto &other : c.on.cpus) {
-		if (other->spins_on != &lock)
+		lock_wait **const its = wait_of(*other, lock);
+
+		if (!its)
 			continue;
 		++waiting;
-		if (!first || other->spin_order < first->spin_order)
+		if (!first || (*its)->order < (*at)->order) {
 			first = other.get();
+			at = its;
+		}
 	}
 	assert(first && "a lock is waited for by nobody");
 	lock.word = reinterpret_cast<std::uintptr_t>(first);
 	if (waiting > 1)
 		lock.word |= spinlock_t::waited_for;
-	first->spins_on = nullptr;
+	(*at)->over = true;
+	*at = (*at)->outer;
 	first->now_ns = std::max(first->now_ns, c.now_ns);
-	if (first->left_on)
+	if (first->left_on && !first->spins_on)
 		c.on.plat.kick(*first);
-	return *first;
 }
 
 // not traced: the machine beneath the kernel

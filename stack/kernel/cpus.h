@@ -13,6 +13,7 @@
 
 #include "stack/kernel/random.h"
 #include "stack/kernel/sched.h"
+#include "stack/kernel/spinlock.h"
 #include "stack/trace/trace.h"
 
 namespace skbwalk {
@@ -42,11 +43,18 @@ void leave_cpu();
 void cpu_relax();
 // On the world's own stack, which sleeps a little: softirqs and tasks of all cpus have their turns.
 void run_others();
+// A cpu's wait for a lock, in its list. Interrupts that it takes there may wait for others.
+struct lock_wait {
+	const spinlock_t &lock;
+	u64 order;        // first come, first served
+	lock_wait *outer; // what the interrupted code waits for
+	bool over = false;
+};
 // The lock belongs to another cpu: waits until that one hands it over. A circle of cpus that wait for each
 // other is reported, and the run ends.
 void wait_for_lock(spinlock_t &lock);
 // Gives the lock, which cpus wait for, to the first of them.
-cpu &next_owner(spinlock_t &lock);
+void hand_to_next(spinlock_t &lock);
 
 // Runs fn as what interrupts the idle task; on a stack of the cpu's own if that may be left.
 void run_on_idle_stack(cpu &c, std::function<void()> fn);

@@ -22,7 +22,7 @@ struct timer_base;
 struct hrtimer_cpu_base;
 struct callback_head;
 struct files_struct;
-struct spinlock_t;
+struct lock_wait; // cpus.h
 
 constexpr int TASK_RUNNING = 0;
 constexpr int TASK_INTERRUPTIBLE = 1;
@@ -142,9 +142,8 @@ struct cpu {
 	std::function<void()> idle_call;
 	fiber *running =
 		nullptr; // what its code runs on now; null: the world's own stack, which cannot be left
-	fiber *left_on = nullptr;             // where it was left in the middle
-	const spinlock_t *spins_on = nullptr; // who waits for a lock of another cpu has been left, too
-	u64 spin_order = 0;                   // first come, first served
+	fiber *left_on = nullptr;      // where it was left in the middle
+	lock_wait *spins_on = nullptr; // who waits for a lock of another cpu has been left, too
 	// What other cpus ask of it (smp.h).
 	call_single_node *call_single_queue = nullptr;
 	call_single_node **call_single_tail = &call_single_queue;

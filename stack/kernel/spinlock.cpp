@@ -16,6 +16,7 @@ namespace {
 [[gnu::noinline, gnu::cold]] void found_taken(spinlock_t &lock)
 {
 	assert(lock.owner() != current.cpu && "spin lock taken twice on one cpu");
+	current.cpu->preempt_count += PREEMPT_OFFSET;
 	wait_for_lock(lock);
 }
 
@@ -23,7 +24,7 @@ namespace {
 {
 	assert(lock.owner() == current.cpu && "spin lock released that is not held");
 	current.cpu->preempt_count -= PREEMPT_OFFSET;
-	next_owner(lock).preempt_count += PREEMPT_OFFSET;
+	hand_to_next(lock);
 }
 
 inline void acquire(spinlock_t &lock)

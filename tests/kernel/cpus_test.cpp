@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -164,6 +165,64 @@ TEST_F(cpus_test, on_the_worlds_own_stack_the_holder_runs_until_it_releases)
 	}
 	w.run_ms(1);
 	EXPECT_EQ(tasks[0]->state, TASK_DEAD);
+}
+
+// Who spins takes its timer interrupt, whose handler finds another lock taken; each is handed on to it, in
+// either order.
+TEST_F(cpus_test, an_interrupt_that_comes_to_who_waits_for_a_lock_may_wait_for_another)
+{
+	for (const u64 inner_ns : {10 * NSEC_PER_MSEC, 20 * NSEC_PER_MSEC}) {
+		static spinlock_t *inner;
+		static u64 tried, inner_got;
+		spinlock_t other;
+		timer_list t;
+		u64 got = 0, released = 0, other_released = 0;
+		const auto holds = [](spinlock_t &l, u64 ns, u64 &until) {
+			const u64 start = current.cpu->now_ns;
+			spin_lock(l);
+			while (current.cpu->now_ns < start + ns)
+				a_function();
+			until = current.cpu->now_ns;
+			spin_unlock(l);
+		};
+
+		inner = &other;
+		tried = inner_got = 0;
+		{
+			const enter_cpu in(w.c1());
+			timer_setup(
+				t,
+				[](timer_list &) {
+					tried = current.cpu->now_ns;
+					spin_lock(*inner);
+					inner_got = current.cpu->now_ns;
+					a_function();
+					spin_unlock(*inner);
+				},
+				0);
+			mod_timer(t, jiffies() + 1);
+		}
+		start(0, [&] { holds(lock, 15 * NSEC_PER_MSEC, released); });
+		start(2, [&] { holds(other, inner_ns, other_released); });
+		start(1, [&] {
+			a_function();
+			spin_lock(lock);
+			got = current.cpu->now_ns;
+			EXPECT_EQ(lock.owner(), current.cpu);
+			EXPECT_EQ(locks_held(*current.cpu), 1U);
+			spin_unlock(lock);
+		});
+		w.run_ms(40);
+		EXPECT_GT(tried, 0U);
+		EXPECT_LT(tried, std::min(released, other_released)) << "both are held by others";
+		EXPECT_GE(inner_got, other_released);
+		EXPECT_LT(inner_got, other_released + 1000);
+		EXPECT_GE(got, std::max(released, inner_got)) << "the handler returned first";
+		EXPECT_EQ(lock.owner(), nullptr);
+		EXPECT_EQ(other.owner(), nullptr);
+		for (const auto &task : tasks)
+			EXPECT_EQ(task->state, TASK_DEAD);
+	}
 }
 
 TEST_F(cpus_test, two_that_wait_for_each_other_are_reported)
