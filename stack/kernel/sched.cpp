@@ -108,13 +108,13 @@ int __cond_resched()
 	TRACE();
 	cpu &c = *current.cpu;
 
+	if (c.need_resched && current.task && !c.preempt_count && !c.irqs_off && !c.rcu_nesting &&
+	    current.task->state == TASK_RUNNING) { // not between prepare_to_wait and schedule
+		__schedule("__cond_resched");
+		return 1;
+	}
 	rcu_all_qs();
-	if (!c.need_resched || !current.task || c.preempt_count || c.irqs_off || c.rcu_nesting)
-		return 0;
-	if (current.task->state != TASK_RUNNING) // between prepare_to_wait and schedule
-		return 0;
-	__schedule("__cond_resched");
-	return 1;
+	return 0;
 }
 
 // not traced: a macro in the kernel

@@ -4,6 +4,7 @@
 #include "sim/world.h"
 
 #include "sim/link.h"
+#include "stack/kernel/cpus.h"
 #include "stack/kernel/interrupt.h"
 #include "stack/kernel/irq_line.h"
 
@@ -83,6 +84,43 @@ TEST(world_host, a_line_keeps_a_cpu_run_until_ends_at_its_time)
 		const enter_cpu in(*h.cpus[0]);
 		free_irq(11, &calls);
 	}
+}
+
+void a_tenth_of_a_microsecond()
+{
+	TRACE();
+	charge(100);
+}
+
+// Its turn was to last until the world's next event, and what it has just asked for comes before that.
+TEST(world_host, what_a_cpu_asks_of_another_is_done_while_it_goes_on)
+{
+	world w{{}};
+	host &h = w.add_host("h", 2);
+	std::string order;
+	u64 woken_ns = 0, asked_ns = 0, ended_ns = 0;
+
+	h.points = std::make_unique<cpu_points>(h);
+	task_struct sleeper(*h.cpus[1], "sleeper", [&] {
+		task_park();
+		woken_ns = current.cpu->now_ns;
+		order += 'b';
+	});
+	task_start(sleeper);
+	w.run_until(NSEC_PER_MSEC);
+	task_struct waker(*h.cpus[0], "waker", [&] {
+		asked_ns = current.cpu->now_ns;
+		task_unpark(sleeper);
+		for (int i = 0; i < 1000; ++i)
+			a_tenth_of_a_microsecond();
+		ended_ns = current.cpu->now_ns;
+		order += 'a';
+	});
+	task_start(waker);
+	w.run_until(20 * NSEC_PER_MSEC);
+	EXPECT_EQ(order, "ba");
+	EXPECT_LT(woken_ns, asked_ns + 10'000);
+	EXPECT_GT(ended_ns, woken_ns + 50'000);
 }
 
 // How many of 1000 frames come out, and when the first does.
