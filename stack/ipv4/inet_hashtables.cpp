@@ -86,7 +86,7 @@ void inet_hashinfo_init(inet_hashinfo &h, u32 ehash_buckets, u32 bhash_buckets, 
 spinlock_t &inet_ehash_lockp(inet_hashinfo &h, u32 hash)
 {
 	TRACE_INLINE();
-	return h.ehash_locks[hash / heads_per_line & h.ehash_locks_mask];
+	return h.ehash_locks[(hash & h.ehash_mask) / heads_per_line & h.ehash_locks_mask];
 }
 
 // Where an established socket's hash starts: local address and port first, as the receive path has them.
@@ -255,6 +255,8 @@ sock_common *armed::__inet_lookup_established(net &net, inet_hashinfo &h, be32 s
 	const u32 ports = INET_COMBINED_PORTS(sport, hnum);
 	const u32 hash = inet_ehashfn(net, daddr, hnum, saddr, sport);
 
+	if (ehash_lacks(h, acookie, ports))
+		return nullptr;
 	return walk_chains(
 		h, hash, heads_of(h, hash),
 		[&](const sock_common &sk) { return inet_match(net, sk, acookie, ports, dif, sdif); },

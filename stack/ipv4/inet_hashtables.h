@@ -100,8 +100,8 @@ inline bool ehash_lacks(const inet_hashinfo &h, u64 addresses, u32 ports)
 // A socket's keys come into the filter before a chain leads to it, and leave after.
 void ehash_filter_add(inet_hashinfo &h, const sock_common &sk);
 void ehash_filter_remove(inet_hashinfo &h, const sock_common &sk);
-// The chain of its line that a socket is to come into now, before those of the same hash; and into it. The
-// line's lock is held.
+// The chain of its line that a socket is to come into now, before those of the same hash; its keys are in the
+// filter from here on. And into it. The line's lock is held.
 hlist_nulls_head &ehash_chain_for(inet_hashinfo &h, const sock_common &sk);
 void enter_ehash(inet_hashinfo &h, sock_common &sk);
 // Out of its chain, whose lock is held; no matter when it is in none.

@@ -4,7 +4,8 @@
 // interrupt stack, the idle task's) to the world, which runs others and in time comes back by cpu_run. Who
 // finds a lock taken leaves too, and is no longer asked to run: the holder's release hands the lock on, first
 // come, first served, as the kernel's queued locks do, and the waiter's clock goes on from there. On the
-// world's own stack (a set-up command) nothing can be left: there the holder is run in its place.
+// world's own stack (a set-up command, an interrupt of a cpu that was left) nothing can be left: there the
+// holder is run in its place.
 #include "stack/kernel/cpus.h"
 
 #include <algorithm>
@@ -179,7 +180,7 @@ void cpu_relax()
 	bool somebody = false;
 
 	for (const auto &other : c.on.cpus) {
-		if (!other->left_on || other->spins_on)
+		if (other.get() == &c || !other->left_on || other->spins_on)
 			continue;
 		somebody = true;
 		run_a_turn(*other);
@@ -205,12 +206,27 @@ void run_others()
 	}
 }
 
+namespace {
+
+// Where its wait for the lock is in the cpu's list; null: it has none.
+lock_wait **wait_of(cpu &c, const spinlock_t &lock)
+{
+	lock_wait **at = &c.spins_on;
+
+	while (*at && &(*at)->lock != &lock)
+		at = &(*at)->outer;
+	return *at ? at : nullptr;
+}
+
+} // namespace
+
 // not traced: the machine beneath the kernel
 void wait_for_lock(spinlock_t &lock)
 {
 	cpu &c = *current.cpu;
 	lock_wait wait{lock, ++c.on.state->spins, c.spins_on};
 
+	assert(!wait_of(c, lock) && "an interrupt takes the spin lock that the interrupted code waits for");
 	check_for_circle(c, lock);
 	c.spins_on = &wait;
 	lock.word |= spinlock_t::waited_for;
@@ -226,20 +242,6 @@ void wait_for_lock(spinlock_t &lock)
 	}
 	assert(lock.owner() == &c);
 }
-
-namespace {
-
-// Where its wait for the lock is in the cpu's list; null: it has none.
-lock_wait **wait_of(cpu &c, const spinlock_t &lock)
-{
-	lock_wait **at = &c.spins_on;
-
-	while (*at && &(*at)->lock != &lock)
-		at = &(*at)->outer;
-	return *at ? at : nullptr;
-}
-
-} // namespace
 
 // not traced: the machine beneath the kernel
 void hand_to_next(spinlock_t &lock)

@@ -143,7 +143,7 @@ struct cpu {
 	fiber *running =
 		nullptr; // what its code runs on now; null: the world's own stack, which cannot be left
 	fiber *left_on = nullptr;      // where it was left in the middle
-	lock_wait *spins_on = nullptr; // who waits for a lock of another cpu has been left, too
+	lock_wait *spins_on = nullptr; // the innermost wait for a lock of another cpu
 	// What other cpus ask of it (smp.h).
 	call_single_node *call_single_queue = nullptr;
 	call_single_node **call_single_tail = &call_single_queue;

@@ -225,6 +225,42 @@ TEST_F(cpus_test, an_interrupt_that_comes_to_who_waits_for_a_lock_may_wait_for_a
 	}
 }
 
+TEST_F(cpus_test, an_interrupt_that_takes_the_lock_that_the_interrupted_code_waits_for_is_reported)
+{
+	testing::GTEST_FLAG(death_test_style) = "threadsafe";
+	EXPECT_DEATH(
+		{
+			static spinlock_t *wanted;
+			timer_list t;
+
+			wanted = &lock;
+			{
+				const enter_cpu in(w.c1());
+				timer_setup(
+					t,
+					[](timer_list &) {
+						spin_lock(*wanted);
+						spin_unlock(*wanted);
+					},
+					0);
+				mod_timer(t, jiffies() + 1);
+			}
+			start(0, [&] {
+				spin_lock(lock);
+				for (int i = 0; i < 200'000; ++i)
+					a_function();
+				spin_unlock(lock);
+			});
+			start(1, [&] {
+				a_function();
+				spin_lock(lock);
+				spin_unlock(lock);
+			});
+			w.run_ms(40);
+		},
+		"an interrupt takes the spin lock that the interrupted code waits for");
+}
+
 TEST_F(cpus_test, two_that_wait_for_each_other_are_reported)
 {
 	testing::GTEST_FLAG(death_test_style) = "threadsafe";

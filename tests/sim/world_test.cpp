@@ -4,7 +4,6 @@
 #include "sim/world.h"
 
 #include "sim/link.h"
-#include "stack/kernel/cpus.h"
 #include "stack/kernel/interrupt.h"
 #include "stack/kernel/irq_line.h"
 
@@ -100,7 +99,6 @@ TEST(world_host, what_a_cpu_asks_of_another_is_done_while_it_goes_on)
 	std::string order;
 	u64 woken_ns = 0, asked_ns = 0, ended_ns = 0;
 
-	h.points = std::make_unique<cpu_points>(h);
 	task_struct sleeper(*h.cpus[1], "sleeper", [&] {
 		task_park();
 		woken_ns = current.cpu->now_ns;
