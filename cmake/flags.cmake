@@ -5,7 +5,8 @@ add_library(skbwalk_flags INTERFACE)
 target_include_directories(skbwalk_flags INTERFACE "${CMAKE_SOURCE_DIR}")
 target_compile_features(skbwalk_flags INTERFACE cxx_std_20)
 
-# Assertions stay on in every build: a broken invariant must stop the run.
+# Assertions stay on: a broken invariant must stop the run. The builds by a profile (below) have none, as what
+# they are measured beside has none.
 set(SKBWALK_OPTIMIZE "-O2" CACHE STRING "how far the release builds are optimised")
 set(CMAKE_CXX_FLAGS_RELEASE "${SKBWALK_OPTIMIZE} -g1")
 set(SKBWALK_DEBUG_INFO "-g" CACHE STRING "what the debug builds know of their sources")
@@ -41,6 +42,20 @@ if(SKBWALK_NO_TRACE)
 	target_compile_definitions(skbwalk_flags INTERFACE SKBWALK_NO_TRACE)
 	# What a function takes for its record alone.
 	target_compile_options(skbwalk_flags INTERFACE -Wno-unused-parameter -Wno-unused-variable)
+	# Without them g++ 12 inlines further, and sees pointers outlive what they never pointed to.
+	target_compile_options(skbwalk_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-dangling-pointer>)
+endif()
+
+# For the model's own rooms. A packet's way is long, and most of its functions are short and called from one or
+# two places: calls are what it costs. What a function records is inlined with it.
+add_library(skbwalk_inlining INTERFACE)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_BUILD_TYPE STREQUAL Release AND NOT SKBWALK_PROFILE)
+	foreach(limit early-inlining-insns=120 max-inline-insns-auto=120 max-inline-insns-single=300
+	              inline-min-speedup=10 inline-unit-growth=100 large-function-insns=6000 large-function-growth=400)
+		target_compile_options(skbwalk_inlining INTERFACE --param=${limit})
+	endforeach()
+	# g++ 12 finds parts of std::string that overlap where none do.
+	target_compile_options(skbwalk_inlining INTERFACE -Wno-restrict)
 endif()
 
 # Optimisation by a profile: programs of the preset `train` count in the folder `build/profile` how often each
@@ -56,8 +71,7 @@ if(SKBWALK_PROFILE)
 	elseif(SKBWALK_PROFILE STREQUAL use)
 		list(APPEND with_profile -fprofile-use=${profile} -fprofile-correction -fprofile-partial-training
 		     -Wno-missing-profile -Wno-coverage-mismatch)
-		# A packet's way is long, and each part of it runs once: calls and lines of code are what it costs. So
-		# nearly all that a run has met counts as hot, and goes into its caller as far as that helps.
+		# Nearly all that a run has met counts as hot, and goes into its caller as far as that helps.
 		foreach(limit hot-bb-count-ws-permille=999 max-inline-insns-single=1000 max-inline-insns-auto=300
 		              inline-min-speedup=2 large-function-insns=10000 large-function-growth=2000
 		              large-stack-frame=4096 large-stack-frame-growth=4000)
@@ -69,6 +83,7 @@ if(SKBWALK_PROFILE)
 	else()
 		message(FATAL_ERROR "SKBWALK_PROFILE is `make', `use' or nothing, not `${SKBWALK_PROFILE}'")
 	endif()
+	target_compile_definitions(skbwalk_flags INTERFACE NDEBUG)
 	target_compile_options(skbwalk_flags INTERFACE ${with_profile})
 	target_link_options(skbwalk_flags INTERFACE ${with_profile})
 endif()

@@ -284,7 +284,7 @@ void runner::wait_for_tick()
 			for (const auto &c : h->cpus) {
 				if (c->now_ns > world_.now_ns() || cpu_has_work(*c))
 					continue;
-				c->now_ns = world_.now_ns();
+				set_clock(*c, world_.now_ns());
 				c->armed_ns = c->now_ns;
 				cpu_interrupt_timer(*c);
 			}

@@ -90,7 +90,7 @@ struct tap_model::state {
 		task_unpark(*program);
 		if (++one.waiting < frames_waiting_max || !current.task)
 			return;
-		current.cpu->now_ns = std::max(current.cpu->now_ns, now());
+		clock_not_before(*current.cpu, now());
 		current.cpu->need_resched = true;
 	}
 

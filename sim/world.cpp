@@ -343,7 +343,8 @@ void world::take(event_queue &from)
 				slot_of(c).run_ns = c.now_ns;
 			return;
 		}
-		now_ns_ = c.now_ns = e.when_ns;
+		now_ns_ = e.when_ns;
+		set_clock(c, now_ns_);
 		++handled_;
 		handle_cpu_event(e.kind(), c);
 		return;
@@ -371,7 +372,7 @@ void world::run_until(u64 when_ns)
 	now_ns_ = std::max(now_ns_, when_ns);
 	for (const auto &h : hosts_)
 		for (const auto &c : h->cpus)
-			c->now_ns = std::max(c->now_ns, now_ns_);
+			clock_not_before(*c, now_ns_);
 }
 
 std::vector<std::string> world::end()

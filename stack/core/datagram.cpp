@@ -126,7 +126,7 @@ skb_ptr __skb_recv_datagram(sock &sk, sk_buff_head &queue, u32 flags, int &off, 
 {
 	TRACE(sk);
 	long timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
-	sk_buff *last;
+	sk_buff *last = nullptr;
 
 	do {
 		if (sk_buff *skb = __skb_try_recv_datagram(sk, queue, flags, off, err, last))

@@ -658,12 +658,16 @@ void __copy_skb_header(sk_buff &to, const sk_buff &from)
 	nf_conntrack_get(skb_nfct(from));
 	to.queue_mapping = from.queue_mapping;
 
-	// What lies between these two is what a copy takes along as it is: bits, checksum, marks, headers.
-	const auto of = [](auto &skb) { return reinterpret_cast<u8 *>(const_cast<sk_buff *>(&skb)); };
-	const auto begins = &from.active_extensions + 1 - of(from);
-	const auto ends = reinterpret_cast<const u8 *>(&from.tail) - of(from);
+	// What a copy takes along as it is: bits and headers; checksum and marks.
+	const auto copy = [&](auto begins, auto ends) {
+		const auto *const of = reinterpret_cast<const u8 *>(&from);
 
-	std::memcpy(of(to) + begins, of(from) + begins, static_cast<std::size_t>(ends - begins));
+		std::memcpy(reinterpret_cast<u8 *>(&to) + (begins - of), begins,
+		            static_cast<std::size_t>(ends - begins));
+	};
+
+	copy(&from.active_extensions + 1, reinterpret_cast<const u8 *>(&from.sk));
+	copy(reinterpret_cast<const u8 *>(&from.csum_start), reinterpret_cast<const u8 *>(&from.alloc_cpu));
 	to.slow_gro = from.slow_gro || from._skb_refdst;
 	to.alloc_cpu = from.alloc_cpu;
 }

@@ -74,23 +74,21 @@ static_assert(offsetof(skb_shared_info, frags) <= 64); // a new packet writes on
 // The upper half of dataref counts references to payload only (skb_header_release).
 constexpr int SKB_DATAREF_SHIFT = 16, SKB_DATAREF_MASK = (1 << SKB_DATAREF_SHIFT) - 1;
 
+// What nearly every function reads lies in the first 128 bytes: few cache lines, and one byte of an
+// instruction says where in them.
 struct sk_buff {
 	// While on a list (sk_buff_head, backlog) the links; in TCP's trees `rbnode`; `list` in the receive
 	// path's lists.
 	sk_buff *next = nullptr;
 	sk_buff *prev = nullptr;
-	rb_hook rbnode;
-	list_head tcp_tsorted_anchor; // retransmit queue in time order; also `list` where an skb stands on a
-	                              // list_head
-	sock *sk = nullptr;
-	net_device *dev = nullptr;
-	u64 tstamp = 0;            // also skb_mstamp_ns
-	alignas(8) u8 cb[56] = {}; // owned by the layer that has the skb
-	std::uintptr_t _skb_refdst = 0;
-	void (*destructor)(sk_buff &skb) = nullptr;
-	nf_conn *_nfct = nullptr;
+	u8 *head = nullptr;
+	u8 *data = nullptr;
 	u32 len = 0;
 	u32 data_len = 0;
+	u32 tail = 0; // offsets from head
+	u32 end = 0;
+	u32 truesize = 0;
+	refcount_t users;
 	u16 mac_len = 0;
 	u16 hdr_len = 0;
 	u16 queue_mapping = 0;
@@ -101,7 +99,7 @@ struct sk_buff {
 	u8 head_frag : 1 = 0;
 	u8 pp_recycle : 1 = 0;
 	u8 active_extensions = 0;
-	// From here to `protocol` a copy takes everything along as it is (__copy_skb_header).
+	// From here to `sk` a copy takes everything along as it is (__copy_skb_header).
 	u8 pkt_type : 3 = 0;
 	u8 ignore_df : 1 = 0;
 	u8 nf_trace : 1 = 0;
@@ -122,28 +120,33 @@ struct sk_buff {
 	u8 slow_gro : 1 = 0;
 	u8 mono_delivery_time : 1 = 0;
 	u8 tc_at_ingress : 1 = 0;
+	u16 transport_header = 0xffff;
+	u16 network_header = 0;
+	u16 mac_header = 0xffff;
+	be16 protocol{};
+	u32 hash = 0;
+	sock *sk = nullptr;
+	net_device *dev = nullptr;
+	std::uintptr_t _skb_refdst = 0;
+	alignas(8) u8 cb[56] = {}; // owned by the layer that has the skb
+	u64 tstamp = 0;            // also skb_mstamp_ns
+	void (*destructor)(sk_buff &skb) = nullptr;
+	nf_conn *_nfct = nullptr;
+	rb_hook rbnode;
+	list_head tcp_tsorted_anchor; // retransmit queue in time order; also `list` where an skb stands on a
+	                              // list_head
+	// From here to `alloc_cpu` as well.
 	u16 csum_start = 0; // with CHECKSUM_PARTIAL: offset from head
 	u16 csum_offset = 0;
 	__wsum csum = 0; // with CHECKSUM_COMPLETE, or a copy's sum
 	u32 priority = 0;
 	int skb_iif = 0;
-	u32 hash = 0;
 	be16 vlan_proto{};
 	u16 vlan_tci = 0;
 	u8 vlan_present : 1 = 0;
 	u32 napi_id = 0;
 	u32 secmark = 0;
 	u32 mark = 0;
-	u16 transport_header = 0xffff;
-	u16 network_header = 0;
-	u16 mac_header = 0xffff;
-	be16 protocol{};
-	u32 tail = 0; // offsets from head
-	u32 end = 0;
-	u8 *head = nullptr;
-	u8 *data = nullptr;
-	u32 truesize = 0;
-	refcount_t users;
 	u16 alloc_cpu = 0;
 	page *head_page = nullptr;     // with head_frag: the page of the head
 	skb_ext *extensions = nullptr; // what active_extensions names

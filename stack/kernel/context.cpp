@@ -152,6 +152,7 @@ host::~host()
 
 cpu::cpu(host &h, u16 cpu_id) : on(h), id(cpu_id), now_ns(h.boot_ns)
 {
+	tick_passed(*this);
 	trace::context_changed(*this);
 	timers = std::make_unique<timer_base>(*this);
 	deferrable_timers = std::make_unique<timer_base>(*this);

@@ -136,9 +136,9 @@ void function_point(const trace::site &s)
 
 	if (!p.cost_ns.empty())
 		if (const auto cost = p.cost_ns.find(&s); cost != p.cost_ns.end())
-			c.now_ns += cost->second;
+			set_clock(c, c.now_ns + cost->second);
 	if (p.stall_one_in && !p.random.below(p.stall_one_in))
-		c.now_ns += p.random.below(p.stall_ns_max);
+		set_clock(c, c.now_ns + p.random.below(p.stall_ns_max));
 	if (!c.running || c.on.cpus.size() == 1)
 		return;
 	if (c.now_ns >= c.run_until_ns)
@@ -201,7 +201,7 @@ void run_others()
 	for (const auto &c : here.on.cpus) {
 		if (c->scheduler || !cpu_has_work(*c))
 			continue;
-		c->now_ns = std::max(c->now_ns, here.now_ns);
+		clock_not_before(*c, here.now_ns);
 		run_a_turn(*c);
 	}
 }
@@ -268,7 +268,7 @@ void hand_to_next(spinlock_t &lock)
 		lock.word |= spinlock_t::waited_for;
 	(*at)->over = true;
 	*at = (*at)->outer;
-	first->now_ns = std::max(first->now_ns, c.now_ns);
+	clock_not_before(*first, c.now_ns);
 	if (first->left_on && !first->spins_on)
 		c.on.plat.kick(*first);
 }

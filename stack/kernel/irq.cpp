@@ -215,8 +215,8 @@ void cpu_interrupt_timer(cpu &c)
 
 	const enter_cpu in(c);
 
-	if (c.armed_ns != KTIME_NEVER && c.now_ns < c.armed_ns)
-		c.now_ns = c.armed_ns;
+	if (c.armed_ns != KTIME_NEVER)
+		clock_not_before(c, c.armed_ns);
 	c.armed_ns = c.next_event_ns = KTIME_NEVER; // taken once
 	deliver(c, take_timer_interrupt);
 }

@@ -97,9 +97,9 @@ struct cpu {
 
 	host &on;
 	u16 id;
-	u64 now_ns = 0;        // this cpu's place in world time; never behind the event it handles
-	u64 tick_ends_ns = 0;  // of the tick that jiffies() has looked at last
-	u32 tick_jiffies = 0;  // what it said
+	u64 now_ns = 0;        // its place in world time (set_clock); never behind the event it handles
+	u64 tick_ends_ns = 0;  // of the tick that now_ns is in
+	u32 tick_jiffies = 0;  // jiffies() in that tick
 	u32 preempt_count = 0; // locks, bottom halves and interrupts, as the kernel counts them (preempt.h)
 	u32 rcu_nesting = 0;   // rcu_read_lock sections that are open
 	bool irqs_off = false;
@@ -211,8 +211,22 @@ void task_kill(task_struct &t);
 void task_park();
 void task_unpark(task_struct &t);
 
+// A cpu's clock is moved by these alone: jiffies() is a field that they keep.
+void tick_passed(cpu &c); // set_clock's rest
+inline void set_clock(cpu &c, u64 ns)
+{
+	c.now_ns = ns;
+	if (__builtin_expect(ns >= c.tick_ends_ns, 0))
+		tick_passed(c);
+}
+inline void clock_not_before(cpu &c, u64 ns)
+{
+	if (c.now_ns < ns)
+		set_clock(c, ns);
+}
+
 // Coarse virtual cost: moves this cpu's clock.
-inline void charge(u64 ns) { current.cpu->now_ns += ns; }
+inline void charge(u64 ns) { set_clock(*current.cpu, current.cpu->now_ns + ns); }
 inline void charge_syscall() { charge(current.host->syscall_cost_ns); }
 inline void charge_hop() { charge(current.host->hop_cost_ns); }
 inline void charge_irq() { charge(current.host->irq_cost_ns); }

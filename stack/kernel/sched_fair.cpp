@@ -128,7 +128,7 @@ task_struct &pick_next_task_fair(cpu &c)
 	list_del_init(next.run_entry);
 	next.queued = false;
 	// It has come from another cpu, whose clock was ahead.
-	c.now_ns = std::max(c.now_ns, se.exec_start);
+	clock_not_before(c, se.exec_start);
 	se.exec_start = c.now_ns;
 	c.switched_in_ns = c.now_ns;
 	c.curr = &next;

@@ -24,7 +24,7 @@ cpu &cpu_of(int nr) { return *current.host->cpus[static_cast<std::size_t>(nr)]; 
 // The other cpu cannot have it before it was sent.
 void send_ipi(cpu &to, u8 vector)
 {
-	to.now_ns = std::max(to.now_ns, current.cpu->now_ns);
+	clock_not_before(to, current.cpu->now_ns);
 	machine::lapic_send(to, vector);
 }
 

@@ -19,10 +19,9 @@ u32 jiffies_to_clock_t(u32 j)
 }
 
 // not traced: a variable in the kernel
-void update_jiffies()
+void tick_passed(cpu &c)
 {
-	cpu &c = *current.cpu;
-	const u64 since_ns = ns_since_boot();
+	const u64 since_ns = c.now_ns > c.on.boot_ns ? c.now_ns - c.on.boot_ns : 0;
 
 	c.tick_ends_ns = c.now_ns - since_ns % TICK_NSEC + TICK_NSEC;
 	c.tick_jiffies = INITIAL_JIFFIES + static_cast<u32>(since_ns / TICK_NSEC);

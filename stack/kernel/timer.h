@@ -22,17 +22,9 @@ inline u64 ns_since_boot()
 
 	return now > boot ? now - boot : 0;
 }
-void update_jiffies(); // jiffies() finds that a tick has passed
 // The kernel's `jiffies`: of the last tick boundary that passed on this cpu's clock.
 // not traced: a variable in the kernel
-inline u32 jiffies()
-{
-	const cpu &c = *current.cpu;
-
-	if (__builtin_expect(c.now_ns >= c.tick_ends_ns, 0))
-		update_jiffies();
-	return c.tick_jiffies;
-}
+inline u32 jiffies() { return current.cpu->tick_jiffies; }
 inline u32 tcp_jiffies32() { return jiffies(); }
 constexpr bool time_after(u32 a, u32 b) { return static_cast<s32>(b - a) < 0; }
 constexpr bool time_before(u32 a, u32 b) { return time_after(b, a); }

@@ -114,16 +114,15 @@ public:
 			}
 			if (when > now_ns)
 				now_ns = when;
-			if (e.on && e.on->now_ns < now_ns)
-				e.on->now_ns = now_ns;
-			if (e.on)
+			if (e.on) {
+				clock_not_before(*e.on, now_ns);
 				++interrupts_or_runs;
+			}
 			e.fn();
 		}
 		now_ns = until_ns;
 		for (const auto &c : h.cpus)
-			if (c->now_ns < now_ns)
-				c->now_ns = now_ns;
+			clock_not_before(*c, now_ns);
 	}
 	void run_ms(u64 ms) { run(now_ns + ms * NSEC_PER_MSEC); }
 	cpu &c0() { return *h.cpus[0]; }

@@ -62,11 +62,11 @@ TEST_F(timer_test, jiffies_start_five_minutes_before_they_wrap_and_step_at_tick_
 {
 	on_cpu([&] {
 		EXPECT_EQ(jiffies(), 0xffffffffU - 300 * HZ + 1);
-		w.c0().now_ns = TICK_NSEC - 1;
+		set_clock(w.c0(), TICK_NSEC - 1);
 		EXPECT_EQ(jiffies(), INITIAL_JIFFIES);
-		w.c0().now_ns = TICK_NSEC;
+		set_clock(w.c0(), TICK_NSEC);
 		EXPECT_EQ(jiffies(), INITIAL_JIFFIES + 1);
-		w.c0().now_ns = 300 * NSEC_PER_SEC;
+		set_clock(w.c0(), 300 * NSEC_PER_SEC);
 		EXPECT_EQ(jiffies(), 0U);
 	});
 	EXPECT_TRUE(time_after(2, 0xfffffff0));
