@@ -5,8 +5,8 @@ add_library(skbwalk_flags INTERFACE)
 target_include_directories(skbwalk_flags INTERFACE "${CMAKE_SOURCE_DIR}")
 target_compile_features(skbwalk_flags INTERFACE cxx_std_20)
 
-# Assertions stay on: a broken invariant must stop the run. The builds by a profile (below) have none, as what
-# they are measured beside has none.
+# Assertions stay on: a broken invariant must stop the run. The builds by a profile (below) have none, as lwIP and
+# ns-3 are built, which they are measured beside.
 set(SKBWALK_OPTIMIZE "-O2" CACHE STRING "how far the release builds are optimised")
 set(CMAKE_CXX_FLAGS_RELEASE "${SKBWALK_OPTIMIZE} -g1")
 set(SKBWALK_DEBUG_INFO "-g" CACHE STRING "what the debug builds know of their sources")
@@ -42,7 +42,7 @@ if(SKBWALK_NO_TRACE)
 	target_compile_definitions(skbwalk_flags INTERFACE SKBWALK_NO_TRACE)
 	# What a function takes for its record alone.
 	target_compile_options(skbwalk_flags INTERFACE -Wno-unused-parameter -Wno-unused-variable)
-	# Without them g++ 12 inlines further, and sees pointers outlive what they never pointed to.
+	# Without records g++ 12 inlines further, and sees pointers outlive what they never pointed to.
 	target_compile_options(skbwalk_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-dangling-pointer>)
 endif()
 
