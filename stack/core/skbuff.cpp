@@ -659,15 +659,15 @@ void __copy_skb_header(sk_buff &to, const sk_buff &from)
 	to.queue_mapping = from.queue_mapping;
 
 	// What a copy takes along as it is: bits and headers; checksum and marks.
-	const auto copy = [&](auto begins, auto ends) {
-		const auto *const of = reinterpret_cast<const u8 *>(&from);
-
-		std::memcpy(reinterpret_cast<u8 *>(&to) + (begins - of), begins,
-		            static_cast<std::size_t>(ends - begins));
+	const auto copy = [&](std::size_t begins, std::size_t ends) {
+		std::memcpy(reinterpret_cast<u8 *>(&to) + begins,
+		            reinterpret_cast<const u8 *>(&from) + begins, ends - begins);
 	};
+	static_assert(offsetof(sk_buff, sk) == offsetof(sk_buff, hash) + sizeof(from.hash));
+	static_assert(offsetof(sk_buff, alloc_cpu) == offsetof(sk_buff, mark) + sizeof(from.mark));
 
-	copy(&from.active_extensions + 1, reinterpret_cast<const u8 *>(&from.sk));
-	copy(reinterpret_cast<const u8 *>(&from.csum_start), reinterpret_cast<const u8 *>(&from.alloc_cpu));
+	copy(offsetof(sk_buff, active_extensions) + 1, offsetof(sk_buff, sk));
+	copy(offsetof(sk_buff, csum_start), offsetof(sk_buff, alloc_cpu));
 	to.slow_gro = from.slow_gro || from._skb_refdst;
 	to.alloc_cpu = from.alloc_cpu;
 }
