@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # ns-3 as Debian builds it (libns3-dev): two nodes on a wire of 10 Gbit/s and 10 us (ns3/flows.cpp).
-#   one, thousand, lossy: nanoseconds for a segment of 1448 bytes; idle: bytes for a connection that does nothing
+#   one, thousand, codel, lossy: nanoseconds for a segment of 1448 bytes; idle: bytes for a connection that does nothing
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=$here/../../build/rivals/ns3
@@ -20,7 +20,7 @@ prepare)
 	;;
 round)
 	names=("${@:2}")
-	((${#names[@]})) || names=(one thousand lossy idle)
+	((${#names[@]})) || names=(one thousand codel lossy idle)
 	for name in "${names[@]}"; do "$work/flows" "$name"; done
 	;;
 *)
