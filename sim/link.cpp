@@ -77,6 +77,8 @@ void link::arrive(void *arg)
 		line.pop_front();
 		if (!line.empty())
 			over.make_event(*line.front());
+		if (line.size() > 1)
+			__builtin_prefetch(line[1]);
 	}
 	++over.ends_[what.from].counters.delivered;
 	for (const watcher &w : over.watchers_)

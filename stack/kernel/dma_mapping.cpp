@@ -48,25 +48,30 @@ dma_addr_t map_memory(device &dev, std::byte *memory, std::size_t size, dma_data
 
 dma_mapping *dma_table::add(const dma_mapping &m)
 {
-	if (free_.empty()) {
+	if (!free_count_) {
 		const std::size_t at = mappings_.size();
 
 		if (at == places_max)
 			return nullptr;
 		mappings_.emplace_back().base = (places_max + at) * window;
-		free_.push_back(static_cast<u32>(at));
-		if (mappings_.size() > chains_.size() / 4)
+		if (at == free_.size())
+			free_.resize(std::max<std::size_t>(64, 2 * at));
+		free_first_ = 0;
+		free_[free_count_++] = static_cast<u32>(at);
+		if (watches_overlaps && mappings_.size() > chains_.size() / 4)
 			more_chains();
 	}
 
-	const u32 at = free_.back();
+	const u32 at = free_[free_first_];
 	dma_mapping &made = mappings_[at];
 	const dma_addr_t base = made.base;
 
-	free_.pop_back();
+	free_first_ = (free_first_ + 1) & (free_.size() - 1);
+	--free_count_;
 	made = m;
 	made.base = base;
-	put_in_chains(at);
+	if (watches_overlaps)
+		put_in_chains(at);
 	return &made;
 }
 
@@ -104,6 +109,16 @@ void dma_table::erase(dma_mapping &m)
 {
 	const auto at = static_cast<u32>(&m - mappings_.data());
 
+	if (watches_overlaps)
+		take_from_chains(at);
+	m = {nullptr, m.base + places_max * window, nullptr, 0, DMA_NONE};
+	free_[(free_first_ + free_count_++) & (free_.size() - 1)] = at;
+}
+
+void dma_table::take_from_chains(u32 at)
+{
+	const dma_mapping &m = mappings_[at];
+
 	for (u64 page = page_of(m.memory); page <= page_of(m.memory + m.size - 1); ++page) {
 		u32 *link_to = &chains_[chain_of(page)];
 
@@ -112,8 +127,6 @@ void dma_table::erase(dma_mapping &m)
 		free_links_.push_back(*link_to);
 		*link_to = links_[*link_to].next;
 	}
-	m = {nullptr, m.base + places_max * window, nullptr, 0, DMA_NONE};
-	free_.push_back(at);
 }
 
 dma_mapping *dma_table::find(dma_addr_t base)
@@ -126,7 +139,7 @@ dma_mapping *dma_table::find(dma_addr_t base)
 
 bool dma_table::overlaps_written(const std::byte *memory, std::size_t size, dma_data_direction dir) const
 {
-	if (chains_.empty())
+	if (!watches_overlaps || chains_.empty())
 		return false;
 	for (u64 page = page_of(memory); page <= page_of(memory + size - 1); ++page) {
 		for (u32 i = chains_[chain_of(page)]; i != none; i = links_[i].next) {

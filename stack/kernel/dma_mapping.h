@@ -41,9 +41,15 @@ struct dma_mapping {
 //       63     30 29  16 15     0
 //      | counter | place | offset |
 //
-// Those of one page of memory, of which there can be several, are in one chain.
+// Those of one page of memory, of which there can be several, are in one chain, which is there to notice
+// a buffer that is mapped twice: as assertions are, left out of programs that are built without them.
 class dma_table {
 public:
+#ifdef NDEBUG
+	static constexpr bool watches_overlaps = false;
+#else
+	static constexpr bool watches_overlaps = true;
+#endif
 	static constexpr std::size_t window = 64 * 1024; // the largest mapping
 
 	dma_mapping *add(const dma_mapping &m); // at a base of its own; null: there are too many
@@ -65,7 +71,7 @@ public:
 	// Is there one of this memory, and either this one or that is written to?
 	[[nodiscard]] bool overlaps_written(const std::byte *memory, std::size_t size,
 	                                    dma_data_direction dir) const;
-	[[nodiscard]] std::size_t size() const { return mappings_.size() - free_.size(); }
+	[[nodiscard]] std::size_t size() const { return mappings_.size() - free_count_; }
 
 private:
 	static constexpr std::size_t places_max = 1U << 14;
@@ -80,10 +86,14 @@ private:
 		return page_number * 0x9e3779b97f4a7c15 >> chains_shift_;
 	}
 	void put_in_chains(u32 at);
+	void take_from_chains(u32 at);
 	void more_chains();
 
 	std::vector<dma_mapping> mappings_; // by place
+	// The places that are free, a ring: the first one freed is the next one taken, so that a device's
+	// ring of buffers keeps its mappings in the order of its own.
 	std::vector<u32> free_;
+	std::size_t free_first_ = 0, free_count_ = 0;
 	std::vector<u32> chains_; // a power of two of them: the first link
 	unsigned chains_shift_ = 64;
 	std::vector<link> links_;

@@ -19,6 +19,11 @@ inline void prefetchw(const void *p)
 	__builtin_prefetch(p, 1);
 #endif
 }
+inline void prefetch_range(const void *p, std::size_t n)
+{
+	for (std::size_t at = 0; at < n; at += L1_CACHE_BYTES)
+		__builtin_prefetch(static_cast<const char *>(p) + at);
+}
 inline void prefetchw_range(const void *p, std::size_t n)
 {
 	for (std::size_t at = 0; at < n; at += L1_CACHE_BYTES)

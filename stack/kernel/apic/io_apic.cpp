@@ -78,7 +78,7 @@ bool io_apic_level_ack_pending(const mp_chip_data &data)
 {
 	TRACE();
 	const unsigned long flags = _raw_spin_lock_irqsave(driver->ioapic_lock);
-	const bool irr = machine::ioapic->pins[data.pin].entry.irr;
+	const bool irr = machine::ioapic->irr >> data.pin & 1;
 
 	_raw_spin_unlock_irqrestore(driver->ioapic_lock, flags);
 	return irr;
@@ -162,9 +162,7 @@ int ioapic_set_affinity(irq_data &d, cpumask mask, bool force)
 bool ioapic_irq_get_chip_state(irq_data &d)
 {
 	TRACE();
-	const machine::redirection_entry &e = machine::ioapic->pins[chip_data(d).pin].entry;
-
-	return e.irr && e.is_level;
+	return machine::ioapic->irr >> chip_data(d).pin & 1;
 }
 
 const irq_chip ioapic_chip = {

@@ -17,14 +17,6 @@ namespace machine {
 perhost<io_apic> ioapic;
 percpu<local_apic> lapic;
 
-int vector_set::highest() const
-{
-	for (int i = NR_VECTORS / 64; i-- > 0;)
-		if (const u64 word = words[static_cast<unsigned>(i)])
-			return i * 64 + 63 - std::countl_zero(word);
-	return -1;
-}
-
 namespace {
 
 // The vector that interrupts this cpu next; -1: what waits is not above what is being handled.
@@ -60,14 +52,15 @@ void accept(cpu &c, unsigned vector, bool level)
 		c.on.plat.interrupt(c); // one that is entered looks when it enables interrupts or is left
 }
 
-void service(host &h, io_apic::pin &p)
+void service(host &h, unsigned pin)
 {
-	redirection_entry &e = p.entry;
+	io_apic &apic = ioapic.of(h);
+	const redirection_entry &e = apic.pins[pin].entry;
 
-	if (e.masked || !p.sources_high || (e.is_level && e.irr))
+	if (e.masked || !apic.pins[pin].sources_high || apic.irr >> pin & 1)
 		return;
 	if (e.is_level)
-		e.irr = true;
+		apic.irr |= 1U << pin;
 	accept(*h.cpus[e.cpu], e.vector, e.is_level);
 }
 
@@ -75,13 +68,11 @@ void service(host &h, io_apic::pin &p)
 
 void ioapic_write(unsigned pin, const redirection_entry &entry)
 {
-	io_apic::pin &p = ioapic->pins[pin];
-	const bool irr = entry.is_level && p.entry.irr;
-
-	p.entry = entry;
-	p.entry.irr = irr;
+	ioapic->pins[pin].entry = entry;
 	if (entry.is_level)
-		service(*current.host, p);
+		service(*current.host, pin);
+	else
+		ioapic->irr &= ~(1U << pin);
 }
 
 void lapic_eoi()
@@ -99,11 +90,16 @@ void lapic_eoi()
 	look_for_interrupts(c);
 	if (!l.tmr.test(static_cast<unsigned>(vector)))
 		return;
-	for (io_apic::pin &p : ioapic->pins) {
-		if (!p.entry.irr || p.entry.vector != vector)
+
+	io_apic &apic = *ioapic;
+
+	for (u32 left = apic.irr; left; left &= left - 1) {
+		const auto pin = static_cast<unsigned>(std::countr_zero(left));
+
+		if (!(apic.irr >> pin & 1) || apic.pins[pin].entry.vector != vector)
 			continue;
-		p.entry.irr = false;
-		service(c.on, p);
+		apic.irr &= ~(1U << pin);
+		service(c.on, pin);
 	}
 }
 
@@ -127,7 +123,7 @@ void irq_line::set(bool high)
 		return;
 	}
 	if (++p.sources_high == 1)
-		machine::service(host_, p);
+		machine::service(host_, pin_);
 }
 
 // not traced: the machine beneath the kernel
