@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // The transmit path: two namespaces of one host, joined by a veth pair, in virtual time, as a scenario has
-// them; real system calls, real softirqs, payload copied in and out. rr and connection go over the loopback,
-// as their rivals do.
+// them; real system calls, real softirqs, payload copied in and out. rr and connection go over veth, as
+// lwIP's do from one interface to another, and once more over the loopback, as the kernel's.
 //
 //   segment/bulk     a segment of 1448 bytes: two tasks, sends and receives of eleven (16 KB), offloads off
 //   segment/gso      the same with offloads on, and 64 KB
 //   copies           its two copies alone
 //   segment/single   one task that sends one segment and receives it: two system calls each
-//   rr, connection   a byte there and back; connect, accept and close
+//   rr, connection   a byte there and back; connect, accept and close; with _loopback: not over veth
 //   trace/event      what an event (an entry or a return) of a function costs where it is recorded
 #include <cstring>
 #include <vector>
@@ -47,11 +47,27 @@ public:
 	host &h;
 };
 
-class loopback_lab : public lab {
-public:
-	loopback_lab() : h(world.add_host("h", 1)) { set_up(h, {"ip link set lo up"}); }
+// A client, a server and a way between them.
+struct two_ends {
+	lab &l;
 	host &h;
+	const char *client_ns, *server_ns;
+	u32 server;
 };
+template <class F> void over_veth(benchmark::State &state, F fn)
+{
+	veth_lab l(true);
+
+	fn(state, two_ends{l, l.h, "c", "s", server_addr});
+}
+template <class F> void over_loopback(benchmark::State &state, F fn)
+{
+	lab l;
+	host &h = l.world.add_host("h", 1);
+
+	lab::set_up(h, {"ip link set lo up"});
+	fn(state, two_ends{l, h, "", "", loopback_addr});
+}
 
 // What a benchmark of the harness counts.
 using loop = std::function<void(const std::function<void()> &round)>;
@@ -161,10 +177,9 @@ void single(benchmark::State &state)
 	state.SetItemsProcessed(state.iterations());
 }
 
-void round_trip(benchmark::State &state)
+void round_trip(benchmark::State &state, two_ends e)
 {
-	loopback_lab l;
-	const task_struct &server = l.task(l.h, "", [] {
+	const task_struct &server = e.l.task(e.h, e.server_ns, [] {
 		const int listener = listening_socket(port, 16);
 		const int fd = accepted_socket(listener);
 		char byte = 0;
@@ -173,8 +188,8 @@ void round_trip(benchmark::State &state)
 		while (receive_some(fd, &byte, 1))
 			send_some(fd, &byte, 1);
 	});
-	l.run_task(l.h, "", [&] {
-		const int fd = connected_socket(loopback_addr, port);
+	e.l.run_task(e.h, e.client_ns, [&] {
+		const int fd = connected_socket(e.server, port);
 		char byte = 'x';
 
 		set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
@@ -183,16 +198,15 @@ void round_trip(benchmark::State &state)
 			receive_some(fd, &byte, 1);
 		});
 	});
-	l.run(server);
+	e.l.run(server);
 	state.SetItemsProcessed(state.iterations());
 }
 
 // The client resets, so that no port stays in TIME_WAIT.
-void connection(benchmark::State &state)
+void connection(benchmark::State &state, two_ends e)
 {
-	loopback_lab l;
 	bool over = false;
-	const task_struct &server = l.task(l.h, "", [&] {
+	const task_struct &server = e.l.task(e.h, e.server_ns, [&] {
 		const int listener = listening_socket(port, 128);
 		char byte;
 
@@ -204,10 +218,10 @@ void connection(benchmark::State &state)
 			close_socket(fd);
 		}
 	});
-	l.run_task(l.h, "", [&] {
-		const auto round = [] {
+	e.l.run_task(e.h, e.client_ns, [&] {
+		const auto round = [&] {
 			const linger_opt at_once{1, 0};
-			const int fd = connected_socket(loopback_addr, port);
+			const int fd = connected_socket(e.server, port);
 
 			set_option(fd, SOL_SOCKET, SO_LINGER, at_once);
 			close_socket(fd);
@@ -217,7 +231,7 @@ void connection(benchmark::State &state)
 		over = true;
 		round();
 	});
-	l.run(server);
+	e.l.run(server);
 	state.SetItemsProcessed(state.iterations());
 }
 
@@ -271,8 +285,11 @@ void set_up()
 	benchmark::RegisterBenchmark("segment/gso", bulk, true, large);
 	benchmark::RegisterBenchmark("copies", copies);
 	benchmark::RegisterBenchmark("segment/single", single);
-	benchmark::RegisterBenchmark("rr", round_trip);
-	benchmark::RegisterBenchmark("connection", connection);
+	benchmark::RegisterBenchmark("rr", [](auto &state) { over_veth(state, round_trip); });
+	benchmark::RegisterBenchmark("connection", [](auto &state) { over_veth(state, connection); });
+	benchmark::RegisterBenchmark("rr_loopback", [](auto &state) { over_loopback(state, round_trip); });
+	benchmark::RegisterBenchmark("connection_loopback",
+	                             [](auto &state) { over_loopback(state, connection); });
 	benchmark::RegisterBenchmark("trace/event", trace_event)->Iterations(1);
 
 	constexpr u64 counted_rounds = 200;

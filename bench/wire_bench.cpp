@@ -42,7 +42,8 @@ public:
 		           "ip link set eth0 address 02:00:00:00:00:01", "ip link set eth0 up",
 		           "ip addr add 10.2.0.1/24 dev eth0",
 		           "ip neigh add 10.2.0.2 lladdr 02:00:00:00:00:02 dev eth0 nud permanent"});
-		set_up(b, {memory, "ip link set eth0 address 02:00:00:00:00:02", "ip link set eth0 up",
+		set_up(b, {memory, "tc qdisc replace dev eth0 root " + std::string(qdisc),
+		           "ip link set eth0 address 02:00:00:00:00:02", "ip link set eth0 up",
 		           "ip addr add 10.2.0.2/24 dev eth0",
 		           "ip neigh add 10.2.0.1 lladdr 02:00:00:00:00:01 dev eth0 nud permanent"});
 		world.run_until(world.now_ns() + 10 * NSEC_PER_MSEC); // the cards have found their link
@@ -124,6 +125,9 @@ void bulk(benchmark::State &state, int flows, std::string_view qdisc, double los
 	for (auto _ : state)
 		l.world.run_until(l.world.now_ns() + NSEC_PER_MSEC);
 	state.SetItemsProcessed(static_cast<s64>((received - before) / mss));
+	if (qdisc == fifo &&
+	    sim::run_command(l.a, "tc -s qdisc show dev eth0").find("(dropped 0,") == std::string::npos)
+		fail("packets were dropped", 0);
 }
 
 // In a process of its own, whose memory nothing else has used.

@@ -350,7 +350,7 @@ void e1000_unmap_and_free_tx_resource(e1000_adapter &adapter, e1000_tx_buffer &b
 		buffer_info.dma = 0;
 	}
 	if (buffer_info.skb)
-		napi_consume_skb(std::move(buffer_info.skb), budget);
+		napi_consume_skb(std::exchange(buffer_info.skb, nullptr), budget);
 	buffer_info.time_stamp = 0;
 }
 

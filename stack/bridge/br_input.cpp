@@ -193,7 +193,7 @@ static rx_handler_result_t nf_hook_bridge_pre(skb_ptr &skb)
 					continue;
 				return RX_HANDLER_CONSUMED;
 			default:
-				assert(!skb);
+				assert(skb.is_taken());
 				return RX_HANDLER_CONSUMED;
 			}
 		}

@@ -33,7 +33,7 @@ void br_handle_vlan(net_bridge &br, const net_bridge_port *, net_bridge_vlan_gro
 	if (!v || !br_vlan_should_use(*v)) {
 		// Who captures on the bridge sees what is not for it, as it is.
 		if (!((br.dev->flags & IFF_PROMISC) && skb->dev == br.dev))
-			kfree_skb(std::move(skb));
+			kfree_skb(std::exchange(skb, nullptr));
 		return;
 	}
 	if (br_opt_get(br, BROPT_VLAN_STATS_ENABLED)) {

@@ -648,6 +648,7 @@ void __copy_skb_header(sk_buff &to, const sk_buff &from)
 {
 	TRACE(from);
 	to.tstamp = from.tstamp;
+	to.mono_delivery_time = from.mono_delivery_time;
 	to.dev = from.dev;
 	std::memcpy(to.cb, from.cb, sizeof(to.cb));
 	to._skb_refdst = from._skb_refdst;

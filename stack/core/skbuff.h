@@ -11,8 +11,8 @@
 //
 // Ownership in signatures: `skb_ptr` by value is consumed; `sk_buff &` is borrowed; `skb_ptr &` may be
 // replaced. An skb ends in exactly one of consume_skb, kfree_skb_reason, __kfree_skb, or being handed on. A
-// skb_ptr that still holds one when it is destroyed frees it as NOT_SPECIFIED and counts it in
-// skb_dropped_unspecified, which every test checks to be zero.
+// skb_ptr that still holds one when it is destroyed is a mistake: with assertions that frees it as
+// NOT_SPECIFIED and counts it in skb_dropped_unspecified, which every test checks to be zero.
 #pragma once
 
 #include <cassert>
@@ -22,6 +22,7 @@
 #include "stack/core/dropreason.h"
 #include "stack/kernel/list.h"
 #include "stack/kernel/refcount.h"
+#include "stack/kernel/sanitizers.h"
 #include "stack/kernel/slab.h"
 #include "stack/kernel/spinlock.h"
 #include "stack/kernel/timer.h"
@@ -118,7 +119,6 @@ struct sk_buff {
 	u8 decrypted : 1 = 0;
 	u8 offload_fwd_mark : 1 = 0;
 	u8 slow_gro : 1 = 0;
-	u8 mono_delivery_time : 1 = 0;
 	u8 tc_at_ingress : 1 = 0;
 	u16 transport_header = 0xffff;
 	u16 network_header = 0;
@@ -148,6 +148,9 @@ struct sk_buff {
 	u32 secmark = 0;
 	u32 mark = 0;
 	u16 alloc_cpu = 0;
+	// Of `tstamp`. Not among the bits above: it is set just before a clone copies these many at once, and
+	// a cpu waits where it reads more than what it wrote last.
+	bool mono_delivery_time = false;
 	page *head_page = nullptr;     // with head_frag: the page of the head
 	skb_ext *extensions = nullptr; // what active_extensions names
 	u32 trace_id = 0;              // ordinal of the skb in its host, for records
@@ -165,32 +168,60 @@ constexpr u8 SKBTX_HW_TSTAMP = 1, SKBTX_SW_TSTAMP = 2, SKBTX_SCHED_TSTAMP = 64; 
 constexpr u16 GSO_BY_FRAGS = 0xffff;
 
 // --- owning pointer ---
+// Nobody looks at one that was moved from or released before something else is assigned to it: whose caller
+// will look assigns null (std::exchange). Under the address sanitizer an assertion watches that. Without
+// assertions such a pointer keeps what it held and none destroys anything: it is passed in a register, as any
+// pointer is.
 class skb_ptr {
 public:
 	constexpr skb_ptr() = default;
 	constexpr skb_ptr(std::nullptr_t) {}
 	explicit skb_ptr(sk_buff *skb) : skb_(skb) {}
-	skb_ptr(skb_ptr &&o) noexcept : skb_(std::exchange(o.skb_, nullptr)) {}
+#ifdef NDEBUG
+	skb_ptr(skb_ptr &&) = default;
+	skb_ptr &operator=(skb_ptr &&) = default;
+	~skb_ptr() = default;
+	[[nodiscard]] sk_buff *release() { return skb_; }
+#else
+	skb_ptr(skb_ptr &&o) noexcept : skb_(o.release()) {}
 	skb_ptr &operator=(skb_ptr &&o) noexcept
 	{
-		sk_buff *old = std::exchange(skb_, std::exchange(o.skb_, nullptr));
-		if (__builtin_expect(old != nullptr, 0))
+		sk_buff *old = std::exchange(skb_, o.release());
+
+		if (__builtin_expect(old && old != gone(), 0))
 			dropped(old);
 		return *this;
 	}
 	~skb_ptr()
 	{
-		if (__builtin_expect(skb_ != nullptr, 0))
+		if (__builtin_expect(skb_ && skb_ != gone(), 0))
 			dropped(skb_);
 	}
-	sk_buff &operator*() const { return *skb_; }
-	sk_buff *operator->() const { return skb_; }
-	[[nodiscard]] sk_buff *get() const { return skb_; }
-	[[nodiscard]] sk_buff *release() { return std::exchange(skb_, nullptr); }
-	explicit operator bool() const { return skb_ != nullptr; }
+	[[nodiscard]] sk_buff *release() { return std::exchange(skb_, gone()); }
+	// For assertions: was it moved from, by whoever was given a reference?
+	[[nodiscard]] bool is_taken() const { return !skb_ || skb_ == gone(); }
+#endif
+	sk_buff &operator*() const { return *get(); }
+	sk_buff *operator->() const { return get(); }
+	[[nodiscard]] sk_buff *get() const
+	{
+#ifdef SKBWALK_ASAN
+		assert(skb_ != gone() && "looked at after it was moved from");
+#endif
+		return skb_;
+	}
+	explicit operator bool() const { return get() != nullptr; }
 
 private:
 	static void dropped(sk_buff *skb); // frees as NOT_SPECIFIED and counts
+	static sk_buff *gone()
+	{
+#ifdef SKBWALK_ASAN
+		return reinterpret_cast<sk_buff *>(std::uintptr_t{1});
+#else
+		return nullptr;
+#endif
+	}
 	sk_buff *skb_ = nullptr;
 };
 inline const sk_buff *trace_object(const skb_ptr &p) { return p.get(); }

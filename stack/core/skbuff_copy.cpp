@@ -85,8 +85,10 @@ skb_ptr __pskb_copy_fclone(sk_buff &skb, int headroom, gfp_t flags, bool fclone)
 	n->truesize += skb.data_len;
 	n->data_len = skb.data_len;
 	n->len = skb.len;
-	if (skb_shinfo(skb).nr_frags && skb_zerocopy_clone(*n, skb, flags))
+	if (skb_shinfo(skb).nr_frags && skb_zerocopy_clone(*n, skb, flags)) {
+		kfree_skb(std::move(n));
 		return nullptr;
+	}
 	for (u32 i = 0; i < skb_shinfo(skb).nr_frags; ++i) {
 		skb_shinfo(*n).frags[i] = skb_shinfo(skb).frags[i];
 		skb_frag_ref(skb_shinfo(skb).frags[i]);

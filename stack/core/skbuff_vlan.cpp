@@ -28,7 +28,7 @@ static void skb_reorder_vlan_header(skb_ptr &skb)
 {
 	TRACE(skb);
 	if (skb_cow(*skb, skb_headroom(*skb)) < 0) {
-		kfree_skb(std::move(skb));
+		kfree_skb(std::exchange(skb, nullptr));
 		return;
 	}
 	u8 *mac = skb_mac_header(*skb);
@@ -49,7 +49,7 @@ void skb_vlan_untag(skb_ptr &skb)
 		return;
 	// The two bytes behind the tag tell one kind of 802.3 from another.
 	if (!pskb_may_pull(*skb, VLAN_HLEN + sizeof(u16))) {
-		kfree_skb(std::move(skb));
+		kfree_skb(std::exchange(skb, nullptr));
 		return;
 	}
 	const u8 *vhdr = skb->data;
@@ -88,7 +88,7 @@ void vlan_insert_tag_set_proto(skb_ptr &skb, be16 vlan_proto, u16 vlan_tci)
 {
 	TRACE_INLINE(skb);
 	if (__vlan_insert_inner_tag(*skb, vlan_proto, vlan_tci))
-		kfree_skb(std::move(skb));
+		kfree_skb(std::exchange(skb, nullptr));
 	else
 		skb->protocol = vlan_proto;
 }

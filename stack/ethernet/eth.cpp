@@ -33,11 +33,11 @@ static void eth_skb_pkt_type(sk_buff &skb, const net_device &dev)
 	TRACE_INLINE(skb, dev);
 	const mac_addr &dest = eth_hdr(skb).h_dest;
 
-	if (dest == dev.dev_addr)
+	if (ether_addr_equal(dest, dev.dev_addr))
 		return;
 	if (!is_multicast_ether_addr(dest))
 		skb.pkt_type = PACKET_OTHERHOST;
-	else if (dest == dev.broadcast)
+	else if (ether_addr_equal(dest, dev.broadcast))
 		skb.pkt_type = PACKET_BROADCAST;
 	else
 		skb.pkt_type = PACKET_MULTICAST;

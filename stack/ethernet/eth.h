@@ -4,6 +4,8 @@
 // receive path name these functions, as in the kernel; the core reaches nothing else of this room.
 #pragma once
 
+#include <cstring>
+
 #include "stack/core/neighbour.h"
 #include "stack/core/netdevice.h"
 #include "stack/kernel/random.h"
@@ -34,7 +36,18 @@ inline bool is_valid_ether_addr(const mac_addr &a)
 {
 	return !is_multicast_ether_addr(a) && !is_zero_ether_addr(a);
 }
-inline bool ether_addr_equal(const mac_addr &a, const mac_addr &b) { return a == b; }
+inline bool ether_addr_equal(const mac_addr &a, const mac_addr &b)
+{
+	// g++ 12 calls memcmp for six bytes.
+	u32 a_first, b_first;
+	u16 a_rest, b_rest;
+
+	std::memcpy(&a_first, a.data(), 4);
+	std::memcpy(&b_first, b.data(), 4);
+	std::memcpy(&a_rest, a.data() + 4, 2);
+	std::memcpy(&b_rest, b.data() + 4, 2);
+	return !((a_first ^ b_first) | static_cast<u32>(a_rest ^ b_rest));
+}
 inline bool eth_proto_is_802_3(be16 proto) { return ntohs(proto) >= ETH_P_802_3_MIN; }
 void eth_random_addr(mac_addr &addr); // header inlines: locally administered, unicast
 void eth_hw_addr_random(net_device &dev);

@@ -2,8 +2,8 @@
 //
 // A mapping has a window of the bus of its own and an address there that no other had before or will have, so
 // that a stale one is always noticed and a trace never shows where memory really lies. It begins where its
-// window does, so that nothing crosses 64 KiB. What is mapped of a page of memory is looked at before more of
-// that page is.
+// window does, so that nothing crosses 64 KiB. Where overlaps are watched, what is mapped of a page of memory
+// is looked at before more of that page is.
 #include "stack/kernel/dma_mapping.h"
 
 #include <algorithm>

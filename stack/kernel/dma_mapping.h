@@ -2,11 +2,11 @@
 //
 // DMA (include/linux/dma-mapping.h, kernel/dma/mapping.c): memory that a device may reach, by addresses of
 // its own bus. A driver maps a buffer, tells the device the bus address, and unmaps it with the same address,
-// size and direction. What kernel/dma/debug.c watches is always watched here: a mapping that is not there, of
-// another size or direction, a buffer that a device writes to and that is mapped twice, and what is still
-// mapped when the device goes. A device that reaches for an address that is not mapped finds nothing there,
-// as behind an IOMMU. Each is a line in device::dma_errors, and at the device's end a leak, which fails every
-// test.
+// size and direction. What kernel/dma/debug.c watches is watched here: a mapping that is not there, of
+// another size or direction, what is still mapped when the device goes, and, where assertions are, a buffer
+// that a device writes to and that is mapped twice. A device that reaches for an address that is not mapped
+// finds nothing there, as behind an IOMMU. Each is a line in device::dma_errors, and at the device's end a
+// leak, which fails every test.
 //
 //      driver                       bus                        device
 //      dma_map_single(buffer) ----> address, in a descriptor ----> dma_readable, dma_writable

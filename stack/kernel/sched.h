@@ -79,8 +79,8 @@ struct task_struct {
 // Callbacks of one cpu between call_rcu and the end of their grace period.
 struct rcu_data {
 	callback_head *next = nullptr; // wait for a tick that starts a grace period
-	callback_head **next_tail = &next;
 	callback_head *wait = nullptr; // wait for the tick that ends it
+	callback_head **next_tail = &next;
 	callback_head **wait_tail = &wait;
 	callback_head *done = nullptr; // wait for RCU_SOFTIRQ
 	callback_head **done_tail = &done;
@@ -95,35 +95,37 @@ struct cpu {
 	cpu(host &h, u16 id);
 	~cpu();
 
+	// What the packet's way asks for lies in the first 128 bytes, as in sk_buff.
 	host &on;
+	u32 recorded = 0; // host, id and context of what it runs, as they lie in a record (trace/recorder.h)
 	u16 id;
+	u16 idle_depth = 0;    // trace depth of the idle task
 	u64 now_ns = 0;        // its place in world time (set_clock); never behind the event it handles
 	u64 tick_ends_ns = 0;  // of the tick that now_ns is in
 	u32 tick_jiffies = 0;  // jiffies() in that tick
 	u32 preempt_count = 0; // locks, bottom halves and interrupts, as the kernel counts them (preempt.h)
 	u32 rcu_nesting = 0;   // rcu_read_lock sections that are open
+	u32 softirq_pending = 0;
 	bool irqs_off = false;
 	bool interrupt_waits = false; // the local APIC has a vector that this cpu would take now
-	u32 softirq_pending = 0;
-	u16 idle_depth = 0; // trace depth of the idle task
-	u32 recorded = 0; // host, id and context of what it runs, as they lie in a record (trace/recorder.h)
 	bool need_resched = false;
 	bool resched_asked = false;  // another cpu set TIF_NEED_RESCHED; its interrupt is on the way
-	task_struct *curr = nullptr; // the task that runs, or that was left in the middle; null: idle
-	u64 switched_in_ns = 0;      // when curr got the cpu
 	u32 entered = 0;             // nesting of enter_cpu
+	task_struct *curr = nullptr; // the task that runs, or that was left in the middle; null: idle
+	// No later than next_event_ns, run_until_ns and the host's device_event_ns; 0 while interrupt_waits:
+	// interrupt_point() looks at none of them before.
+	u64 attend_ns = 0;
 	u64 next_event_ns = ~u64{0}; // no timer of this cpu is due before
-	u64 armed_ns = ~u64{0};      // what the platform was asked for last
 	// Unlike the kernel, a running cpu looks for interrupts at interrupt_point() only: from this time on
 	// it gives the word back to the world, whose next event is due. ~0: cpu_run goes on until the cpu is
 	// idle.
 	u64 run_until_ns = ~u64{0};
-	// No later than next_event_ns, run_until_ns and the host's device_event_ns; 0 while interrupt_waits:
-	// interrupt_point() looks at none of them before.
-	u64 attend_ns = 0;
-	list_head runqueue;
+	object_area area; // percpu<T>
 	cfs_rq cfs;
 	rcu_data rcu;
+	list_head runqueue;
+	u64 switched_in_ns = 0; // when curr got the cpu
+	u64 armed_ns = ~u64{0}; // what the platform was asked for last
 	std::unique_ptr<task_struct> ksoftirqd;
 	std::unique_ptr<task_struct> kworker;
 	std::vector<struct delayed_work *> worklist;
@@ -131,7 +133,6 @@ struct cpu {
 	std::unique_ptr<timer_base> deferrable_timers; // due at a tick that comes for another reason
 	std::unique_ptr<hrtimer_cpu_base> hrtimers;
 	std::array<u64, 10> softirqs_run{};
-	object_area area;           // percpu<T>
 	fiber *scheduler = nullptr; // whom a sleeping task switches back to
 	// What interrupts and softirqs run on when they come in a task, whose own stack may be nearly full.
 	fiber_stack hardirq_stack;

@@ -31,10 +31,10 @@ constexpr gfp_t GFP_ATOMIC = 1;
 // conversion.
 struct be16 {
 	u8 b[2];
-	friend constexpr bool operator==(be16 x, be16 y) { return x.b[0] == y.b[0] && x.b[1] == y.b[1]; }
-	constexpr explicit operator bool() const { return b[0] | b[1]; }
+	friend constexpr bool operator==(be16 x, be16 y) { return x.raw() == y.raw(); }
+	constexpr explicit operator bool() const { return raw() != 0; }
 	// The two bytes as they lie in memory: for hashing and checksums, never for arithmetic.
-	[[nodiscard]] u16 raw() const { return std::bit_cast<u16>(*this); }
+	[[nodiscard]] constexpr u16 raw() const { return std::bit_cast<u16>(*this); }
 };
 
 // A 32-bit number as it stands on the wire.

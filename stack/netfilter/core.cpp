@@ -203,7 +203,7 @@ int nf_hook_slow(skb_ptr &skb, const nf_hook_state &state, const nf_hook_entries
 			return err ? err : -EPERM;
 		}
 		case NF_STOLEN:
-			assert(!skb);
+			assert(skb.is_taken());
 			return NF_DROP_GETERR(verdict);
 		case NF_QUEUE:
 			if (nf_queue(skb, state, s, verdict) == 1)

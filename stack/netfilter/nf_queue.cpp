@@ -56,7 +56,7 @@ void nf_queue_entry_free(nf_queue_entry &entry)
 {
 	TRACE();
 	nf_queue_entry_release_refs(entry);
-	assert(!entry.skb);
+	assert(entry.skb.is_taken());
 	delete &entry;
 }
 

@@ -149,6 +149,27 @@ TEST_F(dev_test, rx_handler_that_redirects_gives_the_packet_another_round)
 	EXPECT_EQ(inbox.size(), 1u);
 }
 
+TEST_F(dev_test, frame_that_ends_within_its_vlan_tag_is_a_drop)
+{
+	host.enter();
+	dev_open(lo());
+	for (const u32 behind_the_header : {0u, 4u, 5u}) {
+		skb_ptr skb = alloc_skb(64, GFP_ATOMIC);
+		const u64 had = dropped(SKB_DROP_REASON_NOT_SPECIFIED);
+
+		std::memset(skb_put(*skb, ETH_HLEN + behind_the_header), 0, ETH_HLEN + behind_the_header);
+		skb->dev = &lo();
+		skb_reset_mac_header(*skb);
+		__skb_pull(*skb, ETH_HLEN);
+		skb->protocol = htons(ETH_P_8021Q);
+		local_bh_disable();
+		EXPECT_EQ(netif_receive_skb(std::move(skb)), NET_RX_DROP);
+		local_bh_enable();
+		EXPECT_EQ(dropped(SKB_DROP_REASON_NOT_SPECIFIED), had + 1);
+	}
+	host.leave();
+}
+
 // --- a device with a queue, whose driver can be busy ---
 
 struct driver {

@@ -87,7 +87,7 @@ TEST_F(sock_owned, segments_wait_in_the_backlog_and_are_processed_at_release)
 		ASSERT_TRUE(sock_owned_by_user(*sk_));
 		ASSERT_EQ(sk_add_backlog(*sk_, skb, 100'000), 0);
 		bh_unlock_sock(*sk_);
-		EXPECT_FALSE(skb);
+		EXPECT_TRUE(skb.is_taken());
 	}
 	EXPECT_TRUE(plain(*sk_).processed.empty());
 	release_sock(*sk_);

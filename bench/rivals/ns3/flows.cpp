@@ -3,9 +3,9 @@
 // ns-3: two nodes on a point-to-point link of 10 Gbit/s and 10 us, flows that send as much as they can, by
 // TCP with Cubic, segments of 1448 bytes and buffers of 256 KiB (with larger ones its queues, linear in the
 // window, are slower by far). Packets wait in the device's queue, which holds all of them; with `codel` and
-// `idle` in the FqCoDel that ns-3 gives a device by itself, and 10,000 in the device's. Prints NAME,
-// nanoseconds of cpu time for a segment that arrived once the flows were under way, ns; with `idle`, bytes of
-// memory for a connection that sends nothing.
+// `idle` in the FqCoDel that ns-3 gives a device by itself, with 10,000 in the device's behind it. Prints
+// NAME, nanoseconds of cpu time for a segment that arrived once the flows were under way, ns; with `idle`,
+// bytes of memory for a connection that sends nothing.
 //
 //   flows one|thousand|codel|lossy|idle
 #include <cstdio>
