@@ -10,7 +10,6 @@
 #include <cstring>
 
 #include "stack/kernel/prefetch.h"
-#include "stack/wire/ones_sum.h"
 
 namespace skbwalk {
 
@@ -21,21 +20,6 @@ constexpr u32 phy_address = 1;
 constexpr bool clears_when_read(u32 reg) { return reg >= E1000_CRCERRS && reg < 0x4200; }
 
 } // namespace
-
-// The bytes of a sum of words change places where those of every word do: what lies in memory is summed as it
-// is.
-//
-// not traced: the card does it
-u16 card_sum(const std::byte *bytes, std::size_t n, u32 begin)
-{
-	const auto folded = [](u64 sum) {
-		while (sum >> 16)
-			sum = (sum & 0xffff) + (sum >> 16);
-		return static_cast<u16>(sum);
-	};
-
-	return folded(u64{__builtin_bswap16(folded(ones_sum(bytes, static_cast<u32>(n))))} + begin);
-}
 
 e1000_card::e1000_card(host &h, unsigned pin, const mac_addr &mac, e1000_port &port)
 	: dma("e1000"), host_(h), port_(port), line_(h, pin), mac_(mac), regs_(register_space / 4)
@@ -298,43 +282,6 @@ u32 e1000_card::rx_free()
 	return (reg(E1000_RDT) + count - reg(E1000_RDH)) % count;
 }
 
-// IP's header and TCP's or UDP's sum, of a plain IPv4 packet that is no fragment.
-void e1000_card::check_sums(std::span<const std::byte> frame, u8 &status, u8 &errors) const
-{
-	iphdr ip;
-
-	status |= E1000_RXD_STAT_IXSM;
-	if (frame.size() < ETH_HLEN + sizeof(ip))
-		return;
-
-	const u16 type = static_cast<u16>(static_cast<u16>(frame[12]) << 8 | static_cast<u16>(frame[13]));
-
-	std::memcpy(&ip, frame.data() + ETH_HLEN, sizeof(ip));
-
-	const u32 header = 4 * ip.ihl(), total = ntohs(ip.tot_len);
-
-	if (type != ETH_P_IP || ip.version() != 4 || header < sizeof(ip) || total < header ||
-	    ETH_HLEN + total > frame.size() || ntohs(ip.frag_off) & (IP_MF | IP_OFFSET) ||
-	    (ip.protocol != IPPROTO_TCP && ip.protocol != IPPROTO_UDP))
-		return;
-
-	const std::byte *payload = frame.data() + ETH_HLEN + header;
-	const u32 length = total - header;
-
-	if (length < (ip.protocol == IPPROTO_TCP ? 20u : 8u))
-		return;
-	status = static_cast<u8>((status & ~E1000_RXD_STAT_IXSM) | E1000_RXD_STAT_IPCS);
-	if (card_sum(frame.data() + ETH_HLEN, header) != 0xffff)
-		errors |= E1000_RXD_ERR_IPE;
-	if (ip.protocol == IPPROTO_UDP && payload[6] == std::byte{0} && payload[7] == std::byte{0})
-		return; // no sum was sent
-	status |= E1000_RXD_STAT_TCPCS;
-	// With the addresses, the protocol and the length before it.
-	if (card_sum(payload, length, card_sum(frame.data() + ETH_HLEN + 12, 8) + ip.protocol + length) !=
-	    0xffff)
-		errors |= E1000_RXD_ERR_TCPE;
-}
-
 // Asks for the memory that the next frame, if it is as long as this one, will be written to: with a ring of
 // buffers it has left the caches since it was last used.
 void e1000_card::fetch_buffer(dma_addr_t desc_at, std::size_t length)
@@ -352,6 +299,59 @@ void e1000_card::fetch_buffer(dma_addr_t desc_at, std::size_t length)
 	if (m)
 		prefetchw_range(m->memory + offset, length);
 }
+
+namespace {
+
+// What is summed of a received frame: TCP's or UDP's bytes in a plain IPv4 packet that is no fragment.
+struct transport {
+	std::size_t begin = 0, end = 0; // the same: nothing is
+	u8 protocol = 0;
+};
+
+transport find_transport(std::span<const std::byte> frame)
+{
+	iphdr ip;
+
+	if (frame.size() < ETH_HLEN + sizeof(ip))
+		return {};
+
+	const u16 type = static_cast<u16>(static_cast<u16>(frame[12]) << 8 | static_cast<u16>(frame[13]));
+
+	std::memcpy(&ip, frame.data() + ETH_HLEN, sizeof(ip));
+
+	const u32 header = 4 * ip.ihl(), total = ntohs(ip.tot_len);
+
+	if (type != ETH_P_IP || ip.version() != 4 || header < sizeof(ip) || ETH_HLEN + total > frame.size() ||
+	    ntohs(ip.frag_off) & (IP_MF | IP_OFFSET) ||
+	    (ip.protocol != IPPROTO_TCP && ip.protocol != IPPROTO_UDP) ||
+	    total < header + (ip.protocol == IPPROTO_TCP ? 20u : 8u))
+		return {};
+	return {ETH_HLEN + header, ETH_HLEN + total, ip.protocol};
+}
+
+// IP's header and TCP's or UDP's sum, as a descriptor tells of them.
+void check_sums(std::span<const std::byte> frame, const transport &t, u16 sum, u8 &status, u8 &errors)
+{
+	const std::byte *const bytes = frame.data();
+
+	if (t.begin == t.end) {
+		status |= E1000_RXD_STAT_IXSM;
+		return;
+	}
+	status |= E1000_RXD_STAT_IPCS;
+	if (card_sum(bytes + ETH_HLEN, t.begin - ETH_HLEN) != 0xffff)
+		errors |= E1000_RXD_ERR_IPE;
+	if (t.protocol == IPPROTO_UDP && bytes[t.begin + 6] == std::byte{0} &&
+	    bytes[t.begin + 7] == std::byte{0})
+		return; // no sum was sent
+	status |= E1000_RXD_STAT_TCPCS;
+	// With the addresses, the protocol and the length before it.
+	if (card_sum(bytes + ETH_HLEN + 12, 8, static_cast<u32>(sum + t.protocol + (t.end - t.begin))) !=
+	    0xffff)
+		errors |= E1000_RXD_ERR_TCPE;
+}
+
+} // namespace
 
 void e1000_card::receive(std::span<const std::byte> frame)
 {
@@ -389,11 +389,6 @@ void e1000_card::receive(std::span<const std::byte> frame)
 		untagged_.erase(untagged_.begin() + 12, untagged_.begin() + 16);
 		bytes = untagged_;
 	}
-	if (reg(E1000_RXCSUM) & E1000_RXCSUM_TUOFL)
-		check_sums(bytes, status, errors);
-	else
-		status |= E1000_RXD_STAT_IXSM;
-
 	// Its frame check sequence comes along, as zeros: the wire has none.
 	const std::size_t length = bytes.size() + ETH_FCS_LEN;
 	const u32 room = rx_buffer_size(), count = reg(E1000_RDLEN) / u32{sizeof(e1000_rx_desc)};
@@ -407,6 +402,8 @@ void e1000_card::receive(std::span<const std::byte> frame)
 	}
 
 	const dma_addr_t ring = reg(E1000_RDBAL) | u64{reg(E1000_RDBAH)} << 32;
+	const transport summed = reg(E1000_RXCSUM) & E1000_RXCSUM_TUOFL ? find_transport(bytes) : transport{};
+	summed_copy copy(summed.begin, summed.end);
 
 	for (std::size_t at = 0; at < length; at += room) {
 		const dma_addr_t where = ring + reg(E1000_RDH) * sizeof(e1000_rx_desc);
@@ -418,10 +415,14 @@ void e1000_card::receive(std::span<const std::byte> frame)
 
 		if (in_ring)
 			std::memcpy(&desc, in_ring, sizeof(desc));
-		if (std::byte *const buffer = dma_writable(dma, desc.buffer_addr.get(), piece)) {
-			std::memcpy(buffer, bytes.data() + std::min(at, bytes.size()), of_frame);
+
+		std::byte *const buffer = dma_writable(dma, desc.buffer_addr.get(), piece);
+
+		copy.append(buffer, bytes.data() + copy.size(), of_frame);
+		if (buffer)
 			std::memset(buffer + of_frame, 0, piece - of_frame);
-		}
+		if (last)
+			check_sums(bytes, summed, copy.sum(), status, errors);
 		desc.length.set(static_cast<u32>(piece));
 		desc.special.set(tag);
 		desc.status = static_cast<u8>(E1000_RXD_STAT_DD | (last ? E1000_RXD_STAT_EOP | status : 0));

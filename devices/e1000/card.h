@@ -19,6 +19,7 @@
 #include <span>
 #include <vector>
 
+#include "devices/e1000/card_sum.h"
 #include "devices/e1000/e1000_hw.h"
 #include "stack/kernel/dma_mapping.h"
 #include "stack/kernel/irq_line.h"
@@ -45,9 +46,6 @@ public:
 	virtual void phy_power(bool on) = 0;
 	[[nodiscard]] virtual u64 now_ns() const = 0;
 };
-
-// The internet checksum as the card computes it: the folded sum of 16-bit words, not complemented.
-[[nodiscard]] u16 card_sum(const std::byte *bytes, std::size_t n, u32 begin = 0);
 
 class e1000_card final : public mmio {
 public:
@@ -91,6 +89,7 @@ private:
 	void transmit();
 	bool take_descriptor();
 	void begin_packet(bool cut, u32 options);
+	[[nodiscard]] summed_copy copy_of_frame() const;
 	void gather(const std::byte *from, std::size_t n);
 	void send_packet();
 	void send_frame(std::vector<std::byte> &frame);
@@ -100,7 +99,6 @@ private:
 	[[nodiscard]] u32 rx_buffer_size();
 	[[nodiscard]] u32 rx_free();
 	void fetch_buffer(dma_addr_t desc_at, std::size_t length);
-	void check_sums(std::span<const std::byte> frame, u8 &status, u8 &errors) const;
 
 	host &host_;
 	e1000_port &port_;
@@ -116,7 +114,11 @@ private:
 	std::deque<std::pair<u64, u32>> leaving_;
 	std::size_t leaving_bytes_ = 0;
 	// The packet whose descriptors are being read: so many of the frames, all of them full but the last.
-	std::vector<std::vector<std::byte>> frames_;
+	struct outgoing {
+		std::vector<std::byte> bytes; // beyond what has been copied, a frame that was there before
+		summed_copy copy;
+	};
+	std::vector<outgoing> frames_;
 	std::size_t packet_frames_ = 0, packet_bytes_ = 0, frame_room_ = 0;
 	std::vector<std::byte> untagged_; // what has been received, without its tag
 	u32 packet_options_ = 0;

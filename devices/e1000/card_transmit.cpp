@@ -6,6 +6,7 @@
 // marked done once their packet is in the buffer; when it is full, the rest waits in the ring.
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "devices/e1000/card.h"
 #include "stack/kernel/prefetch.h"
@@ -43,16 +44,24 @@ void put32(std::span<std::byte> bytes, std::size_t at, u32 value)
 	put16(bytes, at + 2, value & 0xffff);
 }
 
-// Sums from `start` to `end` (0: the packet's) and puts the complement at `offset`: whoever made the packet
-// has put there what the sum begins with.
-void insert_sum(std::span<std::byte> bytes, std::size_t start, std::size_t offset, std::size_t end)
+// The end of what is summed, from what a context descriptor says: the last byte, or 0 for the packet's.
+std::size_t sum_end(std::size_t last) { return last ? last + 1 : std::numeric_limits<std::size_t>::max(); }
+
+// Sums from `start` to `last` and puts the complement at `offset`: whoever made the packet has put there what
+// the sum begins with. From `known` on the sum is known.
+void insert_sum(std::span<std::byte> bytes, std::size_t start, std::size_t offset, std::size_t last,
+                std::size_t known = std::numeric_limits<std::size_t>::max(), u32 known_sum = 0)
 {
-	const std::size_t stop = end ? std::min(end + 1, bytes.size()) : bytes.size();
+	const std::size_t stop = std::min(sum_end(last), bytes.size());
 
 	if (start >= stop || offset + 2 > bytes.size())
 		return;
 
-	put16(bytes, offset, static_cast<u16>(~card_sum(bytes.data() + start, stop - start)));
+	const std::size_t n = std::min(known, stop) - start;
+
+	if (n & 1) // behind the middle of a word
+		known_sum = __builtin_bswap16(static_cast<u16>(known_sum));
+	put16(bytes, offset, static_cast<u16>(~card_sum(bytes.data() + start, n, known_sum)));
 }
 
 } // namespace
@@ -66,31 +75,45 @@ void e1000_card::begin_packet(bool cut, u32 options)
 	                                               : packet_bytes_max;
 }
 
+// What is copied of a frame is summed from TCP's or UDP's header on, but where packets are cut only what
+// stays as it is: behind the headers.
+summed_copy e1000_card::copy_of_frame() const
+{
+	const e1000_context_desc &c = packet_context_;
+
+	if (!(packet_options_ & E1000_TXD_POPTS_TXSM))
+		return {0, 0};
+	return {packet_cut_ ? std::size_t{c.hdr_len} : c.tucss, sum_end(c.tucse.get())};
+}
+
 // Appends to the packet; null: zeros. Behind a frame that is full comes another, with the first one's
 // headers.
 void e1000_card::gather(const std::byte *from, std::size_t n)
 {
 	packet_bytes_ += n;
 	while (n) {
-		if (!packet_frames_ || frames_[packet_frames_ - 1].size() == frame_room_) {
+		if (!packet_frames_ || frames_[packet_frames_ - 1].copy.size() == frame_room_) {
 			if (packet_frames_ == frames_.size())
-				frames_.emplace_back();
-			std::vector<std::byte> &next = frames_[packet_frames_];
+				frames_.push_back({{}, copy_of_frame()});
+			outgoing &next = frames_[packet_frames_];
 
-			next.clear();
-			if (packet_frames_++)
-				next.assign(frames_[0].begin(), frames_[0].begin() + packet_context_.hdr_len);
+			next.copy = copy_of_frame();
+			if (packet_frames_++) {
+				next.bytes.resize(frame_room_);
+				next.copy.append(next.bytes.data(), frames_[0].bytes.data(),
+				                 packet_context_.hdr_len);
+			}
 		}
 
-		std::vector<std::byte> &frame = frames_[packet_frames_ - 1];
-		const std::size_t piece = std::min(n, frame_room_ - frame.size());
+		outgoing &frame = frames_[packet_frames_ - 1];
+		const std::size_t filled = frame.copy.size(), piece = std::min(n, frame_room_ - filled);
 
+		if (frame.bytes.size() < filled + piece)
+			frame.bytes.resize(filled + piece);
+		frame.copy.append(frame.bytes.data() + filled, from, piece);
 		if (from) {
 			prefetch_range(from + ahead, piece);
-			frame.insert(frame.end(), from, from + piece);
 			from += piece;
-		} else {
-			frame.resize(frame.size() + piece);
 		}
 		n -= piece;
 	}
@@ -135,13 +158,14 @@ void e1000_card::send_cut()
 	if (packet_bytes_ == header)
 		return;
 
-	const u32 first_seq = tcp ? get32(frames_[0], transport + 4) : 0;
-	const u16 first_id = ipv4 ? get16(frames_[0], ip + 4) : u16{0};
+	const u32 first_seq = tcp ? get32(frames_[0].bytes, transport + 4) : 0;
+	const u16 first_id = ipv4 ? get16(frames_[0].bytes, ip + 4) : u16{0};
 
 	for (std::size_t n = 0; n < packet_frames_; ++n) {
-		std::vector<std::byte> &frame = frames_[n];
+		std::vector<std::byte> &frame = frames_[n].bytes;
 		const bool last = n + 1 == packet_frames_;
 
+		frame.resize(frames_[n].copy.size());
 		if (ipv4) {
 			put16(frame, ip + 2, static_cast<u32>(frame.size() - ip));
 			put16(frame, ip + 4, static_cast<u32>(first_id + n) & 0xffff);
@@ -163,7 +187,7 @@ void e1000_card::send_cut()
 
 			begin = (begin & 0xffff) + (begin >> 16);
 			put16(frame, c.tucso, begin);
-			insert_sum(frame, transport, c.tucso, c.tucse.get());
+			insert_sum(frame, transport, c.tucso, c.tucse.get(), header, frames_[n].copy.sum());
 		}
 		if (packet_options_ & E1000_TXD_POPTS_IXSM)
 			insert_sum(frame, ip, c.ipcso, c.ipcse.get());
@@ -177,14 +201,14 @@ void e1000_card::send_packet()
 	if (packet_cut_) {
 		send_cut();
 	} else if (packet_frames_) {
-		std::vector<std::byte> &frame = frames_[0];
+		const e1000_context_desc &c = packet_context_;
+		std::vector<std::byte> &frame = frames_[0].bytes;
 
+		frame.resize(frames_[0].copy.size());
 		if (packet_options_ & E1000_TXD_POPTS_TXSM)
-			insert_sum(frame, packet_context_.tucss, packet_context_.tucso,
-			           packet_context_.tucse.get());
+			insert_sum(frame, c.tucss, c.tucso, c.tucse.get(), c.tucss, frames_[0].copy.sum());
 		if (packet_options_ & E1000_TXD_POPTS_IXSM)
-			insert_sum(frame, packet_context_.ipcss, packet_context_.ipcso,
-			           packet_context_.ipcse.get());
+			insert_sum(frame, c.ipcss, c.ipcso, c.ipcse.get());
 		send_frame(frame);
 	}
 	packet_frames_ = packet_bytes_ = 0;

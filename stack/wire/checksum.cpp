@@ -36,20 +36,41 @@ u32 fold64(u64 sum)
 	return static_cast<u32>(r) + static_cast<u32>(r >> 32);
 }
 
+using words = u64 __attribute__((vector_size(32)));
+struct [[gnu::packed, gnu::may_alias]] words_anywhere { words w; };
+
 // The sum of the 32-bit words of whole 64-byte blocks: lanes of 64 bits take the carries, so that nothing
-// waits for anything.
+// waits for anything. They are read in place: a copy in between would be written by halves and read whole,
+// which waits for memory.
 SKBWALK_WIDE u64 sum_blocks(const u8 *p, u32 blocks)
 {
-	using words = u64 __attribute__((vector_size(32)));
-	struct [[gnu::packed, gnu::may_alias]] words_anywhere { words w; };
 	const words low = {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff};
 	words even{}, odd{};
 
-	// Read in place: a copy in between would be written by halves and read whole, which waits for memory.
 	for (; blocks; --blocks, p += 64) {
 		const auto *const at = reinterpret_cast<const words_anywhere *>(p);
 		const words a = at[0].w, b = at[1].w;
 
+		even += (a & low) + (b & low);
+		odd += (a >> 32) + (b >> 32);
+	}
+	even += odd;
+	return even[0] + even[1] + even[2] + even[3];
+}
+
+// The same of blocks that are copied on the way.
+SKBWALK_WIDE u64 sum_copied_blocks(u8 *to, const u8 *p, u32 blocks)
+{
+	const words low = {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff};
+	words even{}, odd{};
+
+	for (; blocks; --blocks, p += 64, to += 64) {
+		const auto *const at = reinterpret_cast<const words_anywhere *>(p);
+		auto *const copy = reinterpret_cast<words_anywhere *>(to);
+		const words a = at[0].w, b = at[1].w;
+
+		copy[0].w = a;
+		copy[1].w = b;
 		even += (a & low) + (b & low);
 		odd += (a >> 32) + (b >> 32);
 	}
@@ -87,6 +108,18 @@ inline __wsum sum_words(const void *data, u32 len, __wsum sum)
 // not traced: not the kernel's
 u32 ones_sum(const void *data, u32 len) { return sum_words(data, len, 0); }
 
+// not traced: not the kernel's
+u32 ones_sum_copied(void *to, const void *from, u32 len)
+{
+	const u32 blocks = len / 64, rest = len % 64;
+	auto *const copy = static_cast<u8 *>(to);
+	const auto *const p = static_cast<const u8 *>(from);
+	const __wsum sum = blocks ? fold64(sum_copied_blocks(copy, p, blocks)) : 0;
+
+	std::memcpy(copy + len - rest, p + len - rest, rest);
+	return sum_words(p + len - rest, rest, sum);
+}
+
 __wsum csum_partial(const void *data, u32 len, __wsum sum)
 {
 	TRACE();
@@ -96,22 +129,19 @@ __wsum csum_partial(const void *data, u32 len, __wsum sum)
 __wsum csum_partial_copy_nocheck(const void *src, void *dst, u32 len)
 {
 	TRACE();
-	std::memcpy(dst, src, len);
-	return sum_words(dst, len, 0);
+	return ones_sum_copied(dst, src, len);
 }
 
 __wsum csum_and_copy_from_user(const void *src, void *dst, u32 len)
 {
 	TRACE();
-	std::memcpy(dst, src, len);
-	return sum_words(dst, len, 0);
+	return ones_sum_copied(dst, src, len);
 }
 
 __wsum csum_and_copy_to_user(const void *src, void *dst, u32 len)
 {
 	TRACE();
-	std::memcpy(dst, src, len);
-	return sum_words(dst, len, 0);
+	return ones_sum_copied(dst, src, len);
 }
 
 // not traced: inline assembly in the kernel

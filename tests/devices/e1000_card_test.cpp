@@ -77,6 +77,7 @@ struct e1000_card_test : testing::Test {
 		tail = (tail + 1) % descriptors;
 	}
 	void go() { card.write(E1000_TDT, tail); }
+	std::vector<std::byte> sent_in_pieces(const std::vector<u32> &pieces, u16 last);
 	static std::vector<std::byte> frame(std::size_t n, const mac_addr &to = address)
 	{
 		std::vector<std::byte> bytes(n);
@@ -101,15 +102,15 @@ bool sums_are_right(const std::vector<std::byte> &frame)
 	                       .raw() == 0;
 }
 
-TEST_F(e1000_card_test, packet_with_tso_is_cut_into_segments_with_right_sums_flags_and_numbers)
+// One of TCP to the card itself: of IP's header no length and no sum, of TCP's sum what the addresses add.
+void put_packet(u8 *p, u32 bytes)
 {
-	const u32 mss = 1000, payload = 2500, header = 54;
-	u8 *p = buffers;
 	iphdr ip{};
 	tcphdr th{};
 
-	for (u32 i = 0; i < header + payload; ++i)
+	for (u32 i = 0; i < bytes; ++i)
 		p[i] = static_cast<u8>(i * 7);
+	std::memcpy(p, address.data(), 6);
 	p[12] = 8;
 	p[13] = 0;
 	ip.ver_ihl = 0x45;
@@ -125,6 +126,13 @@ TEST_F(e1000_card_test, packet_with_tso_is_cut_into_segments_with_right_sums_fla
 		static_cast<u16>(~csum_tcpudp_magic(ip.saddr, ip.daddr, 0, IPPROTO_TCP, 0).raw()));
 	std::memcpy(p + 14, &ip, 20);
 	std::memcpy(p + 34, &th, 20);
+}
+
+TEST_F(e1000_card_test, packet_with_tso_is_cut_into_segments_with_right_sums_flags_and_numbers)
+{
+	const u32 mss = 1000, payload = 2500, header = 54;
+
+	put_packet(buffers, header + payload);
 
 	e1000_context_desc context{};
 
@@ -142,8 +150,8 @@ TEST_F(e1000_card_test, packet_with_tso_is_cut_into_segments_with_right_sums_fla
 	const u32 data = E1000_TXD_CMD_DEXT | E1000_TXD_DTYP_D | E1000_TXD_CMD_TSE;
 	const u32 sums = (E1000_TXD_POPTS_TXSM | E1000_TXD_POPTS_IXSM) << 8;
 
-	add(buffers_dma, data | 100, sums); // in two pieces
-	add(buffers_dma + 100, data | (header + payload - 100) | E1000_TXD_CMD_EOP | E1000_TXD_CMD_RS, sums);
+	add(buffers_dma, data | 101, sums); // in two pieces, the second from the middle of a word on
+	add(buffers_dma + 101, data | (header + payload - 101) | E1000_TXD_CMD_EOP | E1000_TXD_CMD_RS, sums);
 	go();
 
 	ASSERT_EQ(wire.sent.size(), 3u);
@@ -168,6 +176,99 @@ TEST_F(e1000_card_test, packet_with_tso_is_cut_into_segments_with_right_sums_fla
 	EXPECT_TRUE(tx[2].upper.get() & E1000_TXD_STAT_DD);
 	EXPECT_FALSE(tx[1].upper.get() & E1000_TXD_STAT_DD) << "it did not ask to be told";
 	EXPECT_EQ(card.read(E1000_TSCTC), 1u);
+}
+
+// As packet_with_tso_..., of one frame; without `last` TCP's sum ends where the packet does.
+std::vector<std::byte> e1000_card_test::sent_in_pieces(const std::vector<u32> &pieces, u16 last)
+{
+	u32 bytes = 0, at = 0;
+
+	for (const u32 n : pieces)
+		bytes += n;
+	put_packet(buffers, bytes);
+
+	const be16 length = htons(static_cast<u16>(bytes - ETH_HLEN));
+	const u16 begin =
+		ntohs(csum_tcpudp_magic(htonl(0x0a000001), htonl(0x0a000002), bytes - 34, IPPROTO_TCP, 0));
+
+	std::memcpy(buffers + 16, &length, 2);
+	buffers[50] = static_cast<u8>(~begin >> 8);
+	buffers[51] = static_cast<u8>(~begin);
+
+	e1000_context_desc context{};
+
+	context.ipcss = 14;
+	context.ipcso = 14 + 10;
+	context.ipcse.set(33);
+	context.tucss = 34;
+	context.tucso = 34 + 16;
+	context.tucse.set(last);
+	context.cmd_and_length.set(E1000_TXD_CMD_DEXT | E1000_TXD_CMD_TCP | E1000_TXD_CMD_IP);
+	std::memcpy(tx + tail, &context, 16);
+	tail = (tail + 1) % descriptors;
+	for (const u32 n : pieces) {
+		add(buffers_dma + at,
+		    E1000_TXD_CMD_DEXT | E1000_TXD_DTYP_D | n | (at + n == bytes ? E1000_TXD_CMD_EOP : 0),
+		    (E1000_TXD_POPTS_TXSM | E1000_TXD_POPTS_IXSM) << 8);
+		at += n;
+	}
+	go();
+	EXPECT_EQ(wire.sent.size(), 1u);
+	return wire.sent.empty() ? std::vector<std::byte>(bytes) : wire.sent.back();
+}
+
+TEST_F(e1000_card_test, sum_of_a_packet_is_right_whatever_pieces_it_is_gathered_from)
+{
+	for (const std::vector<u32> &pieces : std::vector<std::vector<u32>>{
+		     {1053}, {54, 999}, {20, 15, 1, 333, 64, 620}, {33, 1, 21, 998}, {35, 34, 129, 855}}) {
+		EXPECT_TRUE(sums_are_right(sent_in_pieces(pieces, 0))) << pieces.size();
+		wire.sent.clear();
+	}
+}
+
+TEST_F(e1000_card_test, sum_ends_where_the_context_says)
+{
+	std::vector<std::byte> f = sent_in_pieces({41, 60, 200}, 120);
+
+	f.resize(121);
+	EXPECT_EQ(card_sum(f.data() + 34, f.size() - 34,
+	                   ntohs(csum_tcpudp_magic(htonl(0x0a000001), htonl(0x0a000002), 301 - 34,
+	                                           IPPROTO_TCP, 0)) ^
+	                           0xffffu),
+	          0xffff);
+}
+
+TEST_F(e1000_card_test, received_sums_are_checked_over_all_of_a_frames_buffers)
+{
+	card.write(E1000_RXCSUM, E1000_RXCSUM_TUOFL);
+	card.write(E1000_RCTL, E1000_RCTL_EN | E1000_RCTL_LPE);
+
+	const std::vector<std::byte> good = sent_in_pieces({5001}, 0);
+	const u8 checked =
+		E1000_RXD_STAT_DD | E1000_RXD_STAT_EOP | E1000_RXD_STAT_IPCS | E1000_RXD_STAT_TCPCS;
+
+	card.receive(good);
+	EXPECT_EQ(rx[2].status, checked);
+	EXPECT_EQ(rx[2].errors, 0);
+	EXPECT_EQ(std::memcmp(buffers, good.data(), 5001), 0);
+	for (const std::size_t at : {40u, 3000u, 5000u}) {
+		std::vector<std::byte> bad = good;
+
+		bad[at] ^= std::byte{1};
+		card.receive(bad);
+
+		const e1000_rx_desc &d = rx[card.read(E1000_RDH) - 1];
+
+		EXPECT_EQ(d.status, checked) << at;
+		EXPECT_EQ(d.errors, E1000_RXD_ERR_TCPE) << at;
+	}
+
+	std::vector<std::byte> bad = good;
+
+	bad[22] ^= std::byte{1};
+	card.receive(bad);
+	EXPECT_EQ(rx[14].status, checked);
+	EXPECT_EQ(rx[14].errors, E1000_RXD_ERR_IPE);
 }
 
 TEST_F(e1000_card_test, packets_are_sent_as_the_last_ones_place_was_left)
