@@ -94,6 +94,7 @@ private:
 	void send_packet();
 	void send_frame(std::vector<std::byte> &frame);
 	void send_cut();
+	[[nodiscard]] u64 left_ns(std::size_t bytes) const;
 	void call_at(u64 when_ns, void (*fn)(void *), u64 &id);
 	[[nodiscard]] bool accepts(std::span<const std::byte> frame);
 	[[nodiscard]] u32 rx_buffer_size();

@@ -259,6 +259,17 @@ bool e1000_card::take_descriptor()
 	return true;
 }
 
+// When so many bytes of what is on its way out have left.
+u64 e1000_card::left_ns(std::size_t bytes) const
+{
+	for (const auto &[when_ns, frame_bytes] : leaving_) {
+		if (bytes <= frame_bytes)
+			return when_ns;
+		bytes -= frame_bytes;
+	}
+	return leaving_.back().first;
+}
+
 void e1000_card::transmit()
 {
 	const u32 count = reg(E1000_TDLEN) / u32{sizeof(e1000_tx_desc)};
@@ -276,7 +287,7 @@ void e1000_card::transmit()
 		}
 		if (leaving_bytes_ >= room && !leaving_.empty()) {
 			call_at(
-				leaving_.front().first,
+				left_ns(leaving_bytes_ - room + 1),
 				[](void *arg) {
 					auto &card = *static_cast<e1000_card *>(arg);
 					card.transmit_event_ = 0;
