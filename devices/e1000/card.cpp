@@ -282,24 +282,6 @@ u32 e1000_card::rx_free()
 	return (reg(E1000_RDT) + count - reg(E1000_RDH)) % count;
 }
 
-// Asks for the memory that the next frame, if it is as long as this one, will be written to: with a ring of
-// buffers it has left the caches since it was last used.
-void e1000_card::fetch_buffer(dma_addr_t desc_at, std::size_t length)
-{
-	std::size_t offset = 0;
-	const dma_mapping *const ring = dma.dma_mappings.holding(desc_at, sizeof(e1000_rx_desc), offset);
-	e1000_rx_desc desc;
-
-	if (!ring)
-		return;
-	std::memcpy(&desc, ring->memory + offset, sizeof(desc));
-
-	const dma_mapping *const m = dma.dma_mappings.holding(desc.buffer_addr.get(), length, offset);
-
-	if (m)
-		prefetchw_range(m->memory + offset, length);
-}
-
 namespace {
 
 // What is summed of a received frame: TCP's or UDP's bytes in a plain IPv4 packet that is no fragment.
@@ -352,6 +334,29 @@ void check_sums(std::span<const std::byte> frame, const transport &t, u16 sum, u
 }
 
 } // namespace
+
+// What lies there; null, which is no error: it is not for the card. Only to ask for memory ahead.
+std::byte *e1000_card::peek(dma_addr_t at, std::size_t n)
+{
+	std::size_t offset = 0;
+	const dma_mapping *const m = dma.dma_mappings.holding(at, n, offset);
+
+	return m ? m->memory + offset : nullptr;
+}
+
+// Asks for the memory that the next frame, if it is as long as this one, will be written to: with a ring of
+// buffers it has left the caches since it was last used.
+void e1000_card::fetch_buffer(dma_addr_t desc_at, std::size_t length)
+{
+	const std::byte *const in_ring = peek(desc_at, sizeof(e1000_rx_desc));
+	e1000_rx_desc desc;
+
+	if (!in_ring)
+		return;
+	std::memcpy(&desc, in_ring, sizeof(desc));
+	if (const std::byte *const buffer = peek(desc.buffer_addr.get(), length))
+		prefetchw_range(buffer, length);
+}
 
 void e1000_card::receive(std::span<const std::byte> frame)
 {

@@ -94,11 +94,13 @@ private:
 	void send_packet();
 	void send_frame(std::vector<std::byte> &frame);
 	void send_cut();
+	void fetch_packet();
 	[[nodiscard]] u64 left_ns(std::size_t bytes) const;
 	void call_at(u64 when_ns, void (*fn)(void *), u64 &id);
 	[[nodiscard]] bool accepts(std::span<const std::byte> frame);
 	[[nodiscard]] u32 rx_buffer_size();
 	[[nodiscard]] u32 rx_free();
+	[[nodiscard]] std::byte *peek(dma_addr_t at, std::size_t n);
 	void fetch_buffer(dma_addr_t desc_at, std::size_t length);
 
 	host &host_;

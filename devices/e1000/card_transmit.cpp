@@ -259,6 +259,38 @@ bool e1000_card::take_descriptor()
 	return true;
 }
 
+// Asks for the memory that is read first when there is room again.
+void e1000_card::fetch_packet()
+{
+	const u32 count = reg(E1000_TDLEN) / u32{sizeof(e1000_tx_desc)};
+	const dma_addr_t ring = reg(E1000_TDBAL) | u64{reg(E1000_TDBAH)} << 32;
+	std::size_t left = ahead;
+
+	for (u32 at = reg(E1000_TDH); left && at != reg(E1000_TDT); at = (at + 1) % count) {
+		const std::byte *const in_ring =
+			peek(ring + at * sizeof(e1000_tx_desc), sizeof(e1000_tx_desc));
+		e1000_tx_desc desc;
+
+		if (!in_ring)
+			return;
+		std::memcpy(&desc, in_ring, sizeof(desc));
+
+		const u32 lower = desc.lower.get();
+
+		if (lower & E1000_TXD_CMD_DEXT && !(lower & E1000_TXD_DTYP_D))
+			continue;
+
+		const std::size_t length = std::min<std::size_t>(lower & 0xffff, left);
+
+		const std::byte *const buffer = peek(desc.buffer_addr.get(), length);
+
+		if (!buffer)
+			return;
+		prefetch_range(buffer, length);
+		left -= length;
+	}
+}
+
 // When so many bytes of what is on its way out have left.
 u64 e1000_card::left_ns(std::size_t bytes) const
 {
@@ -286,6 +318,7 @@ void e1000_card::transmit()
 			leaving_.pop_front();
 		}
 		if (leaving_bytes_ >= room && !leaving_.empty()) {
+			fetch_packet();
 			call_at(
 				left_ns(leaving_bytes_ - room + 1),
 				[](void *arg) {
