@@ -39,9 +39,11 @@ std::optional<u64> parse_rate(std::string_view text)
 }
 
 link::link(world &w, std::string name, const link_options &options)
-	: world_(w), name_(std::move(name)),
-	  options_(options), ends_{direction{w.random(name_.c_str(), a), {}, nullptr, 0, {}, {}, {}},
-                                   direction{w.random(name_.c_str(), b), {}, nullptr, 0, {}, {}, {}}}
+	: world_(w), name_(std::move(name)), options_(options),
+	  has_faults_(options.loss > 0 || options.duplicate > 0 || options.reorder > 0 ||
+                      options.corrupt > 0 || options.jitter_ns),
+	  ends_{direction{w.random(name_.c_str(), a), {}, nullptr, 0, {}, {}, {}},
+                direction{w.random(name_.c_str(), b), {}, nullptr, 0, {}, {}, {}}}
 {}
 
 u64 link::wire_ns(std::size_t bytes) const
@@ -120,6 +122,21 @@ void link::make_event(arrival &what)
 	world_.at_number(what.number, ends_[what.from == a ? b : a].at_host, what.when_ns, arrive, &what);
 }
 
+// As many draws for each packet, whichever faults there are: one fault more leaves the others where they
+// were.
+link::faults link::draw(random_stream &random) const
+{
+	faults met;
+
+	met.lost = random.unit() < options_.loss;
+	met.duplicated = random.unit() < options_.duplicate;
+	met.reordered = random.unit() < options_.reorder;
+	met.corrupted = random.unit() < options_.corrupt;
+	met.jitter_ns = static_cast<u64>(random.unit() * static_cast<double>(options_.jitter_ns));
+	met.bit = random.next();
+	return met;
+}
+
 bool link::take(end at, frame &bytes)
 {
 	direction &d = ends_[at];
@@ -136,30 +153,25 @@ bool link::take(end at, frame &bytes)
 	if (options_.bits_per_second)
 		d.leaves_ns.push_back(d.free_ns);
 
-	const bool lost = d.random.unit() < options_.loss;
-	const bool duplicated = d.random.unit() < options_.duplicate;
-	const bool reordered = d.random.unit() < options_.reorder;
-	const bool corrupted = d.random.unit() < options_.corrupt;
-	const u64 jitter = static_cast<u64>(d.random.unit() * static_cast<double>(options_.jitter_ns));
-	const u64 bit = d.random.next();
-	u64 when_ns = d.free_ns + options_.delay_ns + jitter;
+	const faults met = has_faults_ ? draw(d.random) : faults{};
+	u64 when_ns = d.free_ns + options_.delay_ns + met.jitter_ns;
 
-	if (lost) {
+	if (met.lost) {
 		++d.counters.lost;
 		return true;
 	}
 	arrival &first = new_arrival(at);
 
 	first.bytes.swap(bytes);
-	if (corrupted && !first.bytes.empty()) {
+	if (met.corrupted && !first.bytes.empty()) {
 		++d.counters.corrupted;
-		first.bytes[bit / 8 % first.bytes.size()] ^= std::byte{1} << (bit % 8);
+		first.bytes[met.bit / 8 % first.bytes.size()] ^= std::byte{1} << (met.bit % 8);
 	}
-	if (reordered) {
+	if (met.reordered) {
 		++d.counters.reordered;
 		when_ns += options_.reorder_ns;
 	}
-	if (duplicated) {
+	if (met.duplicated) {
 		++d.counters.duplicated;
 		arrival &second = new_arrival(at);
 

@@ -75,6 +75,11 @@ private:
 		link_counters counters; // of what was sent from this end
 	};
 
+	struct faults { // that a packet meets
+		bool lost = false, duplicated = false, reordered = false, corrupted = false;
+		u64 jitter_ns = 0, bit = 0; // which one is corrupted
+	};
+	[[nodiscard]] faults draw(random_stream &random) const;
 	[[nodiscard]] u64 wire_ns(std::size_t bytes) const;
 	[[nodiscard]] u64 handed_over_ns(end to, u64 arrives_ns) const;
 	// A frame on its way; used again and again.
@@ -92,7 +97,8 @@ private:
 
 	world &world_;
 	std::string name_;
-	link_options options_;
+	const link_options options_;
+	const bool has_faults_;
 	std::array<direction, 2> ends_;
 	std::vector<watcher> watchers_;
 	std::vector<std::unique_ptr<arrival>> arrivals_; // all that there are
