@@ -171,8 +171,9 @@ void tcp_grow_window(sock &sk, const sk_buff &skb, bool adjust)
 {
 	TRACE(sk, skb);
 	tcp_sock &tp = tcp_sk(sk);
-	const int room = std::min(static_cast<int>(tp.window_clamp), tcp_space(sk)) -
-	                 static_cast<int>(tp.rcv_ssthresh);
+	// A clamp of 2 GiB or more (TCP_WINDOW_CLAMP takes any) is a negative number, and wraps here.
+	const u32 most = static_cast<u32>(std::min(static_cast<int>(tp.window_clamp), tcp_space(sk)));
+	const int room = static_cast<int>(most - tp.rcv_ssthresh);
 
 	if (room <= 0)
 		return;

@@ -239,6 +239,19 @@ TEST(tcp_input, first_block_below_the_ack_and_an_undo_counts_on_it)
 	EXPECT_EQ(b.counter(LINUX_MIB_TCPDSACKRECV), 1u);
 }
 
+TEST(tcp_input, clamp_of_two_gib_is_negative_and_wraps_so_that_the_window_grows)
+{
+	input_bench b;
+	skb_ptr skb = alloc_skb(1000, GFP_KERNEL);
+
+	skb_put(*skb, 1000);
+	b.tp.window_clamp = 1u << 31;
+	b.tp.rcv_ssthresh = 64240;
+	tcp_grow_window(b.tp, *skb, false);
+	EXPECT_EQ(b.tp.rcv_ssthresh, 64240u + 2000);
+	consume_skb(std::move(skb));
+}
+
 TEST(tcp_input, hole_then_filled_and_both_are_readable_and_acknowledged_at_once)
 {
 	input_bench b;
