@@ -120,8 +120,8 @@ void bulk(benchmark::State &state, int flows, std::string_view qdisc, double los
 	wire_lab l(qdisc, loss);
 
 	start_flows(l, smoke() && flows > 20 ? 20 : flows, received);
-	for (int ms = 0; !received;
-	     ++ms) { // all are connected, by the second SYN or the third if one was lost
+	// All are connected then, by the second SYN or the third if one was lost.
+	for (int ms = 0; !received; ++ms) {
 		if (ms == 60'000)
 			fail("flows do not begin", 0);
 		l.world.run_until(l.world.now_ns() + NSEC_PER_MSEC);
