@@ -129,12 +129,9 @@ void put_packet(u8 *p, u32 bytes)
 	std::memcpy(p + 34, &th, 20);
 }
 
-void e1000_card_test::cut_behind(u8 header)
+// Where its sums are.
+e1000_context_desc context_of_packet()
 {
-	const u32 mss = 1000, payload = 2500;
-
-	put_packet(buffers, header + payload);
-
 	e1000_context_desc context{};
 
 	context.ipcss = 14;
@@ -142,6 +139,17 @@ void e1000_card_test::cut_behind(u8 header)
 	context.ipcse.set(33);
 	context.tucss = 34;
 	context.tucso = 34 + 16;
+	return context;
+}
+
+void e1000_card_test::cut_behind(u8 header)
+{
+	const u32 mss = 1000, payload = 2500;
+
+	put_packet(buffers, header + payload);
+
+	e1000_context_desc context = context_of_packet();
+
 	context.hdr_len = header;
 	context.mss.set(mss);
 	context.cmd_and_length.set(E1000_TXD_CMD_DEXT | E1000_TXD_CMD_TSE | E1000_TXD_CMD_TCP |
@@ -202,13 +210,8 @@ std::vector<std::byte> e1000_card_test::sent_in_pieces(const std::vector<u32> &p
 	buffers[50] = static_cast<u8>(~begin >> 8);
 	buffers[51] = static_cast<u8>(~begin);
 
-	e1000_context_desc context{};
+	e1000_context_desc context = context_of_packet();
 
-	context.ipcss = 14;
-	context.ipcso = 14 + 10;
-	context.ipcse.set(33);
-	context.tucss = 34;
-	context.tucso = 34 + 16;
 	context.tucse.set(last);
 	context.cmd_and_length.set(E1000_TXD_CMD_DEXT | E1000_TXD_CMD_TCP | E1000_TXD_CMD_IP);
 	std::memcpy(tx + tail, &context, 16);
