@@ -79,7 +79,7 @@ void link::arrive(void *arg)
 		line.pop_front();
 		if (!line.empty())
 			over.make_event(*line.front());
-		if (line.size() > 1)
+		if (line.size() > 1) // its event is made when the next one arrives
 			__builtin_prefetch(line[1]);
 	}
 	++over.ends_[what.from].counters.delivered;

@@ -281,7 +281,6 @@ void e1000_card::fetch_packet()
 			continue;
 
 		const std::size_t length = std::min<std::size_t>(lower & 0xffff, left);
-
 		const std::byte *const buffer = peek(desc.buffer_addr.get(), length);
 
 		if (!buffer)
